@@ -1,0 +1,125 @@
+"""What a source and a sink must be; anybody's class that has these methods is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from flower.model.time import I64
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Rows that can be read again: per partition a line of positions, of which any range can be read at any time.
+
+    Positions are integers that grow with every row. `read` is pure for a given range, so that an epoch can be replayed.
+    """
+
+    @property
+    def label(self) -> str:
+        """What a person calls it, as errors and plans show it: ``parquet 'flights.parquet'``."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, known before any row is read."""
+        ...
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it ends by itself."""
+        ...
+
+    def partitions(self) -> tuple[str, ...]:
+        """Names of the partitions; a partition's number is its index. The tuple may grow at its end, never change."""
+        ...
+
+    def initial(self, partition: int) -> int:
+        """The position before the first row."""
+        ...
+
+    def latest(self, partition: int, position: int, limit_rows: int, elapsed_us: int) -> int:
+        """A position at most ``limit_rows`` rows after ``position`` up to which rows can be read now.
+
+        ``elapsed_us`` is the processing time since the run started, for sources whose rows appear with time.
+        """
+        ...
+
+    def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
+        """The rows of ``[start, end)``; at least the named columns, all if None.
+
+        A source whose rows can be broken (a line that is no JSON) gives those as the table's column
+        `ERROR_COLUMN`: text of what is wrong, null for good rows.
+        """
+        ...
+
+    def ended(self, partition: int, position: int) -> bool:
+        """Whether no row will ever follow ``position``."""
+        ...
+
+
+@runtime_checkable
+class MarkedSource(Source, Protocol):
+    """A source that brings its own watermark, for `ManualWatermark`."""
+
+    def marks(self, partition: int, start: int, end: int) -> tuple[I64, int]:
+        """The watermark in force before each row of ``[start, end)``, and the one in force at ``end``."""
+        ...
+
+
+@runtime_checkable
+class EpochedSource(Source, Protocol):
+    """A source that says itself how its rows fall into epochs and what the clock shows then (a `TestStream`)."""
+
+    def epochs(self) -> Sequence[tuple[tuple[int, ...], int]]:
+        """Per epoch, the end position of every partition and the processing time in microseconds."""
+        ...
+
+
+ERROR_COLUMN = "__error"
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where rows go, in two steps: staged by whoever has them, made visible by one commit an epoch."""
+
+    @property
+    def label(self) -> str:
+        """What a person calls it, as errors and plans show it."""
+        ...
+
+    def open(self, schema: pa.Schema) -> None:
+        """Called once, before the first epoch, with the columns that will come."""
+        ...
+
+    def stage(self, epoch: int, attempt: int, partition: int, rows: pa.RecordBatch) -> object:
+        """Write rows where nobody sees them yet; the returned token (JSON-serialisable) names them."""
+        ...
+
+    def commit(self, epoch: int, tokens: Sequence[object]) -> None:
+        """Make an epoch's rows visible, all or none; doing it again changes nothing."""
+        ...
+
+    def abort(self, tokens: Sequence[object]) -> None:
+        """Forget staged rows."""
+        ...
+
+    def close(self) -> None:
+        """Called once, after the last commit."""
+        ...
+
+
+ERROR_SCHEMA = pa.schema(
+    [
+        pa.field("step", pa.large_string(), nullable=False),
+        pa.field("reason", pa.large_string(), nullable=False),
+        pa.field("error", pa.large_string(), nullable=False),
+        pa.field("source", pa.large_string(), nullable=True),
+        pa.field("partition", pa.int64(), nullable=True),
+        pa.field("position", pa.int64(), nullable=True),
+        pa.field("row", pa.large_string(), nullable=True),
+    ]
+)
+"""Columns of ``stream.errors``: the step and why, the exception's text, where the row came from, the row as JSON."""
