@@ -73,7 +73,8 @@ class Windowing:
             raise TriggerError(
                 "`trigger` must be AfterWatermark(...)", got=repr(self.trigger), hint=_trigger_hint(self.trigger)
             )
-        if self.accumulation == "retracting":
+        accumulation: str = self.accumulation
+        if accumulation == "retracting":
             raise GraphError(
                 "`accumulation` must be 'accumulating' or 'discarding'",
                 got="'retracting'",

@@ -125,12 +125,20 @@ class SlidingWindows:
     def assign(self, time: I64) -> Assigned:
         """All windows of each event time: rows in order, the windows of a row by start."""
         into = _into(time, self.every_us, self.offset_us)
-        count = (self.size_us - into - 1) // self.every_us + 1
-        last = np.cumsum(count)
-        row = np.repeat(np.arange(len(time)), count)
-        # How far the row is into each of its windows: the earliest window first.
-        back = (last[row] - 1 - np.arange(len(row))) * self.every_us + into[row]
-        return row, _back(time[row], back), _forth(time[row], self.size_us - back)
+        most = -(-self.size_us // self.every_us)
+        # How far each row is into each of its windows, the earliest window first: one column a window.
+        back = into[:, None] + np.arange(most - 1, -1, -1) * self.every_us
+        row = np.repeat(np.arange(len(time)), most)
+        flat = back.ravel()
+        if self.size_us % self.every_us:
+            # Only rows early in their period are still in the window that started longest ago.
+            inside = np.ones(back.shape, bool)
+            inside[:, 0] = into < self.size_us - (most - 1) * self.every_us
+            row, flat = row[inside.ravel()], flat[inside.ravel()]
+        if _far_from_ends(time, self.size_us):
+            start = time[row] - flat
+            return row, start, start + self.size_us
+        return row, _back(time[row], flat), _forth(time[row], self.size_us - flat)
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
