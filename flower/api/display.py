@@ -1,6 +1,7 @@
 """The one place through which a stream reaches what draws it: the layers above register themselves here.
 
-The verbs import nothing of those layers; a name that is not registered yet is looked for in the module that provides it.
+The verbs import nothing of those layers; a name that is not registered yet is looked for in the module that provides
+it.
 """
 
 from __future__ import annotations

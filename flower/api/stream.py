@@ -1,4 +1,4 @@
-"""`Stream` and its verbs: each validates, adds one frozen node and returns; nothing runs until run, collect or a preview."""
+"""`Stream` and its verbs: each validates, adds one frozen node and returns; nothing runs until it is asked to."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ class Stream(Pipeline):
         --------
         >>> import flower as fl, pandas as pd
         >>> stream = fl.read.frame(pd.DataFrame({"text": ["to be", "or"]}))
-        >>> stream.flat_map_rows(lambda row: [{"word": word} for word in row["text"].split()], {"word": "str"}).collect()
+        >>> stream.flat_map_rows(lambda row: [{"word": w} for w in row["text"].split()], {"word": "str"}).collect()
           word
         0   to
         1   be
@@ -337,8 +337,8 @@ class Stream(Pipeline):
     def dropped(self) -> Stream:
         """The (row, window) pairs that came to the last aggregation after their window had expired.
 
-        The columns of the rows (``input_`` before a name that is taken), ``window_start``, ``window_end``, ``reason`` and
-        ``watermark``: the one that the row met.
+        The columns of the rows (``input_`` before a name that is taken), ``window_start``, ``window_end``, ``reason``
+        and ``watermark``: the one that the row met.
 
         Raises
         ------
@@ -359,7 +359,7 @@ class Stream(Pipeline):
 
     @property
     def errors(self) -> Stream:
-        """The rows that its steps could not process: ``step``, ``reason``, ``error``, where they came from, the row as JSON."""
+        """The rows that its steps could not process, as JSON, with the step, the reason and where they came from."""
         return Stream(Errors(self.node))
 
     # -- results
@@ -370,8 +370,8 @@ class Stream(Pipeline):
         Parameters
         ----------
         as_stream : bool
-            False: each window once, nothing is late, sorted by window end and keys. True: as a run would give them, under
-            the watermark policy: all panes, in order of emission.
+            False: each window once, nothing is late, sorted by window end and keys. True: as a run would give them,
+            under the watermark policy: all panes, in order of emission.
         executor : {"embedded", "reference"}
             "reference": the model row by row, slowly.
 
