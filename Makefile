@@ -1,0 +1,65 @@
+# Everything runs in .venv of this checkout. Each environment is made once: a stamp file that depends on what it was made from.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell .ci/python)
+SOURCES := pyproject.toml .ci/constraints.txt
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/constraints.txt --editable
+
+.PHONY: help demo test check format bench fuzz lowest clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(VENV)/.demo  ## the main job on real flights: live progress, a table, demo.html
+	@$(BIN)/flower demo
+
+test: $(VENV)/.dev  ## all tests, those in a headless browser included; what CI runs
+	@.ci/chromium
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check -q .
+	@$(BIN)/python -m mypy
+	@$(BIN)/python -m pytest -q --numprocesses auto
+
+check: $(VENV)/.dev  ## lint, types and unit tests, in less than two minutes
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check -q .
+	@$(BIN)/python -m mypy
+	@$(BIN)/python -m pytest -q --numprocesses auto -m "not slow and not browser"
+
+format: $(VENV)/.dev  ## write what `ruff format` and its safe fixes make of the code
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m ruff check --fix .
+
+bench: $(VENV)/.dev  ## measurements beside polars and pandas, each in a fresh process
+	@$(BIN)/python tests/benchmarks
+
+fuzz: $(VENV)/.dev  ## the property tests with new random examples, many of them
+	@$(BIN)/python -m pytest -q --numprocesses auto -m hypothesis --hypothesis-profile=fuzz tests
+
+lowest:  ## unit tests with the lowest versions that pyproject.toml allows
+	@$(PYTHON) -m venv --clear $(VENV)-lowest
+	@$(VENV)-lowest/bin/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/lowest.txt --editable '.[dev]'
+	@$(VENV)-lowest/bin/python -m pytest -q --numprocesses auto -m "not slow and not browser"
+
+clean:  ## remove environments, caches and generated files
+	rm -rf $(VENV) $(VENV)-lowest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist demo.html
+	find flower tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Flower needs Python 3.11 or newer on the path; or say: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(SOURCES) | $(BIN)/python
+	@echo "Making the environment in $(VENV): about a minute, once ..."
+	@$(INSTALL) '.[charts]'
+	@touch $@
+
+$(VENV)/.dev: $(SOURCES) | $(BIN)/python
+	@echo "Making the environment with the test tools in $(VENV): a few minutes, once ..."
+	@$(INSTALL) '.[dev]'
+	@touch $(VENV)/.demo $@
