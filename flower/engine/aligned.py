@@ -1,0 +1,230 @@
+"""Windows that do not merge: the state of a step, and one epoch of it.
+
+Windows that the watermark has not passed are `open`. Without an early trigger their runs hold partial aggregates that nobody looks at before the
+watermark comes: an epoch appends its groups and is done. With one, runs hold whole records: an epoch finds the records of the groups it
+touches, asks the trigger, and appends the records anew. Windows that are passed but still admit late rows are kept in the second way.
+The cost of an epoch follows the rows in and the panes out, not the size of the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flower.engine.groups import Law, joined
+from flower.engine.keyed import Keyed
+from flower.engine.panes import ask, hold, panes_of, together
+from flower.engine.runs import Run, compacted, find, merge
+from flower.graph.batch import Batch
+from flower.model.time import I64, MAX_TIME, MIN_TIME
+from flower.model.triggers import AfterProcessingTime, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Groups whose pane is due at a processing time, unless it fires before."""
+
+    due: int
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Runs of whole records, a newer one replacing an older, and their timers."""
+
+    runs: tuple[Run, ...] = ()
+    timers: tuple[Timer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedState:
+    """The groups of a step that live; immutable.
+
+    Parameters
+    ----------
+    watermark : int
+        The step's watermark after the last epoch.
+    blind : tuple of Run
+        Open windows, where there is no early trigger.
+    open, passed : Records
+        Open windows under an early trigger; passed windows that admit late rows.
+    """
+
+    watermark: int = MIN_TIME
+    blind: tuple[Run, ...] = ()
+    open: Records = Records()
+    passed: Records = Records()
+
+    def _runs(self) -> tuple[Run, ...]:
+        return self.blind + self.open.runs + self.passed.runs
+
+    @property
+    def groups(self) -> int:
+        """How many records are held; a pair may have one in several runs."""
+        return sum(len(run) for run in self._runs())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(run.groups.nbytes for run in self._runs())
+
+
+def advance(state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int) -> tuple[AlignedState, Batch, int]:
+    """One epoch: the next state, the panes, the output watermark."""
+    w0, law, trigger = state.watermark, step.law, step.windowing.trigger
+    deltas = [delta for delta in deltas if len(delta)]
+    delta = merge(deltas, law, newest_wins=False) if deltas else None
+    late, rest = _split(delta, w0)
+    passing, still_open = _split(rest, w1)
+    expired = step.expired(w1)
+    panes: list[Batch | None] = []
+
+    # Passed before: windows that expire now are asked a last time, the others when late rows or timers touch them.
+    gone, passed = _cut(state.passed, expired, law)
+    late_gone, late = _split(late, expired)
+    last = _added(gone, late_gone, law)
+    if last is not None:
+        panes.append(_fire(last, step, w0, w1, now)[0])
+    passed, fired = _update(passed, late, step, trigger.late, w0, w1, now)
+    panes += fired
+
+    # Passed now: the on-time panes.
+    blind = [run.split(w1) for run in state.blind]
+    front, open_ = _cut(state.open, w1, law)
+    whole = _added(_added(_whole([done for done, _ in blind if len(done)], law, newest_wins=False), front, law), passing, law)
+    if whole is not None:
+        pane, whole = _fire(whole, step, w0, w1, now)
+        panes.append(pane)
+        _, kept = whole.split(expired)
+        if len(kept):
+            passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), passed.timers)
+
+    # Not passed: early panes.
+    left = tuple(rest for _, rest in blind if len(rest))
+    if trigger.early is None:
+        left = compacted((*left, still_open) if still_open is not None else left, law, newest_wins=False)
+    else:
+        open_, fired = _update(open_, still_open, step, trigger.early, w0, w1, now)
+        panes += fired
+
+    after = AlignedState(w1, left, open_, passed)
+    return after, together(panes, step.schema), _output_watermark(after, step, w1)
+
+
+def _split(run: Run | None, watermark: int) -> tuple[Run | None, Run | None]:
+    if run is None:
+        return None, None
+    done, rest = run.split(watermark)
+    return (done if len(done) else None), (rest if len(rest) else None)
+
+
+def _whole(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run | None:
+    return merge(runs, law, newest_wins=newest_wins) if runs else None
+
+
+def _cut(records: Records, watermark: int, law: Law) -> tuple[Run | None, Records]:
+    """The whole records of windows that end at ``watermark`` or before, and the rest."""
+    parts = [run.split(watermark) for run in records.runs]
+    front = _whole([done for done, _ in parts if len(done)], law, newest_wins=True)
+    return front, Records(tuple(rest for _, rest in parts if len(rest)), records.timers)
+
+
+def _added(base: Run | None, more: Run | None, law: Law) -> Run | None:
+    """Whole records and partial aggregates of the same windows together."""
+    parts = [run for run in (base, more) if run is not None]
+    return _whole(parts, law, newest_wins=False)
+
+
+def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int) -> tuple[Batch | None, Run]:
+    """Ask all groups of a run: the panes, and the records after them."""
+    end = run.spread(run.end)
+    firing = ask(run.groups, end, step, w0, w1, now)
+    panes = panes_of(run.groups, run.spread(run.start), end, firing, step)
+    return panes, run.with_groups(step.law.after_pane(run.groups, firing.fired))
+
+
+def _update(
+    records: Records, delta: Run | None, step: Keyed, part: Part | None, w0: int, w1: int, now: int
+) -> tuple[Records, list[Batch | None]]:
+    """Add partial aggregates to the records they touch, then ask these and those whose timers are due."""
+    runs, panes = records.runs, []
+    timers = records.timers
+    if delta is not None:
+        known, started = _with_records(delta, runs, step.law)
+        pane, known = _fire(known, step, w0, w1, now)
+        panes.append(pane)
+        if isinstance(part, AfterProcessingTime) and part.delay_us:
+            started &= known.groups.rows > 0
+            due = int(part.deadline(np.array([now]))[0])
+            if started.any():
+                timers = (*timers, Timer(due, _named(known.where(started))))
+        runs = (*runs, known)
+    due_now = [timer.run for timer in timers if timer.due <= now]
+    if due_now:
+        timers = tuple(timer for timer in timers if timer.due > now)
+        asked = _records_of(due_now, runs, step.law)
+        if asked is not None:
+            pane, after = _fire(asked, step, w0, w1, now)
+            panes.append(pane)
+            runs = (*runs, after)
+    if runs is not records.runs:
+        runs = compacted(runs, step.law, newest_wins=True)
+    return Records(runs, timers), panes
+
+
+def _with_records(delta: Run, runs: Sequence[Run], law: Law) -> tuple[Run, np.ndarray]:
+    """Partial aggregates with the records of their groups added, and which groups begin a new pane with them."""
+    newest, at = _newest(delta, runs, law)
+    known = np.flatnonzero(newest >= 0)
+    begins = np.ones(len(delta), np.bool_)
+    if not len(known):
+        return delta, begins
+    before = [run.groups.take(at[newest == number]) for number, run in enumerate(runs)]
+    places = [np.flatnonzero(newest == number) for number in range(len(runs))]
+    for place, groups in zip(places, before, strict=True):
+        begins[place] = groups.rows == 0
+    n = len(delta)
+    codes = np.concatenate([*places, np.arange(n)])
+    groups = law.merge(joined([*before, delta.groups]), codes, n, len(codes) - n + np.arange(n))
+    return delta.with_groups(groups), begins
+
+
+def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
+    """Per group of ``wanted``, the number of the newest run that has it (-1: none) and where."""
+    newest = np.full(len(wanted), -1)
+    at = np.full(len(wanted), -1)
+    for number in reversed(range(len(runs))):
+        open_ = newest < 0
+        if not open_.any():
+            break
+        spot = find(runs[number], wanted, law.exact)
+        here = open_ & (spot >= 0)
+        newest[here], at[here] = number, spot[here]
+    return newest, at
+
+
+def _named(run: Run) -> Run:
+    """Only which groups there are, without what they hold."""
+    return run.with_groups(replace(run.groups, states=(), stamp=None))
+
+
+def _records_of(wanted: Sequence[Run], runs: Sequence[Run], law: Law) -> Run | None:
+    """The newest records of some groups; those that are gone are left out."""
+    asked = merge(wanted, law, newest_wins=True)
+    newest, at = _newest(asked, runs, law)
+    asked, newest, at = asked.where(newest >= 0), newest[newest >= 0], at[newest >= 0]
+    if not len(asked):
+        return None
+    picks = [np.flatnonzero(newest == number) for number in range(len(runs))]
+    groups = joined([run.groups.take(at[pick]) for run, pick in zip(runs, picks, strict=True)])
+    back = np.empty(len(asked), np.int64)
+    back[np.concatenate(picks)] = np.arange(len(asked))
+    return asked.with_groups(groups.take(back))
+
+
+def _output_watermark(state: AlignedState, step: Keyed, watermark: int) -> int:
+    stamps = [run.groups.stamp for run in (*state.blind, *state.open.runs) if run.groups.stamp is not None]
+    every = np.concatenate(stamps) if stamps else np.zeros(0, np.int64)
+    return hold(every[every < MAX_TIME], step.windowing.timestamp_combiner, watermark)

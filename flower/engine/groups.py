@@ -1,0 +1,209 @@
+"""Groups: one row a (key, window), its partial aggregates and what its triggers need, as immutable columns.
+
+Nothing here changes a column that it was given; a slice shares the memory of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from flower.engine import aggregates as agg
+from flower.engine.aggregates import Aggregates, States
+from flower.engine.keys import Keys, equal
+from flower.model import arrays
+from flower.model.arrays import Bools
+from flower.model.time import I64, MAX_TIME, MIN_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Columns of groups.
+
+    Parameters
+    ----------
+    hash, keys
+        Which key (see `flower.engine.keys`).
+    states : tuple
+        Partial aggregates: of the whole window, or since the last pane when discarding.
+    rows : ndarray of int64
+        Pairs since the last pane.
+    since : ndarray of int64
+        Processing time of the first of them; `MAX_TIME`: there is none.
+    panes : ndarray of int64
+        Panes so far, so the index of the next.
+    stamp : ndarray of int64 or None
+        Earliest or latest event time of what ``states`` holds, if the timestamp combiner asks for it.
+    """
+
+    hash: I64
+    keys: Keys
+    states: States
+    rows: I64
+    since: I64
+    panes: I64
+    stamp: I64 | None
+
+    def __len__(self) -> int:
+        return len(self.hash)
+
+    def take(self, indices: I64) -> Groups:
+        """The groups at ``indices``."""
+        return Groups(
+            self.hash[indices],
+            tuple(arrays.take(key, indices) for key in self.keys),
+            agg.take(self.states, indices),
+            self.rows[indices],
+            self.since[indices],
+            self.panes[indices],
+            None if self.stamp is None else self.stamp[indices],
+        )
+
+    def cut(self, start: int, stop: int) -> Groups:
+        """The groups of ``[start, stop)``, not copied."""
+        if start == 0 and stop == len(self):
+            return self
+        return Groups(
+            self.hash[start:stop],
+            tuple(arrays.cut(key, start, stop) for key in self.keys),
+            agg.cut(self.states, start, stop),
+            self.rows[start:stop],
+            self.since[start:stop],
+            self.panes[start:stop],
+            None if self.stamp is None else self.stamp[start:stop],
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all columns."""
+        columns = (self.hash, *self.keys, self.rows, self.since, self.panes, *(() if self.stamp is None else (self.stamp,)))
+        return sum(arrays.size_of(column) for column in columns) + agg.size_of(self.states)
+
+
+def joined(groups: Sequence[Groups]) -> Groups:
+    """The groups of several tables one after another."""
+    if len(groups) == 1:
+        return groups[0]
+    stamps = [g.stamp for g in groups if g.stamp is not None]
+    return Groups(
+        np.concatenate([g.hash for g in groups]),
+        tuple(arrays.joined(keys) for keys in zip(*(g.keys for g in groups), strict=True)),
+        agg.joined([g.states for g in groups]),
+        np.concatenate([g.rows for g in groups]),
+        np.concatenate([g.since for g in groups]),
+        np.concatenate([g.panes for g in groups]),
+        np.concatenate(stamps) if stamps else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """How the groups of one step behave.
+
+    Parameters
+    ----------
+    aggregates : Aggregates
+        The results and their combiners.
+    exact : bool
+        Whether equal hashes mean equal keys.
+    stamp : {"earliest", "latest"} or None
+        What ``Groups.stamp`` keeps.
+    discarding : bool
+        Whether a pane takes its rows away from the state.
+    """
+
+    aggregates: Aggregates
+    exact: bool
+    stamp: str | None
+    discarding: bool
+
+    @property
+    def no_stamp(self) -> int:
+        """The stamp of a group without rows."""
+        return MAX_TIME if self.stamp == "earliest" else MIN_TIME
+
+    def reduce_stamp(self, into: I64, codes: I64, stamps: I64) -> None:
+        """The earliest or latest of the stamps of each group, in place."""
+        (np.minimum if self.stamp == "earliest" else np.maximum).at(into, codes, stamps)
+
+    def merge(self, groups: Groups, codes: I64, n: int, first: I64) -> Groups:
+        """Make ``n`` groups of partial ones: group i goes into ``codes[i]``, of which ``first`` is one member each.
+
+        ``panes`` is left at the sum, since only one of the members ever had panes, or the caller decides.
+        """
+        rows = np.zeros(n, np.int64)
+        np.add.at(rows, codes, groups.rows)
+        since = np.full(n, MAX_TIME)
+        np.minimum.at(since, codes, groups.since)
+        panes = np.zeros(n, np.int64)
+        np.add.at(panes, codes, groups.panes)
+        stamp = None
+        if groups.stamp is not None:
+            stamp = np.full(n, self.no_stamp)
+            self.reduce_stamp(stamp, codes, groups.stamp)
+        return Groups(
+            groups.hash[first],
+            tuple(arrays.take(key, first) for key in groups.keys),
+            self.aggregates.merge(self.aggregates.create(n), groups.states, codes),
+            rows,
+            since,
+            panes,
+            stamp,
+        )
+
+    def after_pane(self, groups: Groups, fired: Bools) -> Groups:
+        """What stays of groups of which some have just given a pane."""
+        if not fired.any():
+            return groups
+        rows = np.where(fired, 0, groups.rows)
+        since = np.where(fired, MAX_TIME, groups.since)
+        kept = replace(groups, rows=rows, since=since, panes=groups.panes + fired)
+        if not self.discarding:
+            return kept
+        n = len(groups)
+        stay = np.flatnonzero(~fired)
+        states = self.aggregates.merge(self.aggregates.create(n), agg.take(groups.states, stay), stay)
+        stamp = None if groups.stamp is None else np.where(fired, self.no_stamp, groups.stamp)
+        return replace(kept, states=states, stamp=stamp)
+
+
+def in_order(groups: Groups, window: I64 | None, exact: bool) -> tuple[I64, Bools]:
+    """Sort by window number (None: all one), then key: the order, and where another group than the one before begins.
+
+    The order is stable. Keys whose hashes collide are told apart.
+    """
+    order = np.argsort(groups.hash, kind="stable") if window is None else np.lexsort((groups.hash, window))
+    change = _changes(groups, window, order)
+    if exact or change.all():
+        return order, change
+    same = np.flatnonzero(~change)
+    left, right = order[same - 1], order[same]
+    if equal(tuple(arrays.take(k, left) for k in groups.keys), tuple(arrays.take(k, right) for k in groups.keys)).all():
+        return order, change
+    number = _numbered(groups)
+    order = np.lexsort((number, groups.hash) if window is None else (number, groups.hash, window))
+    change = _changes(groups, window, order)
+    change[1:] |= number[order[1:]] != number[order[:-1]]
+    return order, change
+
+
+def _changes(groups: Groups, window: I64 | None, order: I64) -> Bools:
+    change = np.ones(len(order), np.bool_)
+    hash_ = groups.hash[order]
+    np.not_equal(hash_[1:], hash_[:-1], out=change[1:])
+    if window is not None:
+        ordered = window[order]
+        change[1:] |= ordered[1:] != ordered[:-1]
+    return change
+
+
+def _numbered(groups: Groups) -> I64:
+    """A number for each distinct key, by the keys themselves."""
+    number = np.zeros(len(groups), np.int64)
+    for key in groups.keys:
+        part = key.dictionary_encode(null_encoding="encode")
+        number, _ = pd.factorize(number * max(len(part.dictionary), 1) + np.asarray(part.indices, np.int64))
+    return np.asarray(number, np.int64)

@@ -1,0 +1,48 @@
+"""What the engine needs to know of one windowed aggregation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from flower.engine.groups import Law
+from flower.model.time import MAX_TIME, MIN_TIME
+from flower.model.windowing import Windowing
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """One windowed aggregation, ready to run.
+
+    Parameters
+    ----------
+    name : str
+        The step's name.
+    keys : tuple of str
+        Key columns.
+    windowing : Windowing
+        Where, When and How.
+    law : Law
+        The aggregates and how their groups merge.
+    schema : pyarrow.Schema
+        Columns of the panes.
+    dropped_schema : pyarrow.Schema
+        Columns of the dropped pairs.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    windowing: Windowing
+    law: Law
+    schema: pa.Schema
+    dropped_schema: pa.Schema
+
+    def expired(self, watermark: int) -> int:
+        """The latest end of windows that expire at ``watermark``; `MIN_TIME`: none does."""
+        lateness = self.windowing.allowed_lateness_us
+        if watermark == MAX_TIME:
+            return MAX_TIME
+        if lateness == MAX_TIME or watermark - MIN_TIME < lateness:
+            return MIN_TIME
+        return watermark - lateness

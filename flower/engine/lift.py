@@ -1,0 +1,211 @@
+"""Rows into groups: admission against the watermark, windows, keys and partial aggregates, before anything is shuffled.
+
+Everything is arrays; where windows and keys are dense, which is the rule, a group's number is computed and never looked up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from flower.engine import aggregates as agg
+from flower.engine.aggregates import States
+from flower.engine.groups import Groups, Law
+from flower.engine.keys import Encoded, encode
+from flower.engine.keyed import Keyed
+from flower.engine.panes import instants
+from flower.engine.runs import Run
+from flower.engine.sessions import SessionRun
+from flower.graph.batch import Batch, constant
+from flower.model import arrays
+from flower.model.arrays import Bools
+from flower.model.combiners import Order
+from flower.model.time import I64
+from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of (row, window) pairs; on time + late + dropped is all of them.
+
+    Parameters
+    ----------
+    excess : int
+        By how many microseconds the latest dropped pair missed its window; -1 if none did.
+    """
+
+    on_time: int = 0
+    late: int = 0
+    dropped: int = 0
+    excess: int = -1
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.on_time + other.on_time,
+            self.late + other.late,
+            self.dropped + other.dropped,
+            max(self.excess, other.excess),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """The groups of some rows, and the pairs that came too late."""
+
+    groups: Run | SessionRun
+    counts: Counts
+    dropped: Batch
+
+
+def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int) -> Lifted:
+    """Admit the rows of one partition and aggregate them partially.
+
+    Parameters
+    ----------
+    watermark : int
+        The step's watermark at the epoch's start.
+    elsewhere : int
+        The watermark of the other partitions and inputs at the epoch's start.
+    now : int
+        Processing time of the epoch.
+    """
+    time = batch.time
+    row, start, end = step.windowing.windows.assign(time)
+    dropped = Batch.empty(step.dropped_schema)
+    counts = Counts(on_time=len(end))
+    if len(end):
+        met = np.maximum(np.minimum(batch.met, elsewhere), watermark)
+        met = met if row is None else met[row]
+        if met.max() >= end.min():
+            late = met >= end
+            gone = late & (met >= step.windowing.expiry(end))
+            missed = int(np.count_nonzero(gone))
+            counts = Counts(len(end) - int(np.count_nonzero(late)), int(np.count_nonzero(late)) - missed, missed)
+            if missed:
+                excess = int((met[gone] - step.windowing.expiry(end[gone])).max())
+                counts = Counts(counts.on_time, counts.late, missed, excess)
+                dropped = _dropped(batch, step, gone, row, start, end, met)
+                kept = np.flatnonzero(~gone)
+                row = kept if row is None else row[kept]
+                start, end = start[kept], end[kept]
+    if row is not None:
+        batch = batch.take(row)
+    if step.windowing.windows.merging:
+        return Lifted(_sessions(batch, step, start, end, now), counts, dropped)
+    return Lifted(_windows(batch, step, start, end, now), counts, dropped)
+
+
+def _dropped(batch: Batch, step: Keyed, gone: Bools, row: I64 | None, start: I64, end: I64, met: I64) -> Batch:
+    pairs = np.flatnonzero(gone)
+    rows = batch.take(pairs if row is None else row[pairs])
+    stamp = pa.timestamp("us", "UTC")
+    added = [
+        instants(start[pairs]),
+        instants(end[pairs]),
+        pa.array(["the window had expired"] * len(pairs), pa.large_string()),
+        pa.array(met[pairs]).view(stamp),
+    ]
+    columns = [*rows.rows.columns, *added]
+    return rows.with_rows(pa.RecordBatch.from_arrays(columns, schema=step.dropped_schema))
+
+
+def _grid(windows: Windows) -> tuple[int, int] | None:
+    """Size of the windows and distance between them, where both are the same everywhere."""
+    match windows:
+        case FixedWindows():
+            return windows.size_us, windows.size_us
+        case SlidingWindows():
+            return windows.size_us, windows.every_us
+    return None
+
+
+def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64]:
+    """Number the windows of pairs by end, then start: codes, and start and end of each number (some may have no pair)."""
+    if not len(end):
+        return end, end, end
+    first, last = int(end.min()), int(end.max())
+    grid = _grid(windows)
+    if grid is not None:
+        size, period = grid
+        stops_at_end_of_time = int(start.min()) + size != first or int(start.max()) + size != last
+        if not stops_at_end_of_time and last - first < (4 * len(end) + 1024) * period:
+            ends = np.arange(first, last + 1, period)
+            return (end - first) // period, ends - size, ends
+    order = np.lexsort((start, end))
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (end[order[1:]] != end[order[:-1]]) | (start[order[1:]] != start[order[:-1]])
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.cumsum(new) - 1
+    return codes, start[order[new]], end[order[new]]
+
+
+def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Run:
+    n = len(batch)
+    encoded = encode([batch.rows.column(name) for name in step.keys], n)
+    if isinstance(step.windowing.windows, GlobalWindows):
+        window, starts, ends = None, start[:1], end[:1]
+    else:
+        window, starts, ends = _window_codes(step.windowing.windows, start, end)
+    width = len(encoded.hash)
+    cells = len(ends) * width
+    cell = encoded.codes if window is None or len(ends) == 1 else window * width + encoded.codes
+    if cells <= 4 * n + 65_536:
+        rows = np.bincount(cell, minlength=cells)
+        live = at = np.flatnonzero(rows)
+        states, stamp = _aggregated(batch, step.law, cell, cells)
+    else:
+        seen, distinct = pd.factorize(cell)
+        live = np.argsort(distinct)
+        at = distinct[live]
+        rows = np.bincount(seen, minlength=len(distinct))
+        states, stamp = _aggregated(batch, step.law, seen, len(distinct))
+    whole = len(live) == len(rows) and cells <= 4 * n + 65_536
+    groups = _groups(
+        encoded,
+        at % width if width else at,
+        states if whole else agg.take(states, live),
+        rows if whole else rows[live],
+        stamp if whole or stamp is None else stamp[live],
+        now,
+    )
+    offsets = np.searchsorted(at, np.arange(len(ends) + 1) * width)
+    filled = np.diff(offsets) > 0
+    return Run(starts[filled], ends[filled], np.concatenate((offsets[:1], offsets[1:][filled])), groups)
+
+
+def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None]:
+    """Partial aggregates of ``size`` groups of rows, and their stamps."""
+    order = Order(batch.time, batch.partition, batch.position)
+    states = law.aggregates.add(law.aggregates.create(size), codes, batch.rows, order)
+    if law.stamp is None:
+        return states, None
+    stamp = np.full(size, law.no_stamp)
+    law.reduce_stamp(stamp, codes, batch.time)
+    return states, stamp
+
+
+def _groups(encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, now: int) -> Groups:
+    """The groups that rows of this epoch made; ``key`` tells the key of each."""
+    n = len(key)
+    keys = tuple(arrays.take(column, key) for column in encoded.keys)
+    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp)
+
+
+def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
+    """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
+    encoded = encode([batch.rows.column(name) for name in step.keys], len(batch))
+    order = np.lexsort((start, encoded.codes))
+    key, start, end = encoded.codes[order], start[order], end[order]
+    new = np.ones(len(order), np.bool_)
+    # The gap is one for all rows, so ends ascend as starts do.
+    new[1:] = (key[1:] != key[:-1]) | (start[1:] >= end[:-1])
+    first = np.flatnonzero(new)
+    last = np.concatenate((first[1:], [len(order)])) - 1 if len(first) else first
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.cumsum(new) - 1
+    states, stamp = _aggregated(batch, step.law, codes, len(first))
+    rows = np.bincount(codes, minlength=len(first))
+    return SessionRun.fresh(start[first], end[last], _groups(encoded, key[first], states, rows, stamp, now))

@@ -1,0 +1,160 @@
+"""Runs: groups of windows that do not merge, sorted by (window end, window start, key hash), a window's groups side by side.
+
+State is a handful of runs of geometrically growing size, an LSM tree. What the watermark passes is at the front of every run, so firing and
+expiry cut slices off and never search. A run is its own index: a key of a window is found by binary search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flower.engine.groups import Groups, Law, in_order, joined
+from flower.engine.keys import equal
+from flower.model import arrays
+from flower.model.time import I64
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Groups by window.
+
+    Parameters
+    ----------
+    start, end : ndarray of int64
+        The windows, by end, then start.
+    offsets : ndarray of int64
+        Where each window's groups begin among ``groups``; one more than windows.
+    groups : Groups
+        Within a window sorted by hash.
+    """
+
+    start: I64
+    end: I64
+    offsets: I64
+    groups: Groups
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def windows(self, first: int, last: int) -> Run:
+        """The windows of ``[first, last)``, not copied."""
+        if first == 0 and last == len(self.end):
+            return self
+        low, high = int(self.offsets[first]), int(self.offsets[last])
+        return Run(self.start[first:last], self.end[first:last], self.offsets[first : last + 1] - low, self.groups.cut(low, high))
+
+    def split(self, watermark: int) -> tuple[Run, Run]:
+        """The windows whose end a watermark has passed, and the rest."""
+        at = int(np.searchsorted(self.end, watermark, side="right"))
+        return self.windows(0, at), self.windows(at, len(self.end))
+
+    def spread(self, per_window: I64) -> I64:
+        """A value a window as a value a group."""
+        return np.repeat(per_window, np.diff(self.offsets))
+
+    def with_groups(self, groups: Groups) -> Run:
+        """The same (key, window) pairs with other columns."""
+        return Run(self.start, self.end, self.offsets, groups)
+
+    def where(self, mask: arrays.Bools) -> Run:
+        """The groups where ``mask`` holds; windows left without any are gone."""
+        if mask.all():
+            return self
+        counts = np.add.reduceat(mask, self.offsets[:-1]) if len(mask) else np.zeros(0, np.int64)
+        kept = counts > 0
+        offsets = np.concatenate(([0], np.cumsum(counts[kept])))
+        return Run(self.start[kept], self.end[kept], offsets, self.groups.take(np.flatnonzero(mask)))
+
+
+def _numbered(runs: Sequence[Run]) -> tuple[I64, I64, list[I64]]:
+    """All windows of the runs in order, and per run the number of each of its windows among them."""
+    start = np.concatenate([run.start for run in runs])
+    end = np.concatenate([run.end for run in runs])
+    order = np.lexsort((start, end))
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (end[order[1:]] != end[order[:-1]]) | (start[order[1:]] != start[order[:-1]])
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(new) - 1
+    bounds = np.cumsum([len(run.end) for run in runs])[:-1]
+    distinct = order[new]
+    return start[distinct], end[distinct], np.split(number, bounds)
+
+
+def merge(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run:
+    """One run of several, given oldest first.
+
+    Parameters
+    ----------
+    newest_wins : bool
+        True where runs hold whole records of their groups, so that a newer one replaces an older; False where they hold
+        partial aggregates that add up.
+    """
+    if len(runs) == 1:
+        return runs[0]
+    start, end, numbers = _numbered(runs)
+    window = None if len(end) == 1 else np.concatenate([run.spread(n) for run, n in zip(runs, numbers, strict=True)])
+    groups = joined([run.groups for run in runs])
+    order, change = in_order(groups, window, law.exact)
+    heads = np.flatnonzero(change)
+    if newest_wins:
+        tails = np.concatenate((heads[1:], [len(order)])) - 1
+        picks = order[tails]
+        merged = groups.take(picks)
+    else:
+        picks = order[heads]
+        codes = np.empty(len(order), np.int64)
+        codes[order] = np.cumsum(change) - 1
+        merged = law.merge(groups, codes, len(heads), picks)
+    if window is None:
+        return Run(start, end, np.array([0, len(merged)]), merged)
+    return Run(start, end, np.searchsorted(window[picks], np.arange(len(end) + 1)), merged)
+
+
+def compacted(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> tuple[Run, ...]:
+    """The same state in runs whose sizes at least double from the newest to the oldest; empty ones are dropped."""
+    kept = [run for run in runs if len(run)]
+    while len(kept) > 1 and len(kept[-2]) < 2 * len(kept[-1]):
+        kept[-2:] = [merge(kept[-2:], law, newest_wins=newest_wins)]
+    return tuple(kept)
+
+
+def find(run: Run, wanted: Run, exact: bool) -> I64:
+    """Per group of ``wanted``, where ``run`` has it; -1: it has not."""
+    _, _, (mine, theirs) = _numbered((run, wanted))
+    at = np.searchsorted(mine, theirs)
+    at_clipped = np.minimum(at, len(mine) - 1)
+    present = mine[at_clipped] == theirs if len(mine) else np.zeros(len(theirs), np.bool_)
+    low = np.where(present, run.offsets[:-1][at_clipped], 0)
+    high = np.where(present, run.offsets[1:][at_clipped], 0)
+    lows, highs = wanted.spread(low), wanted.spread(high)
+    hashes = wanted.groups.hash
+    here = run.groups.hash
+    bound = highs.copy()
+    place = lows
+    while (open_ := place < bound).any():
+        middle = (place + bound) >> 1
+        less = open_ & (here[np.minimum(middle, len(here) - 1)] < hashes)
+        place = np.where(less, middle + 1, place)
+        bound = np.where(open_ & ~less, middle, bound)
+    found = np.full(len(hashes), -1)
+    asking = np.arange(len(hashes))
+    while len(asking):
+        spot = place[asking]
+        inside = spot < highs[asking]
+        asking, spot = asking[inside], spot[inside]
+        alike = here[spot] == hashes[asking]
+        asking, spot = asking[alike], spot[alike]
+        if exact or not len(asking):
+            found[asking] = spot
+            break
+        same = equal(
+            tuple(arrays.take(key, spot) for key in run.groups.keys),
+            tuple(arrays.take(key, asking) for key in wanted.groups.keys),
+        )
+        found[asking[same]] = spot[same]
+        asking = asking[~same]
+        place[asking] += 1
+    return found

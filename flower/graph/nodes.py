@@ -1,0 +1,478 @@
+"""The steps of a pipeline: frozen values that know, before any data flows, which columns they give.
+
+A node names its inputs, so the last node of a pipeline is the whole pipeline. Nodes with equal content are equal, however
+they were made; the optimizer relies on it to compute a common part once. The verbs of `Stream` build these and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import pyarrow as pa
+
+from flower.errors import ColumnError, DtypeError, GraphError
+from flower.graph.protocols import ERROR_SCHEMA
+from flower.graph.schema import require_columns
+from flower.model.windowing import Windowing
+from flower.model.windows import GlobalWindows
+
+if TYPE_CHECKING:
+    from flower.graph.expressions import Expr, FrameFunction
+
+    from flower.graph.protocols import Sink, Source
+    from flower.model.combiners import Combiner
+    from flower.model.watermarks import WatermarkPolicy
+
+INSTANT = pa.timestamp("us", "UTC")
+"""The type of every time that Flower itself adds to rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One step; see the subclasses.
+
+    Parameters
+    ----------
+    name : str, optional
+        The name that a user gave the step.
+
+    Notes
+    -----
+    A name is a label: it does not make two nodes differ, except where state is kept under it (`Aggregate`).
+    """
+
+    name: str | None = field(default=None, kw_only=True)
+
+    verb: ClassVar[str]
+    """The method of `Stream` that builds it."""
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes whose rows it takes."""
+        raise NotImplementedError
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
+        """The same step on other inputs, as many as it has; itself if they are the very same."""
+        if all(new is old for new, old in zip(inputs, self.inputs, strict=True)):
+            return self
+        return dataclasses.replace(self, input=inputs[0])  # type: ignore[call-arg]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of its rows.
+
+        Raises
+        ------
+        ColumnError, DtypeError, SchemaError
+            If the step does not fit the columns of its inputs.
+        """
+        try:
+            return self._schema()
+        except (ColumnError, DtypeError) as error:
+            raise error.at(step_text(self)) from error.__cause__
+
+    def _schema(self) -> pa.Schema:
+        return self.inputs[0].schema
+
+    @cached_property
+    def bounded(self) -> bool:
+        """Whether its rows end."""
+        return all(node.bounded for node in self.inputs)
+
+    @cached_property
+    def windowing(self) -> Windowing | None:
+        """How the next `Aggregate` groups its rows in time; None: nothing was said."""
+        return self.inputs[0].windowing
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether its rows have an event time."""
+        return all(node.timed for node in self.inputs)
+
+    @property
+    def _content(self) -> tuple[Any, ...]:
+        """What makes it equal to another node of its class."""
+        return tuple(getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "name")
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((type(self).__name__, self._content))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Node):
+            return NotImplemented
+        return type(self) is type(other) and self._hash == other._hash and self._content == other._content
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is cached stays behind: hashes differ between processes.
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+
+
+@dataclass(frozen=True, eq=False)
+class Read(Node):
+    """The rows of a source, each with its event time.
+
+    Parameters
+    ----------
+    source : Source
+        Two reads are equal only if they share this very object.
+    event_time : str or None
+        The column that is the rows' event time; None: they have none.
+    tz : str
+        The zone in which naive local event times are read.
+    arrival : str or None
+        The column of arrival times.
+    watermark : WatermarkPolicy
+        How the source's watermark is estimated.
+    columns : tuple of str, optional
+        The columns to read, in the source's order; None: all.
+    """
+
+    source: Source
+    event_time: str | None
+    tz: str
+    arrival: str | None
+    watermark: WatermarkPolicy
+    columns: tuple[str, ...] | None = None
+    verb = "read"
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return ()
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
+        return self
+
+    def _schema(self) -> pa.Schema:
+        schema = self.source.schema
+        for column in (self.event_time, self.arrival):
+            if column is not None:
+                column_of(schema, column)
+        if self.columns is None:
+            return schema
+        return pa.schema([column_of(schema, column) for column in self.columns])
+
+    @cached_property
+    def bounded(self) -> bool:
+        return self.source.bounded
+
+    @cached_property
+    def windowing(self) -> Windowing | None:
+        return None
+
+    @cached_property
+    def timed(self) -> bool:
+        return self.event_time is not None
+
+    @property
+    def _content(self) -> tuple[Any, ...]:
+        return (id(self.source), *super()._content[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Step(Node):
+    """A node with one input."""
+
+    input: Node
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.input,)
+
+
+@dataclass(frozen=True, eq=False)
+class Filter(Step):
+    """The rows for which ``predicate`` holds; where it is missing, it does not."""
+
+    predicate: Expr | FrameFunction
+    verb = "filter"
+
+
+@dataclass(frozen=True, eq=False)
+class Select(Step):
+    """Some columns, in order, as pairs ``(new name, old name)``."""
+
+    columns: tuple[tuple[str, str], ...]
+    verb = "select"
+
+    def _schema(self) -> pa.Schema:
+        before = self.input.schema
+        return pa.schema([column_of(before, old).with_name(new) for new, old in self.columns])
+
+
+@dataclass(frozen=True, eq=False)
+class Assign(Step):
+    """New or replaced columns, in order; each may use those before it. A replaced column keeps its place.
+
+    The rows' event time is kept beside the columns: replacing the column that it came from does not change it.
+    """
+
+    columns: tuple[tuple[str, Expr | FrameFunction], ...]
+    verb = "assign"
+
+    def _schema(self) -> pa.Schema:
+        schema = self.input.schema
+        for name, value in self.columns:
+            schema = with_field(schema, value.field(name, schema))
+        return schema
+
+
+@dataclass(frozen=True, eq=False)
+class MapFrames(Step):
+    """``fn(frame) -> frame`` on frames of any number of rows, as many rows out as in, with the columns of ``output``."""
+
+    fn: FrameFunction
+    output: pa.Schema
+    verb = "map_frames"
+
+    def _schema(self) -> pa.Schema:
+        return self.output
+
+
+@dataclass(frozen=True, eq=False)
+class FlatMapRows(Step):
+    """``fn(row) -> rows`` for each row, any number of rows out, with the columns of ``output``."""
+
+    fn: FrameFunction
+    output: pa.Schema
+    verb = "flat_map_rows"
+
+    def _schema(self) -> pa.Schema:
+        return self.output
+
+
+@dataclass(frozen=True, eq=False)
+class WindowInto(Step):
+    """The same rows; the next `Aggregate` groups them by ``into``."""
+
+    into: Windowing
+    verb = "window"
+
+    @cached_property
+    def windowing(self) -> Windowing | None:
+        return self.into
+
+
+@dataclass(frozen=True, eq=False)
+class Concat(Node):
+    """The rows of several nodes with the same columns."""
+
+    parts: tuple[Node, ...]
+    verb = "concat"
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.parts
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
+        if all(new is old for new, old in zip(inputs, self.parts, strict=True)):
+            return self
+        return dataclasses.replace(self, parts=inputs)
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """One result column: ``combiner`` over ``column``, or over the rows if that is None."""
+
+    name: str
+    column: str | None
+    combiner: Combiner
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregate(Step):
+    """One row a key and pane: ``aggregations`` over the rows of each group and window. It holds state, under its name."""
+
+    keys: tuple[str, ...]
+    aggregations: tuple[Aggregation, ...]
+    verb = "agg"
+
+    @cached_property
+    def grouping(self) -> Windowing:
+        """The windowing of its panes: the input's, else the global window."""
+        return self.input.windowing or Windowing(GlobalWindows())
+
+    def _schema(self) -> pa.Schema:
+        from flower.model.panes import pane_schema
+
+        before = self.input.schema
+        keys = [column_of(before, key) for key in self.keys]
+        results = []
+        for each in self.aggregations:
+            taken = None if each.column is None else column_of(before, each.column)
+            results.append(each.combiner.schema(taken).with_name(each.name))
+        return pane_schema(keys, results, self.grouping)
+
+    @cached_property
+    def windowing(self) -> Windowing | None:
+        return None
+
+    @cached_property
+    def timed(self) -> bool:
+        """Panes of the global window end with time itself, so they have an event time only if it comes from their rows."""
+        whole = isinstance(self.grouping.windows, GlobalWindows)
+        return self.input.timed and not (whole and self.grouping.timestamp_combiner == "end_of_window")
+
+    @property
+    def _content(self) -> tuple[Any, ...]:
+        return (*super()._content, self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Dropped(Node):
+    """The (row, window) pairs that came to ``of`` after their window had expired."""
+
+    of: Aggregate
+    verb = "dropped"
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.of,)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
+        return self if inputs[0] is self.of else dataclasses.replace(self, of=inputs[0])  # type: ignore[arg-type]
+
+    def _schema(self) -> pa.Schema:
+        """The columns of the rows, then the window's; a column of the rows that has a name of these gets ``input_``."""
+        added = [
+            pa.field("window_start", INSTANT),
+            pa.field("window_end", INSTANT),
+            pa.field("reason", pa.large_string(), nullable=False),
+            pa.field("watermark", INSTANT),
+        ]
+        taken = {each.name for each in added}
+        rows = [each.with_name(f"input_{each.name}") if each.name in taken else each for each in self.of.input.schema]
+        return pa.schema([*rows, *added])
+
+    @cached_property
+    def windowing(self) -> Windowing | None:
+        return None
+
+    @cached_property
+    def timed(self) -> bool:
+        return self.of.input.timed
+
+
+@dataclass(frozen=True, eq=False)
+class Errors(Node):
+    """The rows that ``of``, or a step before it, could not process."""
+
+    of: Node
+    verb = "errors"
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.of,)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
+        return self if inputs[0] is self.of else dataclasses.replace(self, of=inputs[0])
+
+    def _schema(self) -> pa.Schema:
+        return ERROR_SCHEMA
+
+    @cached_property
+    def windowing(self) -> Windowing | None:
+        return None
+
+    @cached_property
+    def timed(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class Write(Step):
+    """The rows, written to ``sink``."""
+
+    sink: Sink
+    verb = "write"
+
+    @property
+    def _content(self) -> tuple[Any, ...]:
+        return (self.input, id(self.sink))
+
+
+def column_of(schema: pa.Schema, name: str) -> pa.Field:
+    """The field called ``name``.
+
+    Raises
+    ------
+    ColumnError
+        If there is none; the error lists those there are.
+    """
+    require_columns(schema, [name])
+    return schema.field(name)
+
+
+def with_field(schema: pa.Schema, new: pa.Field) -> pa.Schema:
+    """``schema`` with ``new`` in the place of the field of its name, or at the end."""
+    index = schema.get_field_index(new.name)
+    return schema.append(new) if index < 0 else schema.set(index, new)
+
+
+def walk(roots: Node | Iterable[Node]) -> Iterator[Node]:
+    """Every node that ``roots`` need, and they themselves: once each, inputs first, in the order they are named."""
+    seen: set[Node] = set()
+    waiting = [(root, False) for root in reversed(_several(roots))]
+    while waiting:
+        node, ready = waiting.pop()
+        if node in seen:
+            continue
+        if ready:
+            seen.add(node)
+            yield node
+        else:
+            waiting.append((node, True))
+            waiting.extend((each, False) for each in reversed(node.inputs))
+
+
+def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
+    """The name of each step: the one given by the user, else its verb and its count among the steps of that verb.
+
+    Equal nodes are one step. A verb either holds state or does not, so a new stateless step renames none that holds state;
+    nor does naming a step rename another.
+
+    Raises
+    ------
+    GraphError
+        If two different steps have one name.
+
+    Examples
+    --------
+    >>> import pandas as pd, flower as fl
+    >>> stream = fl.read.frame(pd.DataFrame({"k": ["a"]})).filter("k == 'a'").groupby("k").agg(n=("k", "count"))
+    >>> list(step_names(stream.node).values())
+    ['read-1', 'filter-1', 'agg-1']
+    """
+    names: dict[Node, str] = {}
+    steps: dict[str, Node] = {}
+    counts: Counter[str] = Counter()
+    for node in walk(roots):
+        counts[node.verb] += 1
+        name = node.name if node.name is not None else f"{node.verb}-{counts[node.verb]}"
+        if name in steps:
+            raise GraphError(
+                f"every step must have a name of its own; {name!r} is the name of a {steps[name].verb} and of a {node.verb}",
+                hint="call one of them something else with .named(...)",
+            )
+        names[node], steps[name] = name, node
+    return names
+
+
+def step_text(node: Node, names: dict[Node, str] | None = None) -> str:
+    """How errors and plans cite a step: ``'agg-1' (agg)``."""
+    names = step_names(node) if names is None else names
+    return f"{names[node]!r} ({node.verb})"
+
+
+def _several(roots: Node | Iterable[Node]) -> list[Node]:
+    return [roots] if isinstance(roots, Node) else list(roots)

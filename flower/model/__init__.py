@@ -1,0 +1,1 @@
+"""The Dataflow Model as values and laws."""

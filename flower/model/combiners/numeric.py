@@ -1,0 +1,249 @@
+"""Count, sum, mean, standard deviation, minimum and maximum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flower.model.arrays import Bools, arrow, joined, missing, numbers
+from flower.model.combiners.base import Combiner, Order, State
+from flower.model.time import I64
+
+
+def _present(codes: I64, column: pa.Array) -> tuple[I64, npt.NDArray[Any]]:
+    """Codes and values of the rows that have a value."""
+    gone = missing(column)
+    values = numbers(column)
+    return (codes, values) if gone is None else (codes[~gone], values[~gone])
+
+
+def _numeric(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+@dataclass(frozen=True, repr=False)
+class Count(Combiner):
+    """How many values are not missing; without a column, how many rows."""
+
+    name = "count"
+    needs_column = False
+    combines = "sum"
+
+    def schema(self, column: pa.Field | None) -> pa.Field:
+        return pa.field("", pa.int64(), nullable=False)
+
+    def create(self, n: int, column: pa.Field | None) -> State:
+        return (np.zeros(n, np.int64),)
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        gone = None if column is None else missing(column)
+        present = codes if gone is None else codes[~gone]
+        np.add.at(state[0], present, 1)
+        return state
+
+    def merge(self, state: State, other: State, codes: I64) -> State:
+        np.add.at(state[0], codes, other[0])
+        return state
+
+    def extract(self, state: State, column: pa.Field | None) -> pa.Array:
+        return pa.array(state[0])
+
+
+@dataclass(frozen=True, repr=False)
+class Sum(Combiner):
+    """The sum; 0 where there is no value. Integers and bools add up to int64, unsigned 64-bit ones to uint64, floats to float64."""
+
+    name = "sum"
+    combines = "sum"
+
+    def _kind(self, column: pa.Field | None) -> pa.DataType:
+        assert column is not None
+        if not _numeric(column.type):
+            raise self.refuse(column, "a column of numbers or bools")
+        if pa.types.is_floating(column.type):
+            return pa.float64()
+        return pa.uint64() if column.type == pa.uint64() else pa.int64()
+
+    def schema(self, column: pa.Field | None) -> pa.Field:
+        kind = self._kind(column)
+        return pa.field("", kind, nullable=pa.types.is_floating(kind))
+
+    def create(self, n: int, column: pa.Field | None) -> State:
+        return (np.zeros(n, self._kind(column).to_pandas_dtype()),)
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        present, values = _present(codes, column)
+        total = state[0]
+        np.add.at(total, present, values.astype(total.dtype, copy=False))
+        return state
+
+    def merge(self, state: State, other: State, codes: I64) -> State:
+        np.add.at(state[0], codes, other[0])
+        return state
+
+    def extract(self, state: State, column: pa.Field | None) -> pa.Array:
+        return pa.array(state[0])
+
+
+@dataclass(frozen=True, repr=False)
+class Mean(Combiner):
+    """The arithmetic mean as float64; missing where there is no value."""
+
+    name = "mean"
+
+    def schema(self, column: pa.Field | None) -> pa.Field:
+        assert column is not None
+        if not _numeric(column.type):
+            raise self.refuse(column, "a column of numbers or bools")
+        return pa.field("", pa.float64(), nullable=True)
+
+    def create(self, n: int, column: pa.Field | None) -> State:
+        return (np.zeros(n), np.zeros(n, np.int64))
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        present, values = _present(codes, column)
+        np.add.at(state[0], present, values.astype(np.float64, copy=False))
+        np.add.at(state[1], present, 1)
+        return state
+
+    def merge(self, state: State, other: State, codes: I64) -> State:
+        np.add.at(state[0], codes, other[0])
+        np.add.at(state[1], codes, other[1])
+        return state
+
+    def extract(self, state: State, column: pa.Field | None) -> pa.Array:
+        total, count = state
+        return pa.array(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0))
+
+
+@dataclass(frozen=True, repr=False)
+class Std(Combiner):
+    """The sample standard deviation (one degree of freedom less than values) as float64; missing below two values.
+
+    Partial states (count, mean, sum of squared deviations) merge by the formula of Chan, Golub and LeVeque (1979), which does not cancel.
+    """
+
+    name = "std"
+
+    def schema(self, column: pa.Field | None) -> pa.Field:
+        assert column is not None
+        if not _numeric(column.type):
+            raise self.refuse(column, "a column of numbers or bools")
+        return pa.field("", pa.float64(), nullable=True)
+
+    def create(self, n: int, column: pa.Field | None) -> State:
+        return (np.zeros(n, np.int64), np.zeros(n), np.zeros(n))
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        present, values = _present(codes, column)
+        values = values.astype(np.float64, copy=False)
+        n = len(state[0])
+        count, total, squares = np.zeros(n, np.int64), np.zeros(n), np.zeros(n)
+        np.add.at(count, present, 1)
+        np.add.at(total, present, values)
+        mean = np.divide(total, count, out=np.zeros(n), where=count > 0)
+        with np.errstate(invalid="ignore"):
+            np.add.at(squares, present, (values - mean[present]) ** 2)
+        return self.merge(state, (count, mean, squares), np.arange(n))
+
+    def merge(self, state: State, other: State, codes: I64) -> State:
+        count, mean, squares = state
+        more, other_mean, other_squares = other
+        n = count.copy()
+        np.add.at(n, codes, more)
+        weighted = count * mean
+        np.add.at(weighted, codes, more * other_mean)
+        merged = np.divide(weighted, n, out=np.zeros(len(n)), where=n > 0)
+        with np.errstate(invalid="ignore"):
+            total = squares + count * (mean - merged) ** 2
+            np.add.at(total, codes, other_squares + more * (other_mean - merged[codes]) ** 2)
+        return (n, merged, total)
+
+    def extract(self, state: State, column: pa.Field | None) -> pa.Array:
+        count, _, squares = state
+        variance = np.divide(squares, count - 1, out=np.full(len(count), np.nan), where=count > 1)
+        return pa.array(np.sqrt(variance))
+
+
+@dataclass(frozen=True, repr=False)
+class Extreme(Combiner):
+    """The least (``min``) or greatest (``max``) value, of the column's own type; missing where there is no value."""
+
+    least: bool
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "min" if self.least else "max"
+
+    @property
+    def combines(self) -> str:  # type: ignore[override]
+        return self.name
+
+    def schema(self, column: pa.Field | None) -> pa.Field:
+        assert column is not None
+        kind = column.type
+        text = pa.types.is_large_string(kind)
+        if not (text or _numeric(kind) or pa.types.is_temporal(kind)):
+            raise self.refuse(column, "a column of numbers, bools, times or text")
+        return pa.field("", kind, nullable=True)
+
+    def _identity(self, kind: np.dtype[Any]) -> Any:
+        if kind.kind == "f":
+            return np.inf if self.least else -np.inf
+        if kind.kind == "b":
+            return self.least
+        bounds = np.iinfo(kind)
+        return bounds.max if self.least else bounds.min
+
+    def create(self, n: int, column: pa.Field | None) -> State:
+        assert column is not None
+        if pa.types.is_large_string(column.type):
+            return (pa.nulls(n, column.type),)
+        kind = numbers(pa.array([], column.type)).dtype
+        return (np.full(n, self._identity(kind), kind), np.zeros(n, np.bool_))
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        assert column is not None
+        if isinstance(state[0], pa.Array):
+            return self._pick(state[0], column, codes)
+        present, values = _present(codes, column)
+        self._reduce(state[0], present, values)
+        state[1][present] = True
+        return state
+
+    def merge(self, state: State, other: State, codes: I64) -> State:
+        if isinstance(state[0], pa.Array):
+            return self._pick(state[0], other[0], codes)
+        self._reduce(state[0], codes, other[0])
+        seen: Bools = other[1]
+        state[1][codes[seen]] = True
+        return state
+
+    def _reduce(self, best: npt.NDArray[Any], codes: I64, values: npt.NDArray[Any]) -> None:
+        (np.minimum if self.least else np.maximum).at(best, codes, values)
+
+    def _pick(self, best: pa.Array, values: pa.Array, codes: I64) -> State:
+        """Text has no scatter: rank all values, scatter the ranks."""
+        everything = joined((best, values)).dictionary_encode()
+        order = np.asarray(pc.array_sort_indices(everything.dictionary), np.int64)
+        rank = np.empty(len(order) + 1, np.int64)
+        rank[order] = np.arange(len(order))
+        rank[-1] = len(order) if self.least else -1
+        at = np.asarray(everything.indices.fill_null(len(order)), np.int64)
+        ranks = rank[at]
+        chosen = ranks[: len(best)].copy()
+        self._reduce(chosen, codes, ranks[len(best) :])
+        none = (chosen < 0) | (chosen >= len(order))
+        picks = pa.array(order[np.where(none, 0, chosen)], mask=none) if len(order) else pa.nulls(len(best), pa.int64())
+        return (everything.dictionary.take(picks),)
+
+    def extract(self, state: State, column: pa.Field | None) -> pa.Array:
+        assert column is not None
+        if isinstance(state[0], pa.Array):
+            return state[0]
+        return arrow(state[0], column.type, ~state[1])

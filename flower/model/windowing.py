@@ -1,0 +1,149 @@
+"""What ``stream.window(...)`` says: Where, When and How of the Dataflow Model as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from flower.errors import GraphError, TriggerError, WindowError
+from flower.model.time import I64, MAX_TIME, Duration, duration_text, duration_us, later
+from flower.model.triggers import ON_TIME_ONLY, AfterWatermark
+from flower.model.windows import Windows
+
+Accumulation = Literal["accumulating", "discarding"]
+TimestampCombiner = Literal["end_of_window", "earliest", "latest"]
+OnTimeBehavior = Literal["fire_always", "fire_if_non_empty"]
+ClosingBehavior = Literal["fire_if_non_empty", "fire_always"]
+
+_CHOICES = {
+    "accumulation": get_args(Accumulation),
+    "timestamp_combiner": get_args(TimestampCombiner),
+    "on_time_behavior": get_args(OnTimeBehavior),
+    "closing_behavior": get_args(ClosingBehavior),
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Windowing:
+    """Windows, and how they fire, refine and close; made by `make` from what a person gives.
+
+    Parameters
+    ----------
+    windows : FixedWindows, SlidingWindows, Sessions or GlobalWindows
+        Where in event time rows are grouped.
+    trigger : AfterWatermark
+        When in processing time panes fire.
+    accumulation : {"accumulating", "discarding"}
+        How the panes of a window relate: each holds all its rows, or those since the last pane.
+    allowed_lateness_us : int
+        How long past its end a window admits rows, in microseconds; `MAX_TIME`: without end.
+    timestamp_combiner : {"end_of_window", "earliest", "latest"}
+        The event time of a pane: the end of its window less one microsecond, or the earliest or latest of its rows.
+    on_time_behavior : {"fire_always", "fire_if_non_empty"}
+        Whether the on-time pane fires without rows since the last pane.
+    closing_behavior : {"fire_if_non_empty", "fire_always"}
+        Whether a window that expires fires a closing pane without rows since the last pane.
+
+    Raises
+    ------
+    WindowError, TriggerError, GraphError
+        If a parameter is none of what is allowed.
+
+    Examples
+    --------
+    >>> from flower.model.windows import FixedWindows
+    >>> Windowing.make(FixedWindows("1h"), allowed_lateness="10min")
+    Windowing.make(FixedWindows('1h'), allowed_lateness='10min')
+    """
+
+    windows: Windows
+    trigger: AfterWatermark = ON_TIME_ONLY
+    accumulation: Accumulation = "accumulating"
+    allowed_lateness_us: int = 0
+    timestamp_combiner: TimestampCombiner = "end_of_window"
+    on_time_behavior: OnTimeBehavior = "fire_always"
+    closing_behavior: ClosingBehavior = "fire_if_non_empty"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.windows, Windows):
+            raise WindowError(
+                "`windows` must be windows", got=repr(self.windows), hint="write FixedWindows('1h'), for example"
+            )
+        if not isinstance(self.trigger, AfterWatermark):
+            raise TriggerError(
+                "`trigger` must be AfterWatermark(...)", got=repr(self.trigger), hint=_trigger_hint(self.trigger)
+            )
+        accumulation: str = self.accumulation
+        if accumulation == "retracting":
+            raise GraphError(
+                "`accumulation` must be 'accumulating' or 'discarding'",
+                got="'retracting'",
+                hint="use 'accumulating' where a pane replaces the one before, 'discarding' where panes are added up",
+            )
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise GraphError(
+                    f"`{name}` must be {' or '.join(map(repr, choices))}",
+                    got=repr(getattr(self, name)),
+                    hint=f"leave it out for {choices[0]!r}",
+                )
+
+    @staticmethod
+    def make(
+        windows: Windows,
+        *,
+        trigger: AfterWatermark = ON_TIME_ONLY,
+        accumulation: Accumulation = "accumulating",
+        allowed_lateness: Duration = "0s",
+        timestamp_combiner: TimestampCombiner = "end_of_window",
+        on_time_behavior: OnTimeBehavior = "fire_always",
+        closing_behavior: ClosingBehavior = "fire_if_non_empty",
+    ) -> Windowing:
+        """The value of what a person gives; ``allowed_lateness`` is a duration or ``"unbounded"``."""
+        unbounded = isinstance(allowed_lateness, str) and allowed_lateness == "unbounded"
+        return Windowing(
+            windows,
+            trigger,
+            accumulation,
+            MAX_TIME if unbounded else duration_us(allowed_lateness, "allowed_lateness"),
+            timestamp_combiner,
+            on_time_behavior,
+            closing_behavior,
+        )
+
+    def __repr__(self) -> str:
+        return f"Windowing.make({self.source})"
+
+    @property
+    def source(self) -> str:
+        """The arguments as canonical source; what has its default is left out.
+
+        Examples
+        --------
+        >>> from flower.model.windows import Sessions
+        >>> Windowing.make(Sessions("1h"), accumulation="discarding").source
+        "Sessions('1h'), accumulation='discarding'"
+        """
+        parts = [repr(self.windows)]
+        if self.trigger != ON_TIME_ONLY:
+            parts.append(f"trigger={self.trigger!r}")
+        if self.accumulation != "accumulating":
+            parts.append(f"accumulation={self.accumulation!r}")
+        if self.allowed_lateness_us == MAX_TIME:
+            parts.append("allowed_lateness='unbounded'")
+        elif self.allowed_lateness_us:
+            parts.append(f"allowed_lateness='{duration_text(self.allowed_lateness_us)}'")
+        for name in ("timestamp_combiner", "on_time_behavior", "closing_behavior"):
+            if getattr(self, name) != _CHOICES[name][0]:
+                parts.append(f"{name}={getattr(self, name)!r}")
+        return ", ".join(parts)
+
+    def expiry(self, end: I64) -> I64:
+        """The watermark from which on windows that end at ``end`` admit no row and are let go."""
+        return later(end, self.allowed_lateness_us)
+
+
+def _trigger_hint(trigger: object) -> str:
+    if type(trigger).__name__ in ("AfterProcessingTime", "AfterCount"):
+        return f"use AfterWatermark(early={trigger!r}, late={trigger!r})"
+    return "use AfterWatermark(), with early= and late= where panes are wanted before and after"

@@ -1,0 +1,236 @@
+"""Where in event time: the windows, half-open intervals ``[start, end)`` of integer microseconds.
+
+`assign` works on a whole column of event times. It never wraps around: a window that would leave the range of int64
+stops at the end of time. The rules are those of the Dataflow Model (Akidau et al., VLDB 2015, section 2.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flower.errors import WindowError
+from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, later
+
+Assigned = tuple[I64 | None, I64, I64]
+"""Index of the row of each (row, window) pair (None: one window a row, in order), starts, ends."""
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class FixedWindows:
+    """Windows of one length, side by side: ``[offset + i * size, offset + (i + 1) * size)``.
+
+    Parameters
+    ----------
+    size : str or pandas.Timedelta
+        Length of each window; positive.
+    offset : str or pandas.Timedelta
+        Shifts all windows from 1970-01-01T00:00Z; may be negative, and counts modulo ``size``.
+
+    Raises
+    ------
+    DurationError
+        If ``size`` is not a positive duration or ``offset`` not a duration.
+
+    Examples
+    --------
+    >>> FixedWindows("1h", offset="90min")
+    FixedWindows('1h', offset='30min')
+    >>> FixedWindows("10s").assign(np.array([-1, 0, 25_000_000]))[1].tolist()
+    [-10000000, 0, 20000000]
+    """
+
+    size_us: int
+    offset_us: int
+
+    def __init__(self, size: Duration, *, offset: Duration = "0s") -> None:
+        size_us = duration_us(size, "size", minimum=1)
+        object.__setattr__(self, "size_us", size_us)
+        object.__setattr__(self, "offset_us", duration_us(offset, "offset", minimum=MIN_TIME) % size_us)
+
+    def __repr__(self) -> str:
+        return f"FixedWindows('{duration_text(self.size_us)}'{_offset_text(self.offset_us)})"
+
+    @property
+    def merging(self) -> bool:
+        """Whether windows of one key merge when they overlap."""
+        return False
+
+    def assign(self, time: I64) -> Assigned:
+        """The one window of each event time: None, starts, ends."""
+        into = _into(time, self.size_us, self.offset_us)
+        if _far_from_ends(time, self.size_us):
+            start = time - into
+            return None, start, start + self.size_us
+        return None, _back(time, into), _forth(time, self.size_us - into)
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class SlidingWindows:
+    """Overlapping windows ``[start, start + size)``, one every ``every``.
+
+    Parameters
+    ----------
+    size : str or pandas.Timedelta
+        Length of each window; positive. It need not be a multiple of ``every``.
+    every : str or pandas.Timedelta
+        Distance between consecutive starts; ``0 < every <= size``.
+    offset : str or pandas.Timedelta
+        Shifts all windows from 1970-01-01T00:00Z; may be negative, and counts modulo ``every``.
+
+    Raises
+    ------
+    WindowError
+        If ``every`` exceeds ``size``: rows between two windows would be lost.
+    DurationError
+        If a parameter is not a duration, or not positive where it must be.
+
+    Examples
+    --------
+    >>> SlidingWindows("10s", every="5s")
+    SlidingWindows('10s', every='5s')
+    >>> row, start, end = SlidingWindows("10s", every="5s").assign(np.array([7_000_000, 5_000_000]))
+    >>> row.tolist(), start.tolist()
+    ([0, 0, 1, 1], [0, 5000000, 0, 5000000])
+    """
+
+    size_us: int
+    every_us: int
+    offset_us: int
+
+    def __init__(self, size: Duration, *, every: Duration, offset: Duration = "0s") -> None:
+        size_us = duration_us(size, "size", minimum=1)
+        every_us = duration_us(every, "every", minimum=1)
+        if every_us > size_us:
+            size_text, every_text = duration_text(size_us), duration_text(every_us)
+            raise WindowError(
+                "`every` must be in (0, size]",
+                got=f"every={every_text}, size={size_text}",
+                hint=f"use FixedWindows('{size_text}') for windows that do not overlap",
+            )
+        object.__setattr__(self, "size_us", size_us)
+        object.__setattr__(self, "every_us", every_us)
+        object.__setattr__(self, "offset_us", duration_us(offset, "offset", minimum=MIN_TIME) % every_us)
+
+    def __repr__(self) -> str:
+        size, every = duration_text(self.size_us), duration_text(self.every_us)
+        return f"SlidingWindows('{size}', every='{every}'{_offset_text(self.offset_us)})"
+
+    @property
+    def merging(self) -> bool:
+        """Whether windows of one key merge when they overlap."""
+        return False
+
+    def assign(self, time: I64) -> Assigned:
+        """All windows of each event time: rows in order, the windows of a row by start."""
+        into = _into(time, self.every_us, self.offset_us)
+        most = -(-self.size_us // self.every_us)
+        # How far each row is into each of its windows, the earliest window first: one column a window.
+        back = into[:, None] + np.arange(most - 1, -1, -1) * self.every_us
+        row = np.repeat(np.arange(len(time)), most)
+        flat = back.ravel()
+        if self.size_us % self.every_us:
+            # Only rows early in their period are still in the window that started longest ago.
+            inside = np.ones(back.shape, bool)
+            inside[:, 0] = into < self.size_us - (most - 1) * self.every_us
+            row, flat = row[inside.ravel()], flat[inside.ravel()]
+        if _far_from_ends(time, self.size_us):
+            start = time[row] - flat
+            return row, start, start + self.size_us
+        return row, _back(time[row], flat), _forth(time[row], self.size_us - flat)
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Sessions:
+    """Windows of activity: of one key, rows less than ``gap`` apart share one window.
+
+    A row opens ``[t, t + gap)``; windows of one key that overlap merge. Windows that only touch stay apart.
+
+    Parameters
+    ----------
+    gap : str or pandas.Timedelta
+        The silence that ends a session; positive.
+
+    Raises
+    ------
+    DurationError
+        If ``gap`` is not a positive duration.
+
+    Examples
+    --------
+    >>> Sessions("30min")
+    Sessions('30min')
+    """
+
+    gap_us: int
+
+    def __init__(self, gap: Duration) -> None:
+        object.__setattr__(self, "gap_us", duration_us(gap, "gap", minimum=1))
+
+    def __repr__(self) -> str:
+        return f"Sessions('{duration_text(self.gap_us)}')"
+
+    @property
+    def merging(self) -> bool:
+        """Whether windows of one key merge when they overlap."""
+        return True
+
+    def assign(self, time: I64) -> Assigned:
+        """The unmerged window ``[t, t + gap)`` of each event time: None, starts, ends."""
+        return None, time, later(time, self.gap_us)
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalWindows:
+    """One window over all of event time; its end is passed when the stream ends.
+
+    Examples
+    --------
+    >>> GlobalWindows()
+    GlobalWindows()
+    """
+
+    @property
+    def merging(self) -> bool:
+        """Whether windows of one key merge when they overlap."""
+        return False
+
+    def assign(self, time: I64) -> Assigned:
+        """The one window of every row: None, `MIN_TIME` and `MAX_TIME` for each."""
+        return None, np.full(len(time), MIN_TIME), np.full(len(time), MAX_TIME)
+
+
+Windows = FixedWindows | SlidingWindows | Sessions | GlobalWindows
+"""Any of the windows."""
+
+
+def _offset_text(offset_us: int) -> str:
+    return f", offset='{duration_text(offset_us)}'" if offset_us else ""
+
+
+def _into(time: I64, period: int, offset: int) -> I64:
+    """Microseconds since the last multiple of ``period``, shifted by ``offset``; in ``[0, period)``.
+
+    By division, because NumPy divides by a scalar several times faster than it takes the remainder. The product may
+    wrap around at the start of time; the difference wraps back.
+    """
+    into = time - time // period * period
+    if offset:
+        into = np.where(into < offset, into + (period - offset), into - offset)
+    return into
+
+
+def _far_from_ends(time: I64, us: int) -> bool:
+    """Whether no ``time +- us`` leaves the range."""
+    return len(time) == 0 or bool(time.min() >= MIN_TIME + us and time.max() <= MAX_TIME - us)
+
+
+def _back(time: I64, us: I64) -> I64:
+    """``time - us`` (``us >= 0``), not before the start of time."""
+    return np.where(time < MIN_TIME + us, MIN_TIME, time - us)
+
+
+def _forth(time: I64, us: I64) -> I64:
+    """``time + us`` (``us >= 0``), not after the end of time."""
+    return np.where(time > MAX_TIME - us, MAX_TIME, time + us)
