@@ -144,7 +144,7 @@ def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64
 
 def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Run:
     n = len(batch)
-    encoded = encode([batch.rows.column(name) for name in step.keys], n)
+    encoded = encode([batch.rows.column(name) for name in step.keys], n, exact=step.law.exact)
     if isinstance(step.windowing.windows, GlobalWindows):
         window, starts, ends = None, start[:1], end[:1]
     else:
@@ -196,14 +196,14 @@ def _groups(encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | 
 
 def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
-    encoded = encode([batch.rows.column(name) for name in step.keys], len(batch))
+    encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
     order = np.lexsort((start, encoded.codes))
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
     # The gap is one for all rows, so ends ascend as starts do.
     new[1:] = (key[1:] != key[:-1]) | (start[1:] >= end[:-1])
     first = np.flatnonzero(new)
-    last = np.concatenate((first[1:], [len(order)])) - 1 if len(first) else first
+    last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
     codes[order] = np.cumsum(new) - 1
     states, stamp = _aggregated(batch, step.law, codes, len(first))
