@@ -48,9 +48,7 @@ def duration_us(value: Duration, what: str, *, minimum: int = 0) -> int:
     >>> duration_us("1.5s", "size")
     1500000
     """
-    if isinstance(value, (bool, int, float)) or not isinstance(
-        value, (str, pd.Timedelta, dt.timedelta, np.timedelta64)
-    ):
+    if not isinstance(value, (str, pd.Timedelta, dt.timedelta, np.timedelta64)):
         raise DurationError(f"`{what}` must be a duration", got=repr(value), hint="write it with its unit, as '10s' or '5min'")
     try:
         delta = pd.Timedelta(value)
