@@ -188,7 +188,7 @@ class InputOracle:
         *,
         marks: Sequence[Marks | None] | None = None,
     ) -> list[list[list[int]]]:
-        """The watermark that each row meets, per source and partition; arguments as `WatermarkOracle.epoch` has them."""
+        """The watermark that each row meets, per source and partition; arguments as of `WatermarkOracle`."""
         before = [source.watermark for source in self.sources]
         promised = min(before)
         return [
