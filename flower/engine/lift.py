@@ -16,13 +16,13 @@ from flower.engine.aggregates import States
 from flower.engine.groups import Groups, Law
 from flower.engine.keys import Encoded, encode
 from flower.engine.keyed import Keyed
-from flower.engine.panes import instants
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.arrays import Bools
 from flower.model.combiners import Order
+from flower.model.panes import instants
 from flower.model.time import I64
 from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows
 

@@ -1,7 +1,8 @@
 """The steps of a pipeline: frozen values that know, before any data flows, which columns they give.
 
-A node names its inputs, so the last node of a pipeline is the whole pipeline. Nodes with equal content are equal, however
-they were made; the optimizer relies on it to compute a common part once. The verbs of `Stream` build these and nothing else.
+A node names its inputs, so the last node of a pipeline is the whole pipeline. Nodes with equal content are equal,
+however they were made; the optimizer relies on it to compute a common part once. The verbs of `Stream` build these and
+nothing else.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pyarrow as pa
 
-from flower.errors import ColumnError, DtypeError, GraphError
+from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
 from flower.graph.protocols import ERROR_SCHEMA
-from flower.graph.schema import require_columns
+from flower.graph.schema import dtype_name, names_text, require_columns
+from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema
 from flower.model.windowing import Windowing
 from flower.model.windows import GlobalWindows
 
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from flower.graph.protocols import Sink, Source
     from flower.model.combiners import Combiner
     from flower.model.watermarks import WatermarkPolicy
-
-INSTANT = pa.timestamp("us", "UTC")
-"""The type of every time that Flower itself adds to rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +50,16 @@ class Node:
     verb: ClassVar[str]
     """The method of `Stream` that builds it."""
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Node, ...]:
         """The nodes whose rows it takes."""
-        raise NotImplementedError
+        return self._inputs()
 
     def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        """The same step on other inputs, as many as it has; itself if they are the very same."""
+        """Give the same step on other inputs, as many as it has; itself if they are the very same."""
         if all(new is old for new, old in zip(inputs, self.inputs, strict=True)):
             return self
-        return dataclasses.replace(self, input=inputs[0])  # type: ignore[call-arg]
+        return self._on(inputs)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -73,25 +72,40 @@ class Node:
         """
         try:
             return self._schema()
-        except (ColumnError, DtypeError) as error:
+        except FlowerError as error:
             raise error.at(step_text(self)) from error.__cause__
-
-    def _schema(self) -> pa.Schema:
-        return self.inputs[0].schema
 
     @cached_property
     def bounded(self) -> bool:
         """Whether its rows end."""
-        return all(node.bounded for node in self.inputs)
+        return self._bounded()
 
     @cached_property
     def windowing(self) -> Windowing | None:
         """How the next `Aggregate` groups its rows in time; None: nothing was said."""
-        return self.inputs[0].windowing
+        return self._windowing()
 
     @cached_property
     def timed(self) -> bool:
         """Whether its rows have an event time."""
+        return self._timed()
+
+    def _inputs(self) -> tuple[Node, ...]:
+        raise NotImplementedError
+
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
+        return dataclasses.replace(self, input=inputs[0])  # type: ignore[call-arg]
+
+    def _schema(self) -> pa.Schema:
+        return self.inputs[0].schema
+
+    def _bounded(self) -> bool:
+        return all(node.bounded for node in self.inputs)
+
+    def _windowing(self) -> Windowing | None:
+        return self.inputs[0].windowing
+
+    def _timed(self) -> bool:
         return all(node.timed for node in self.inputs)
 
     @property
@@ -146,12 +160,8 @@ class Read(Node):
     columns: tuple[str, ...] | None = None
     verb = "read"
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return ()
-
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        return self
 
     def _schema(self) -> pa.Schema:
         schema = self.source.schema
@@ -162,16 +172,13 @@ class Read(Node):
             return schema
         return pa.schema([column_of(schema, column) for column in self.columns])
 
-    @cached_property
-    def bounded(self) -> bool:
+    def _bounded(self) -> bool:
         return self.source.bounded
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return None
 
-    @cached_property
-    def timed(self) -> bool:
+    def _timed(self) -> bool:
         return self.event_time is not None
 
     @property
@@ -185,8 +192,7 @@ class Step(Node):
 
     input: Node
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return (self.input,)
 
 
@@ -229,7 +235,7 @@ class Assign(Step):
 
 @dataclass(frozen=True, eq=False)
 class MapFrames(Step):
-    """``fn(frame) -> frame`` on frames of any number of rows, as many rows out as in, with the columns of ``output``."""
+    """``fn(frame) -> frame`` on frames of any number of rows: as many rows out as in, with the columns ``output``."""
 
     fn: FrameFunction
     output: pa.Schema
@@ -241,7 +247,7 @@ class MapFrames(Step):
 
 @dataclass(frozen=True, eq=False)
 class FlatMapRows(Step):
-    """``fn(row) -> rows`` for each row, any number of rows out, with the columns of ``output``."""
+    """``fn(row) -> rows`` for each row: any number of rows out, with the columns ``output``."""
 
     fn: FrameFunction
     output: pa.Schema
@@ -258,25 +264,48 @@ class WindowInto(Step):
     into: Windowing
     verb = "window"
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return self.into
 
 
 @dataclass(frozen=True, eq=False)
 class Concat(Node):
-    """The rows of several nodes with the same columns."""
+    """The rows of several nodes: the columns in the order of the first, nullable where those of any part are."""
 
     parts: tuple[Node, ...]
     verb = "concat"
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return self.parts
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        if all(new is old for new, old in zip(inputs, self.parts, strict=True)):
-            return self
+    def _schema(self) -> pa.Schema:
+        first = self.parts[0].schema
+        nullable = set()
+        for number, part in enumerate(self.parts, 1):
+            if set(part.schema.names) != set(first.names):
+                raise SchemaError(
+                    "streams that are put together must have the same columns",
+                    got=f"{names_text(first.names)} in the first, {names_text(part.schema.names)} in number {number}",
+                    hint="bring them together with .select(), .rename() or .assign() before",
+                )
+            for field in part.schema:
+                if field.type != first.field(field.name).type:
+                    raise DtypeError(
+                        f"column {field.name!r} must have one dtype in all streams that are put together",
+                        got=f"{dtype_name(first.field(field.name))} in the first, {dtype_name(field)} in number {number}",
+                        hint="convert it with .assign() before",
+                    )
+                if field.nullable:
+                    nullable.add(field.name)
+            if part.windowing != self.parts[0].windowing:
+                raise GraphError(
+                    "streams that are put together must have the same windowing",
+                    got=f"{self.parts[0].windowing} in the first, {part.windowing} in number {number}",
+                    hint="put them together first, then call .window() on the result",
+                )
+        return pa.schema([field.with_nullable(field.name in nullable) for field in first])
+
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
         return dataclasses.replace(self, parts=inputs)
 
 
@@ -291,7 +320,7 @@ class Aggregation:
 
 @dataclass(frozen=True, eq=False)
 class Aggregate(Step):
-    """One row a key and pane: ``aggregations`` over the rows of each group and window. It holds state, under its name."""
+    """One row a key and pane: ``aggregations`` over the rows of a group and window. It holds state, under its name."""
 
     keys: tuple[str, ...]
     aggregations: tuple[Aggregation, ...]
@@ -303,8 +332,6 @@ class Aggregate(Step):
         return self.input.windowing or Windowing(GlobalWindows())
 
     def _schema(self) -> pa.Schema:
-        from flower.model.panes import pane_schema
-
         before = self.input.schema
         keys = [column_of(before, key) for key in self.keys]
         results = []
@@ -313,13 +340,11 @@ class Aggregate(Step):
             results.append(each.combiner.schema(taken).with_name(each.name))
         return pane_schema(keys, results, self.grouping)
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return None
 
-    @cached_property
-    def timed(self) -> bool:
-        """Panes of the global window end with time itself, so they have an event time only if it comes from their rows."""
+    def _timed(self) -> bool:
+        # Panes of the global window end with time itself: they have an event time only if it comes from their rows.
         whole = isinstance(self.grouping.windows, GlobalWindows)
         return self.input.timed and not (whole and self.grouping.timestamp_combiner == "end_of_window")
 
@@ -335,18 +360,17 @@ class Dropped(Node):
     of: Aggregate
     verb = "dropped"
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return (self.of,)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        return self if inputs[0] is self.of else dataclasses.replace(self, of=inputs[0])  # type: ignore[arg-type]
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
+        return dataclasses.replace(self, of=inputs[0])  # type: ignore[arg-type]
 
     def _schema(self) -> pa.Schema:
-        """The columns of the rows, then the window's; a column of the rows that has a name of these gets ``input_``."""
+        # A column of the rows that has the name of one of the window's gets ``input_`` before it.
         added = [
-            pa.field("window_start", INSTANT),
-            pa.field("window_end", INSTANT),
+            pa.field(WINDOW_START, INSTANT),
+            pa.field(WINDOW_END, INSTANT),
             pa.field("reason", pa.large_string(), nullable=False),
             pa.field("watermark", INSTANT),
         ]
@@ -354,12 +378,10 @@ class Dropped(Node):
         rows = [each.with_name(f"input_{each.name}") if each.name in taken else each for each in self.of.input.schema]
         return pa.schema([*rows, *added])
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return None
 
-    @cached_property
-    def timed(self) -> bool:
+    def _timed(self) -> bool:
         return self.of.input.timed
 
 
@@ -370,22 +392,19 @@ class Errors(Node):
     of: Node
     verb = "errors"
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return (self.of,)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        return self if inputs[0] is self.of else dataclasses.replace(self, of=inputs[0])
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
+        return dataclasses.replace(self, of=inputs[0])
 
     def _schema(self) -> pa.Schema:
         return ERROR_SCHEMA
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return None
 
-    @cached_property
-    def timed(self) -> bool:
+    def _timed(self) -> bool:
         return False
 
 
@@ -438,8 +457,8 @@ def walk(roots: Node | Iterable[Node]) -> Iterator[Node]:
 def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
     """The name of each step: the one given by the user, else its verb and its count among the steps of that verb.
 
-    Equal nodes are one step. A verb either holds state or does not, so a new stateless step renames none that holds state;
-    nor does naming a step rename another.
+    Equal nodes are one step. A verb either holds state or does not, so a new stateless step renames none that holds
+    state; nor does naming a step rename another.
 
     Raises
     ------
@@ -461,7 +480,7 @@ def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
         name = node.name if node.name is not None else f"{node.verb}-{counts[node.verb]}"
         if name in steps:
             raise GraphError(
-                f"every step must have a name of its own; {name!r} is the name of a {steps[name].verb} and of a {node.verb}",
+                f"every step must have a name of its own; {name!r} names two, {steps[name].verb} and {node.verb}",
                 hint="call one of them something else with .named(...)",
             )
         names[node], steps[name] = name, node
