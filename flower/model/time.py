@@ -108,7 +108,7 @@ def instant_us(value: object, what: str, *, tz: str = "UTC") -> int:
         raise EventTimeError(
             f"`{what}` must be a time", got=repr(value), hint="write it as '2000-01-01T12:00:00Z'"
         ) from error
-    return int(stamp.as_unit("us", round_ok=True).value)
+    return int(stamp.as_unit("us", round_ok=True).asm8.astype(np.int64))
 
 
 def instant_text(us: int) -> str:
