@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -45,7 +47,7 @@ def in_parts(law: Combiner, field: pa.Field, values: list[object], codes: I64, g
     column = pa.array(values, field.type)
     state = law.create(groups, field)
     bounds = sorted({0, len(values), *(cut % (len(values) + 1) for cut in cuts)})
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in itertools.pairwise(bounds):
         place = np.arange(low, high)
         order = Order(place % 3, np.zeros(len(place), np.int64), place)
         part = law.add(law.create(groups, field), codes[low:high], column.slice(low, high - low), order)
