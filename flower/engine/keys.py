@@ -57,11 +57,11 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
-def encode(columns: Sequence[pa.Array], length: int) -> Encoded:
-    """Number the keys of ``length`` rows."""
+def encode(columns: Sequence[pa.Array], length: int, *, exact: bool) -> Encoded:
+    """Number the keys of ``length`` rows; ``exact`` as the function of that name says of the step's key columns."""
     if not columns:
         return Encoded(np.zeros(length, np.int64), (), np.zeros(1, np.int64))
-    if len(columns) == 1 and _is_number(columns[0].type) and columns[0].null_count == 0:
+    if exact:
         return _encode_numbers(columns[0], length)
     codes, distinct = _distinct(columns)
     hash_ = _mixed([_hash(column) for column in distinct])

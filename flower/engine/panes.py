@@ -12,10 +12,8 @@ from flower.engine.groups import Groups
 from flower.engine.keyed import Keyed
 from flower.graph.batch import Batch, constant
 from flower.model.arrays import Bools
-from flower.model.panes import TIMINGS
+from flower.model.panes import EARLY, LATE, ON_TIME, instants, timings
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-
-EARLY, ON_TIME, LATE = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,6 @@ def panes_of(
     if n < len(groups):
         groups, start, end = groups.take(chosen), start[chosen], end[chosen]
         absorbs = None if absorbs is None else absorbs.take(pa.array(chosen))
-    timing = pa.DictionaryArray.from_arrays(
-        pa.array(firing.timing[chosen].astype(np.int8)), pa.array(TIMINGS, pa.large_string()), ordered=True
-    )
     time = np.where(end == MAX_TIME, MAX_TIME, end - 1)
     if groups.stamp is not None:
         time = np.where(groups.stamp == step.law.no_stamp, time, groups.stamp)
@@ -72,7 +67,7 @@ def panes_of(
         instants(start),
         instants(end),
         *step.law.aggregates.extract(groups.states),
-        timing,
+        timings(firing.timing[chosen].astype(np.int8)),
         pa.array(groups.panes),
         pa.array(firing.final[chosen]),
         *(() if absorbs is None else (absorbs,)),
@@ -85,12 +80,6 @@ def panes_of(
 def _as_declared(key: pa.Array, field: pa.Field) -> pa.Array:
     """A key column as it came: a missing float is NaN."""
     return key.fill_null(float("nan")) if pa.types.is_floating(field.type) and key.null_count else key
-
-
-def instants(time: I64) -> pa.Array:
-    """Times as a column of UTC timestamps; the two ends of time are null."""
-    ends = (time == MIN_TIME) | (time == MAX_TIME)
-    return pa.array(time, mask=ends if ends.any() else None).view(pa.timestamp("us", "UTC"))
 
 
 def together(parts: Sequence[Batch | None], schema: pa.Schema) -> Batch:

@@ -100,8 +100,7 @@ def merge(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run:
     order, change = in_order(groups, window, law.exact)
     heads = np.flatnonzero(change)
     if newest_wins:
-        tails = np.concatenate((heads[1:], [len(order)])) - 1
-        picks = order[tails]
+        picks = order[arrays.group_ends(heads, len(order))]
         merged = groups.take(picks)
     else:
         picks = order[heads]

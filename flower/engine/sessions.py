@@ -16,7 +16,7 @@ from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.keyed import Keyed
 from flower.engine.panes import ask, hold, panes_of, together
 from flower.graph.batch import Batch
-from flower.model.arrays import Bools
+from flower.model.arrays import Bools, group_ends
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
 
@@ -117,7 +117,7 @@ def _merged(old: SessionRun, new: SessionRun, law: Law) -> SessionRun:
     head = place == begin
     head[1:] |= start[1:] >= reach[:-1]
     first = np.flatnonzero(head)
-    last = np.concatenate((first[1:], [len(order)])) - 1
+    last = group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
     codes[order] = np.cumsum(head) - 1
     starts, ends = start[first], reach[last]

@@ -1,35 +1,34 @@
 """The steps of a pipeline: frozen values that know, before any data flows, which columns they give.
 
-A node names its inputs, so the last node of a pipeline is the whole pipeline. Nodes with equal content are equal, however
-they were made; the optimizer relies on it to compute a common part once. The verbs of `Stream` build these and nothing else.
+A node names its inputs, so the last node of a pipeline is the whole pipeline. Nodes with equal content are equal,
+however they were made; the optimizer relies on it to compute a common part once. The verbs of `Stream` build these and
+nothing else.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pyarrow as pa
 
-from flower.errors import ColumnError, DtypeError, GraphError
+from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
+from flower.graph.expressions import predicate as checked_predicate
 from flower.graph.protocols import ERROR_SCHEMA
-from flower.graph.schema import require_columns
+from flower.graph.schema import dtype_name, names_text, require_columns
+from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema
 from flower.model.windowing import Windowing
 from flower.model.windows import GlobalWindows
 
 if TYPE_CHECKING:
     from flower.graph.expressions import Expr, FrameFunction
-
     from flower.graph.protocols import Sink, Source
     from flower.model.combiners import Combiner
     from flower.model.watermarks import WatermarkPolicy
-
-INSTANT = pa.timestamp("us", "UTC")
-"""The type of every time that Flower itself adds to rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,7 @@ class Node:
 
     Notes
     -----
-    A name is a label: it does not make two nodes differ, except where state is kept under it (`Aggregate`).
+    A name is a label: it does not make two nodes differ.
     """
 
     name: str | None = field(default=None, kw_only=True)
@@ -51,16 +50,16 @@ class Node:
     verb: ClassVar[str]
     """The method of `Stream` that builds it."""
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Node, ...]:
         """The nodes whose rows it takes."""
-        raise NotImplementedError
+        return self._inputs()
 
     def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        """The same step on other inputs, as many as it has; itself if they are the very same."""
+        """Give the same step on other inputs, as many as it has; itself if they are the very same."""
         if all(new is old for new, old in zip(inputs, self.inputs, strict=True)):
             return self
-        return dataclasses.replace(self, input=inputs[0])  # type: ignore[call-arg]
+        return self._on(inputs)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -73,25 +72,40 @@ class Node:
         """
         try:
             return self._schema()
-        except (ColumnError, DtypeError) as error:
+        except FlowerError as error:
             raise error.at(step_text(self)) from error.__cause__
-
-    def _schema(self) -> pa.Schema:
-        return self.inputs[0].schema
 
     @cached_property
     def bounded(self) -> bool:
         """Whether its rows end."""
-        return all(node.bounded for node in self.inputs)
+        return self._bounded()
 
     @cached_property
     def windowing(self) -> Windowing | None:
         """How the next `Aggregate` groups its rows in time; None: nothing was said."""
-        return self.inputs[0].windowing
+        return self._windowing()
 
     @cached_property
     def timed(self) -> bool:
         """Whether its rows have an event time."""
+        return self._timed()
+
+    def _inputs(self) -> tuple[Node, ...]:
+        raise NotImplementedError
+
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
+        return dataclasses.replace(self, input=inputs[0])  # type: ignore[call-arg]
+
+    def _schema(self) -> pa.Schema:
+        return self.inputs[0].schema
+
+    def _bounded(self) -> bool:
+        return all(node.bounded for node in self.inputs)
+
+    def _windowing(self) -> Windowing | None:
+        return self.inputs[0].windowing
+
+    def _timed(self) -> bool:
         return all(node.timed for node in self.inputs)
 
     @property
@@ -146,12 +160,8 @@ class Read(Node):
     columns: tuple[str, ...] | None = None
     verb = "read"
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return ()
-
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        return self
 
     def _schema(self) -> pa.Schema:
         schema = self.source.schema
@@ -162,16 +172,13 @@ class Read(Node):
             return schema
         return pa.schema([column_of(schema, column) for column in self.columns])
 
-    @cached_property
-    def bounded(self) -> bool:
+    def _bounded(self) -> bool:
         return self.source.bounded
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return None
 
-    @cached_property
-    def timed(self) -> bool:
+    def _timed(self) -> bool:
         return self.event_time is not None
 
     @property
@@ -185,8 +192,7 @@ class Step(Node):
 
     input: Node
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return (self.input,)
 
 
@@ -196,6 +202,10 @@ class Filter(Step):
 
     predicate: Expr | FrameFunction
     verb = "filter"
+
+    def _schema(self) -> pa.Schema:
+        checked_predicate(self.predicate, self.input.schema)
+        return self.input.schema
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +239,7 @@ class Assign(Step):
 
 @dataclass(frozen=True, eq=False)
 class MapFrames(Step):
-    """``fn(frame) -> frame`` on frames of any number of rows, as many rows out as in, with the columns of ``output``."""
+    """``fn(frame) -> frame`` on frames of any number of rows: as many rows out as in, with the columns ``output``."""
 
     fn: FrameFunction
     output: pa.Schema
@@ -241,7 +251,7 @@ class MapFrames(Step):
 
 @dataclass(frozen=True, eq=False)
 class FlatMapRows(Step):
-    """``fn(row) -> rows`` for each row, any number of rows out, with the columns of ``output``."""
+    """``fn(row) -> rows`` for each row: any number of rows out, with the columns ``output``."""
 
     fn: FrameFunction
     output: pa.Schema
@@ -258,25 +268,48 @@ class WindowInto(Step):
     into: Windowing
     verb = "window"
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return self.into
 
 
 @dataclass(frozen=True, eq=False)
 class Concat(Node):
-    """The rows of several nodes with the same columns."""
+    """The rows of several nodes: the columns in the order of the first, nullable where those of any part are."""
 
     parts: tuple[Node, ...]
     verb = "concat"
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return self.parts
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        if all(new is old for new, old in zip(inputs, self.parts, strict=True)):
-            return self
+    def _schema(self) -> pa.Schema:
+        first = self.parts[0].schema
+        nullable = set()
+        for number, part in enumerate(self.parts, 1):
+            if set(part.schema.names) != set(first.names):
+                raise SchemaError(
+                    "streams that are put together must have the same columns",
+                    got=f"{names_text(first.names)} in the first, {names_text(part.schema.names)} in number {number}",
+                    hint="bring them together with .select(), .rename() or .assign() before",
+                )
+            for each in part.schema:
+                if each.type != first.field(each.name).type:
+                    raise DtypeError(
+                        f"column {each.name!r} must have one dtype in all streams that are put together",
+                        got=f"{dtype_name(first.field(each.name))} in the first, {dtype_name(each)} in number {number}",
+                        hint="convert it with .assign() before",
+                    )
+                if each.nullable:
+                    nullable.add(each.name)
+            if part.windowing != self.parts[0].windowing:
+                raise GraphError(
+                    "streams that are put together must have the same windowing",
+                    got=f"{self.parts[0].windowing} in the first, {part.windowing} in number {number}",
+                    hint="put them together first, then call .window() on the result",
+                )
+        return pa.schema([each.with_nullable(each.name in nullable) for each in first])
+
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
         return dataclasses.replace(self, parts=inputs)
 
 
@@ -291,7 +324,7 @@ class Aggregation:
 
 @dataclass(frozen=True, eq=False)
 class Aggregate(Step):
-    """One row a key and pane: ``aggregations`` over the rows of each group and window. It holds state, under its name."""
+    """One row a key and pane: ``aggregations`` over the rows of a group and window. It holds state, under its name."""
 
     keys: tuple[str, ...]
     aggregations: tuple[Aggregation, ...]
@@ -303,8 +336,6 @@ class Aggregate(Step):
         return self.input.windowing or Windowing(GlobalWindows())
 
     def _schema(self) -> pa.Schema:
-        from flower.model.panes import pane_schema
-
         before = self.input.schema
         keys = [column_of(before, key) for key in self.keys]
         results = []
@@ -313,19 +344,13 @@ class Aggregate(Step):
             results.append(each.combiner.schema(taken).with_name(each.name))
         return pane_schema(keys, results, self.grouping)
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return None
 
-    @cached_property
-    def timed(self) -> bool:
-        """Panes of the global window end with time itself, so they have an event time only if it comes from their rows."""
+    def _timed(self) -> bool:
+        # Panes of the global window end with time itself: they have an event time only if it comes from their rows.
         whole = isinstance(self.grouping.windows, GlobalWindows)
         return self.input.timed and not (whole and self.grouping.timestamp_combiner == "end_of_window")
-
-    @property
-    def _content(self) -> tuple[Any, ...]:
-        return (*super()._content, self.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,18 +360,17 @@ class Dropped(Node):
     of: Aggregate
     verb = "dropped"
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return (self.of,)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        return self if inputs[0] is self.of else dataclasses.replace(self, of=inputs[0])  # type: ignore[arg-type]
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
+        return dataclasses.replace(self, of=inputs[0])  # type: ignore[arg-type]
 
     def _schema(self) -> pa.Schema:
-        """The columns of the rows, then the window's; a column of the rows that has a name of these gets ``input_``."""
+        # A column of the rows that has the name of one of the window's gets ``input_`` before it.
         added = [
-            pa.field("window_start", INSTANT),
-            pa.field("window_end", INSTANT),
+            pa.field(WINDOW_START, INSTANT),
+            pa.field(WINDOW_END, INSTANT),
             pa.field("reason", pa.large_string(), nullable=False),
             pa.field("watermark", INSTANT),
         ]
@@ -354,12 +378,10 @@ class Dropped(Node):
         rows = [each.with_name(f"input_{each.name}") if each.name in taken else each for each in self.of.input.schema]
         return pa.schema([*rows, *added])
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return None
 
-    @cached_property
-    def timed(self) -> bool:
+    def _timed(self) -> bool:
         return self.of.input.timed
 
 
@@ -370,22 +392,19 @@ class Errors(Node):
     of: Node
     verb = "errors"
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
+    def _inputs(self) -> tuple[Node, ...]:
         return (self.of,)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Self:
-        return self if inputs[0] is self.of else dataclasses.replace(self, of=inputs[0])
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
+        return dataclasses.replace(self, of=inputs[0])
 
     def _schema(self) -> pa.Schema:
         return ERROR_SCHEMA
 
-    @cached_property
-    def windowing(self) -> Windowing | None:
+    def _windowing(self) -> Windowing | None:
         return None
 
-    @cached_property
-    def timed(self) -> bool:
+    def _timed(self) -> bool:
         return False
 
 
@@ -420,15 +439,19 @@ def with_field(schema: pa.Schema, new: pa.Field) -> pa.Schema:
 
 
 def walk(roots: Node | Iterable[Node]) -> Iterator[Node]:
-    """Every node that ``roots`` need, and they themselves: once each, inputs first, in the order they are named."""
-    seen: set[Node] = set()
-    waiting = [(root, False) for root in reversed(_several(roots))]
+    """Give every node that ``roots`` need, and themselves: equal ones once, inputs first, in the order of ``roots``."""
+    return _walk(roots, lambda node: node)
+
+
+def _walk(roots: Node | Iterable[Node], identity: Callable[[Node], object]) -> Iterator[Node]:
+    seen: set[object] = set()
+    waiting = [(root, False) for root in reversed([roots] if isinstance(roots, Node) else list(roots))]
     while waiting:
         node, ready = waiting.pop()
-        if node in seen:
+        if identity(node) in seen:
             continue
         if ready:
-            seen.add(node)
+            seen.add(identity(node))
             yield node
         else:
             waiting.append((node, True))
@@ -438,8 +461,8 @@ def walk(roots: Node | Iterable[Node]) -> Iterator[Node]:
 def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
     """The name of each step: the one given by the user, else its verb and its count among the steps of that verb.
 
-    Equal nodes are one step. A verb either holds state or does not, so a new stateless step renames none that holds state;
-    nor does naming a step rename another.
+    Equal nodes are one step, with the first name that one of them was given. A verb either holds state or does not, so
+    a new stateless step renames none that holds state; nor does naming a step rename another.
 
     Raises
     ------
@@ -453,15 +476,20 @@ def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
     >>> list(step_names(stream.node).values())
     ['read-1', 'filter-1', 'agg-1']
     """
+    roots = [roots] if isinstance(roots, Node) else list(roots)
+    given: dict[Node, str] = {}
+    for node in _walk(roots, id):
+        if node.name is not None:
+            given.setdefault(node, node.name)
     names: dict[Node, str] = {}
     steps: dict[str, Node] = {}
     counts: Counter[str] = Counter()
     for node in walk(roots):
         counts[node.verb] += 1
-        name = node.name if node.name is not None else f"{node.verb}-{counts[node.verb]}"
+        name = given.get(node, f"{node.verb}-{counts[node.verb]}")
         if name in steps:
             raise GraphError(
-                f"every step must have a name of its own; {name!r} is the name of a {steps[name].verb} and of a {node.verb}",
+                f"every step must have a name of its own; {name!r} names two, {steps[name].verb} and {node.verb}",
                 hint="call one of them something else with .named(...)",
             )
         names[node], steps[name] = name, node
@@ -472,7 +500,3 @@ def step_text(node: Node, names: dict[Node, str] | None = None) -> str:
     """How errors and plans cite a step: ``'agg-1' (agg)``."""
     names = step_names(node) if names is None else names
     return f"{names[node]!r} ({node.verb})"
-
-
-def _several(roots: Node | Iterable[Node]) -> list[Node]:
-    return [roots] if isinstance(roots, Node) else list(roots)

@@ -57,6 +57,11 @@ def group_starts(codes: I64) -> I64:
     return np.concatenate((np.zeros(1, np.int64), np.flatnonzero(codes[1:] != codes[:-1]) + 1))
 
 
+def group_ends(starts: I64, length: int) -> I64:
+    """The last place of each run that begins at ``starts``."""
+    return np.concatenate((starts[1:], np.full(min(len(starts), 1), length))) - 1
+
+
 def missing(column: pa.Array) -> Bools | None:
     """Which values are missing (null or NaN), None if none is."""
     if pa.types.is_floating(column.type):

@@ -32,7 +32,7 @@ TIMINGS = ("early", "on_time", "late")
 EARLY, ON_TIME, LATE = 0, 1, 2
 
 INSTANT = pa.timestamp("us", tz="UTC")
-TIMING_TYPE = pa.dictionary(pa.int8(), pa.string())
+TIMING_TYPE = pa.dictionary(pa.int8(), pa.string(), ordered=True)
 ABSORBS_TYPE = pa.list_(
     pa.struct([pa.field("start", INSTANT, nullable=False), pa.field("end", INSTANT, nullable=False)])
 )
@@ -90,7 +90,7 @@ def instants(time: I64) -> pa.Array:
 
 def timings(codes: npt.NDArray[np.int8]) -> pa.DictionaryArray:
     """The column ``pane_timing`` of codes `EARLY`, `ON_TIME`, `LATE`."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(TIMINGS, pa.string()))
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(TIMINGS, pa.string()), ordered=True)
 
 
 def view_of(

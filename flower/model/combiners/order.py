@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from flower.model.arrays import group_starts, joined, missing, take
+from flower.model.arrays import group_ends, group_starts, joined, missing, take
 from flower.model.combiners.base import Combiner, Order, State
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
@@ -50,7 +50,7 @@ class Edge(Combiner):
         group = np.concatenate((np.arange(n), codes))
         sequence = np.lexsort((every[2], every[1], every[0], group))
         starts = group_starts(group[sequence])
-        edges = starts if self.first else np.concatenate((starts[1:], [len(sequence)])) - 1
+        edges = starts if self.first else group_ends(starts, len(sequence))
         best = sequence[edges]
         return tuple(take(part, best) for part in every)
 

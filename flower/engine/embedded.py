@@ -1,0 +1,368 @@
+"""The embedded executor: epochs one after another in a thread of this process, the next one's rows read ahead by another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+from flower.engine.clock import Clock, SystemClock
+from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
+from flower.engine.job import Job, JobState, discovered, initial, job
+from flower.engine.lift import Counts
+from flower.engine.metrics import Metrics, remedy
+from flower.engine.results import Results
+from flower.errors import GraphError, RunError
+from flower.graph.nodes import Node, Read, Write
+from flower.graph.protocols import EpochedSource
+from flower.io.ingest import Ingested
+from flower.model.time import Duration, duration_us
+from flower.model.triggers import AfterProcessingTime
+from flower.model.watermarks import BoundedDisorder
+
+FIRST_ROWS = 16_384
+LEAST_ROWS, MOST_ROWS = 1_024, 1_048_576
+MOST_BYTES = 256 * 2**20
+"""Rows and bytes of an epoch: few at first, so that a person sees something, then as many as the latency allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run; see ``Stream.run``."""
+
+    latency_us: int = 100_000
+    clock: Clock = field(default_factory=SystemClock)
+    epoch_rows: int | None = None
+    on_error: Literal["collect", "fail"] = "collect"
+    max_errors: int | None = None
+
+    @staticmethod
+    def make(
+        *,
+        latency: Duration = "100ms",
+        clock: Clock | None = None,
+        epoch_rows: int | None = None,
+        on_error: str = "collect",
+        max_errors: int | None = None,
+    ) -> Options:
+        """Options of what a person gives.
+
+        Raises
+        ------
+        GraphError
+            If one is out of its range.
+        """
+        if on_error not in ("collect", "fail"):
+            raise GraphError("`on_error` must be 'collect' or 'fail'", got=repr(on_error))
+        for name, count, least in (("epoch_rows", epoch_rows, 1), ("max_errors", max_errors, 0)):
+            if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < least):
+                raise GraphError(f"`{name}` must be a whole number, at least {least}", got=repr(count))
+        return Options(
+            duration_us(latency, "latency", minimum=1000),
+            clock or SystemClock(),
+            epoch_rows,
+            "fail" if on_error == "fail" else "collect",
+            max_errors,
+        )
+
+
+class Driver:
+    """Plans epochs, runs them, commits their outputs. One thread drives; any thread may ask for its numbers.
+
+    Parameters
+    ----------
+    outputs : sequence of Node
+        What to compute.
+    options : Options
+        How.
+    batch : bool
+        Whether the watermark stays behind until the input has ended.
+    """
+
+    def __init__(self, outputs: Sequence[Node], options: Options, *, batch: bool = False) -> None:
+        self.job: Job = job(outputs, batch=batch)
+        self.options = options
+        self.started = options.clock.now_us()
+        self.state: JobState = initial(self.job, self.started)
+        self.log: list[EpochPlan] = []
+        self.metrics = Metrics()
+        self.results = {
+            port: Results(self.job.plan.consumers[port].node, batch=batch)
+            for port in self.job.plan.outputs
+            if not isinstance(self.job.plan.consumers[port].node, Write)
+        }
+        self.changed = threading.Condition()
+        self._sinks = {
+            port: self.job.plan.consumers[port].node.sink  # type: ignore[attr-defined]
+            for port in self.job.plan.outputs
+            if isinstance(self.job.plan.consumers[port].node, Write)
+        }
+        self._reads = self.job.reads()
+        self._scripted = _scripted(self._reads)
+        self._ticks = self._needs_ticks()
+        self._rows = options.epoch_rows or FIRST_ROWS
+        self._counts = Counts()
+        self._began = time.perf_counter()
+        self._recent: list[tuple[float, int]] = []
+        self._ahead: dict[Range, Future[Ingested]] = {}
+        self._reader = ThreadPoolExecutor(1, "flower-reader")
+        self._opened = False
+
+    # -- planning
+
+    def next_epoch(self, *, drain: bool = False) -> EpochPlan | None:
+        """The plan of the next epoch; None if there is nothing to do now."""
+        self.state = discovered(self.job, self.state)
+        if self._scripted is not None and not drain:
+            return self._scripted_epoch()
+        now = max(self.options.clock.now_us(), self.state.now)
+        ranges = self._ranges(now - self.started, drain)
+        moved = any(r.end > r.start or r.ended != self._ended(r) for r in ranges)
+        if not moved and not drain and not self._ticks:
+            return None
+        return EpochPlan(self.state.epoch, now, tuple(ranges))
+
+    def _ended(self, wanted: Range) -> bool:
+        return self.state.sources[wanted.stage].ended[wanted.partition]
+
+    def _ranges(self, elapsed: int, drain: bool) -> list[Range]:
+        ready = {(r.stage, r.partition, r.start): r for r in self._ahead}
+        open_ = sum(not over for known in self.state.sources.values() for over in known.ended)
+        limit = max(1, self._rows // max(open_, 1))
+        ranges = []
+        for stage, read in self._reads:
+            known = self.state.sources[stage]
+            for partition, (start, over) in enumerate(zip(known.positions, known.ended, strict=True)):
+                if over:
+                    continue
+                if drain:
+                    ranges.append(Range(stage, partition, start, start, True))
+                elif (stage, partition, start) in ready:
+                    ranges.append(ready[stage, partition, start])
+                else:
+                    ranges.append(_range(read, stage, partition, start, limit, elapsed))
+        return ranges
+
+    def _scripted_epoch(self) -> EpochPlan | None:
+        assert self._scripted is not None
+        if self.state.epoch >= max(len(epochs) for epochs in self._scripted.values()):
+            return None
+        ranges, now = [], self.state.now if self.state.epoch else -(2**63)
+        for stage, read in self._reads:
+            epochs = self._scripted[stage]
+            if self.state.epoch >= len(epochs):
+                continue
+            ends, clock = epochs[self.state.epoch]
+            now = max(now, clock)
+            for partition, (start, end) in enumerate(zip(self.state.sources[stage].positions, ends, strict=True)):
+                ranges.append(Range(stage, partition, start, end, read.source.ended(partition, end)))
+        return EpochPlan(self.state.epoch, now, tuple(ranges))
+
+    def over(self) -> bool:
+        """Whether no epoch will follow by itself."""
+        if self._scripted is not None:
+            return self.state.epoch >= max(len(epochs) for epochs in self._scripted.values())
+        return all(all(known.ended) for known in self.state.sources.values())
+
+    # -- running
+
+    def open(self) -> None:
+        """Open the sinks; done once."""
+        if not self._opened:
+            self._opened = True
+            for port, sink in self._sinks.items():
+                sink.open(self.job.plan.consumers[port].node.schema)
+
+    def run(self, epoch: EpochPlan) -> EpochResult:
+        """Run an epoch, commit what it gives, and adopt its state."""
+        began = time.perf_counter()
+        self._read_ahead(epoch)
+        result = run_epoch(self.job, self.state, epoch, self._fetch)
+        self._check(result)
+        self._commit(epoch.epoch, result)
+        with self.changed:
+            for port, results in self.results.items():
+                rows = result.outputs.get(port)
+                if rows is not None:
+                    results.add(rows.rows)
+            self.log.append(epoch)
+            self.state = result.state
+            self._measure(result)
+            self.changed.notify_all()
+        self._size(result, time.perf_counter() - began)
+        return result
+
+    def _commit(self, epoch: int, result: EpochResult) -> None:
+        """Stage what every sink gets, then commit: what fails while staging leaves nothing behind."""
+        staged: dict[int, list[object]] = {}
+        try:
+            for port, sink in self._sinks.items():
+                rows = result.outputs.get(port)
+                staged[port] = [] if rows is None else [sink.stage(epoch, 0, 0, rows.rows)]
+        except BaseException:
+            for port, tokens in staged.items():
+                self._sinks[port].abort(tokens)
+            raise
+        for port, tokens in staged.items():
+            self._sinks[port].commit(epoch, tokens)
+
+    def _fetch(self, job: Job, wanted: Range) -> Ingested:
+        ahead = self._ahead.pop(wanted, None)
+        return ahead.result() if ahead is not None else ingested(job, wanted)
+
+    def _read_ahead(self, epoch: EpochPlan) -> None:
+        """Have the rows after this epoch's read while it is computed."""
+        if self._scripted is not None:
+            return
+        elapsed = epoch.now - self.started
+        for done in epoch.ranges:
+            if done.ended or done.end == done.start:
+                continue
+            read = self.job.stages[done.stage].origin
+            assert isinstance(read, Read)
+            wanted = _range(read, done.stage, done.partition, done.end, done.end - done.start, elapsed)
+            if wanted.end > wanted.start and wanted not in self._ahead:
+                self._ahead[wanted] = self._reader.submit(ingested, self.job, wanted)
+
+    def _check(self, result: EpochResult) -> None:
+        errors = self.metrics.errors + result.report.errors
+        limit = 0 if self.options.on_error == "fail" else self.options.max_errors
+        if limit is not None and errors > limit:
+            first = self.metrics.first_error or result.report.first_error
+            raise RunError(
+                "a row could not be processed" if limit == 0 else f"more than {limit:,} rows could not be processed",
+                got=first,
+                hint="run with on_error='collect' to go on; the rows are then in stream.errors",
+            )
+
+    def _size(self, result: EpochResult, seconds: float) -> None:
+        """Make the next epoch as large as the latency allows."""
+        rows = result.report.rows_in
+        if self.options.epoch_rows is not None or rows == 0 or rows < self._rows // 2:
+            return
+        fits = int(rows / max(seconds, 1e-6) * self.options.latency_us / 1e6)
+        most = min(MOST_ROWS, MOST_BYTES * rows // max(result.report.bytes_in, 1))
+        self._rows = max(LEAST_ROWS, min(fits, 4 * self._rows, most))
+
+    def _measure(self, result: EpochResult) -> None:
+        now = time.perf_counter()
+        self._recent.append((now, result.report.rows_in))
+        while len(self._recent) > 2 and now - self._recent[0][0] > 1.0:
+            self._recent.pop(0)
+        span = now - self._recent[0][0] if len(self._recent) > 1 else now - self._began
+        rows = sum(n for _, n in self._recent[1:]) if len(self._recent) > 1 else result.report.rows_in
+        for counts in result.report.counts.values():
+            self._counts += counts
+        old = self.metrics
+        told = remedy(self._bound(), self._counts.excess) if self._counts.dropped else None
+        self.metrics = Metrics(
+            old.epochs + 1,
+            old.rows_in + result.report.rows_in,
+            old.rows_out + sum(len(rows) for rows in result.outputs.values()),
+            now - self._began,
+            rows / span if span else 0.0,
+            self._counts.on_time,
+            self._counts.late,
+            self._counts.dropped,
+            old.errors + result.report.errors,
+            sum(state.groups for state in result.state.keyed.values()),
+            sum(state.nbytes for state in result.state.keyed.values()),
+            min(result.state.watermarks),
+            told,
+            old.first_error or result.report.first_error,
+            tuple(dict.fromkeys((*old.notes, *result.report.notes))),
+        )
+
+    def _bound(self) -> int | None:
+        bounds = [read.watermark.bound_us for _, read in self._reads if isinstance(read.watermark, BoundedDisorder)]
+        return max(bounds) if len(bounds) == len(self._reads) else None
+
+    def _needs_ticks(self) -> bool:
+        """Whether the clock alone can change something."""
+        if self.job.batch:
+            return False
+        triggers = [step.windowing.trigger for step in self.job.keyed.values()]
+        timed = any(isinstance(part, AfterProcessingTime) for t in triggers for part in (t.early, t.late))
+        return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
+
+    def close(self) -> None:
+        """Close the sinks and let the reader go."""
+        self._reader.shutdown(wait=True, cancel_futures=True)
+        if self._opened:
+            for sink in self._sinks.values():
+                sink.close()
+
+    def drive(self) -> None:
+        """Run to the end in this thread."""
+        try:
+            self.open()
+            while not self.over():
+                epoch = self.next_epoch()
+                if epoch is None:
+                    time.sleep(self.options.latency_us / 4e6)
+                else:
+                    self.run(epoch)
+        finally:
+            self.close()
+
+
+def _range(read: Read, stage: int, partition: int, start: int, limit: int, elapsed: int) -> Range:
+    end = read.source.latest(partition, start, limit, elapsed)
+    return Range(stage, partition, start, end, read.source.ended(partition, end))
+
+
+def _scripted(reads: Sequence[tuple[int, Read]]) -> dict[int, Sequence[tuple[tuple[int, ...], int]]] | None:
+    """The epochs that sources prescribe, per stage; None if none does."""
+    scripted = {stage: read.source.epochs() for stage, read in reads if isinstance(read.source, EpochedSource)}
+    if scripted and len(scripted) < len(reads):
+        raise GraphError(
+            "sources that prescribe their epochs cannot run together with others",
+            hint="make every source a TestStream, or none",
+        )
+    return scripted or None
+
+
+def collect(node: Node, *, as_stream: bool = False, executor: str = "embedded", epoch_rows: int | None = None) -> pd.DataFrame:
+    """Run a bounded pipeline to its end; see ``Stream.collect``."""
+    if executor == "reference":
+        from flower.engine.reference import collect_reference
+
+        return collect_reference(node, as_stream=as_stream, epoch_rows=epoch_rows)
+    if executor != "embedded":
+        raise GraphError("unknown executor", got=repr(executor), hint="there are 'embedded' and 'reference'")
+    require_bounded(node)
+    driver = Driver([node], Options.make(epoch_rows=epoch_rows), batch=not as_stream)
+    results = driver.results[driver.job.plan.outputs[0]]
+    driver.drive()
+    return results.panes() if as_stream else results.view()
+
+
+def require_bounded(node: Node) -> None:
+    """Refuse to wait for a stream that does not end."""
+    if not node.bounded:
+        raise GraphError(
+            "collect() needs a stream that ends",
+            got="an unbounded source",
+            hint="use .run() and look at run.results, or .head(n)",
+        )
+
+
+def head(node: Node, n: int) -> pd.DataFrame:
+    """The first ``n`` rows, computed only as far as needed."""
+    driver = Driver([node], Options.make(epoch_rows=max(256, n)), batch=node.bounded)
+    results = driver.results[driver.job.plan.outputs[0]]
+    try:
+        while not driver.over() and driver.metrics.rows_out < n:
+            epoch = driver.next_epoch()
+            if epoch is None:
+                time.sleep(driver.options.latency_us / 4e6)
+            else:
+                driver.run(epoch)
+    finally:
+        driver.close()
+    return results.panes().head(n)

@@ -1,0 +1,158 @@
+"""A plan made ready to run, and the whole state of a run as one immutable value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from flower.engine.aggregates import Aggregates
+from flower.engine.groups import Law
+from flower.engine.keyed import Keyed
+from flower.engine.keys import exact
+from flower.engine.state import KeyedState, empty
+from flower.graph.nodes import Aggregate, Dropped, Node, Read
+from flower.graph.plan import Plan, Stage, plan
+from flower.model.time import MIN_TIME
+from flower.model.watermarks import Estimate
+from flower.model.windowing import Windowing
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an executor runs.
+
+    Parameters
+    ----------
+    plan : Plan
+        Stages and consumers.
+    keyed : mapping of int to Keyed
+        Per stage of a keyed step, what its epochs need.
+    batch : bool
+        Whether the watermark goes from minus to plus infinity at the end of the input: then nothing is late.
+    """
+
+    plan: Plan
+    keyed: Mapping[int, Keyed]
+    batch: bool = False
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The plan's stages."""
+        return self.plan.stages
+
+    def reads(self) -> list[tuple[int, Read]]:
+        """The stages that read, and what."""
+        return [(i, stage.origin) for i, stage in enumerate(self.stages) if isinstance(stage.origin, Read)]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What is known of a source's partitions.
+
+    Parameters
+    ----------
+    positions : tuple of int
+        Up to where each has been read.
+    estimates : tuple of Estimate
+        What each partition's rows say of its watermark.
+    ended : tuple of bool
+        Whether no row will follow.
+    """
+
+    positions: tuple[int, ...]
+    estimates: tuple[Estimate, ...]
+    ended: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A run between two epochs.
+
+    Parameters
+    ----------
+    epoch : int
+        Epochs done.
+    now : int
+        Processing time of the last one.
+    sources : mapping of int to SourceState
+        Per reading stage.
+    keyed : mapping of int to AlignedState or SessionState
+        Per stage of a keyed step.
+    watermarks : tuple of int
+        The output watermark of each stage.
+    """
+
+    epoch: int
+    now: int
+    sources: Mapping[int, SourceState]
+    keyed: Mapping[int, KeyedState]
+    watermarks: tuple[int, ...] = field(repr=False)
+
+
+def job(outputs: Sequence[Node], *, batch: bool = False) -> Job:
+    """Plan ``outputs`` and prepare every keyed step."""
+    planned = plan(outputs)
+    keyed = {
+        index: _keyed(stage.name, stage.origin, batch)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Aggregate)
+    }
+    return Job(planned, keyed, batch)
+
+
+def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
+    windowing = node.grouping
+    if batch:
+        # One pane a window, at the end: what is early or late does not exist.
+        windowing = replace(
+            Windowing(windowing.windows), timestamp_combiner=windowing.timestamp_combiner
+        )
+    before = node.input.schema
+    aggregates = Aggregates(
+        tuple((each.name, each.combiner, each.column) for each in node.aggregations),
+        tuple(None if each.column is None else before.field(each.column) for each in node.aggregations),
+    )
+    keys = [before.field(key) for key in node.keys]
+    law = Law(
+        aggregates,
+        exact([key.type for key in keys], [key.nullable for key in keys]),
+        None if windowing.timestamp_combiner == "end_of_window" else windowing.timestamp_combiner,
+        windowing.accumulation == "discarding",
+    )
+    return Keyed(name, node.keys, windowing, law, node.schema, Dropped(node).schema)
+
+
+def initial(job: Job, now: int) -> JobState:
+    """The state before the first epoch."""
+    return JobState(
+        0,
+        now,
+        {index: _source_state(read, SourceState((), (), ())) for index, read in job.reads()},
+        {index: empty(step) for index, step in job.keyed.items()},
+        (MIN_TIME,) * len(job.stages),
+    )
+
+
+def _source_state(read: Read, known: SourceState) -> SourceState:
+    """The state with partitions that have appeared since."""
+    names = read.source.partitions()
+    fresh = range(len(known.positions), len(names))
+    positions = (*known.positions, *(read.source.initial(p) for p in fresh))
+    return SourceState(
+        positions,
+        (*known.estimates, *(Estimate() for _ in fresh)),
+        (*known.ended, *(read.source.ended(p, positions[p]) for p in fresh)),
+    )
+
+
+def discovered(job: Job, state: JobState) -> JobState:
+    """The state with partitions that have appeared since the last epoch."""
+    sources = {index: _source_state(read, state.sources[index]) for index, read in job.reads()}
+    return replace(state, sources=sources)
+
+
+def schema_of(job: Job, port: int) -> pa.Schema:
+    """The columns that an output consumer gets."""
+    return job.plan.consumers[port].node.schema

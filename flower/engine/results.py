@@ -1,0 +1,112 @@
+"""What a run keeps of its outputs for a person: the panes in order of emission, bounded, and the view of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import cast
+
+import pandas as pd
+import pyarrow as pa
+
+from flower.graph.nodes import Aggregate, Assign, Filter, Node, Select, WindowInto
+from flower.graph.schema import frame_of
+from flower.model.panes import PANE_COLUMNS, Combination, view_of
+from flower.model.windowing import Windowing
+
+KEPT_ROWS = 1_000_000
+"""Rows that a run keeps of what it emitted."""
+
+
+class Results:
+    """The rows of one output so far.
+
+    Where the rows are panes, `view` is what a table of them shows: each (key, window) once. Other rows are shown as they came.
+    """
+
+    def __init__(self, node: Node, *, kept_rows: int = KEPT_ROWS, batch: bool = False) -> None:
+        self.schema = node.schema
+        self.let_go = 0
+        self._kept_rows = kept_rows
+        self._log: deque[pa.RecordBatch] = deque()
+        self._logged = 0
+        self._panes = None if batch else _panes(node)
+        self._sorted = _sorted_by(node)
+        self._view: list[pa.RecordBatch] = []
+        self._seen = 0
+        self._compact = 0
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take the rows of an epoch."""
+        if not len(rows):
+            return
+        self._log.append(rows)
+        self._logged += len(rows)
+        while self._logged > self._kept_rows and len(self._log) > 1:
+            gone = self._log.popleft()
+            self._logged -= len(gone)
+            self.let_go += len(gone)
+        if self._panes is None:
+            return
+        self._view.append(rows)
+        self._seen += len(rows)
+        if self._seen > 2 * self._compact + 100_000:
+            self._view = [self._viewed()]
+            self._seen = self._compact = len(self._view[0])
+
+    def _viewed(self) -> pa.RecordBatch:
+        assert self._panes is not None
+        keys, windowing, combine = self._panes
+        return view_of(_whole(self._view, self.schema), keys, windowing, combine)
+
+    def panes(self) -> pd.DataFrame:
+        """All rows that are kept, in order of emission."""
+        return frame_of(_whole(list(self._log), self.schema))
+
+    def view(self) -> pd.DataFrame:
+        """The view of the panes, sorted by window end, then keys; rows that are no panes as they came."""
+        if self._panes is not None:
+            return frame_of(self._viewed())
+        rows = _whole(list(self._log), self.schema)
+        if self._sorted:
+            rows = rows.sort_by([(name, "ascending") for name in self._sorted])
+        return frame_of(rows)
+
+
+def _whole(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    if not batches:
+        return pa.RecordBatch.from_pylist([], schema=schema)
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _aggregate_of(node: Node) -> Aggregate | None:
+    """The keyed step whose panes the rows of ``node`` still are."""
+    while not isinstance(node, Aggregate):
+        if not isinstance(node, (Filter, Assign, Select, WindowInto)):
+            return None
+        if isinstance(node, Select) and any(new != old for new, old in node.columns if old in PANE_COLUMNS):
+            return None
+        node = node.input
+    return node
+
+
+def _panes(node: Node) -> tuple[tuple[str, ...], Windowing, dict[str, Combination]] | None:
+    """Keys, windowing and combinations of the panes that ``node`` gives; None if its rows are no panes any more."""
+    source = _aggregate_of(node)
+    if source is None:
+        return None
+    names = set(node.schema.names)
+    if not names.issuperset(source.keys) or not names.issuperset(set(source.schema.names) & set(PANE_COLUMNS)):
+        return None
+    combine = {
+        each.name: cast("Combination", each.combiner.combines)
+        for each in source.aggregations
+        if each.combiner.combines is not None and node.schema == source.schema
+    }
+    return source.keys, source.grouping, combine
+
+
+def _sorted_by(node: Node) -> list[str]:
+    source = _aggregate_of(node)
+    if source is None:
+        return []
+    return [name for name in ("window_end", "window_start", *source.keys) if name in node.schema.names]

@@ -1,0 +1,247 @@
+"""A stream that runs in the background of this process: what a person holds in hand."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import pandas as pd
+
+from flower.engine.embedded import Driver, Options
+from flower.engine.metrics import Metrics
+from flower.engine.progress import show_until
+from flower.errors import RunError
+from flower.graph.nodes import Node
+from flower.model.time import MAX_TIME, MIN_TIME, instant_text
+
+State = Literal["running", "paused", "stopped", "finished", "failed"]
+
+_numbers = itertools.count(1)
+_alive: weakref.WeakSet[Run] = weakref.WeakSet()
+
+
+class Run:
+    """A running stream; made by ``stream.run()``.
+
+    Attributes
+    ----------
+    name : str
+        Its name, unique in this process unless given.
+
+    Examples
+    --------
+    >>> import flower as fl
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"t": pd.to_datetime(["2000-01-01", "2000-01-02"], utc=True), "v": [1, 2]})
+    >>> run = fl.read.frame(frame, event_time="t").window(fl.FixedWindows("1D")).agg(total=("v", "sum")).run()
+    >>> run.wait().results["total"].tolist()
+    [1, 2]
+    """
+
+    def __init__(self, outputs: Sequence[Node], options: Options, name: str | None = None) -> None:
+        self.name = name if name is not None else f"run-{next(_numbers)}"
+        self._driver = Driver(outputs, options)
+        self._state: State = "running"
+        self._error: BaseException | None = None
+        self._steps = 0
+        self._drain = False
+        self._done = threading.Event()
+        self._driver.open()
+        self._thread = threading.Thread(target=self._work, name=f"flower-{self.name}", daemon=True)
+        _alive.add(self)
+        self._thread.start()
+
+    # -- what it says
+
+    @property
+    def state(self) -> State:
+        """``running``, ``paused``, ``stopped``, ``finished`` or ``failed``."""
+        return self._state
+
+    @property
+    def error(self) -> BaseException | None:
+        """What failed, if it did."""
+        return self._error
+
+    @property
+    def watermark(self) -> pd.Timestamp:
+        """The outputs' watermark; NaT before the first and after the last row."""
+        us = self._driver.metrics.watermark
+        if us in (MIN_TIME, MAX_TIME):
+            return cast("pd.Timestamp", pd.NaT)
+        return pd.Timestamp(us, unit="us", tz="UTC")
+
+    @property
+    def metrics(self) -> Metrics:
+        """Its numbers as of the last epoch."""
+        return self._driver.metrics
+
+    @property
+    def results(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """The view of the panes so far, sorted by window end, then keys; with several outputs a view for each, by step name."""
+        with self._driver.changed:
+            views = {self._step(port): results.view() for port, results in self._driver.results.items()}
+        return next(iter(views.values())) if len(views) == 1 else views
+
+    def panes(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """The panes so far in order of emission; the oldest are let go beyond a million rows (``attrs["let_go"]`` counts them)."""
+        frames = {}
+        with self._driver.changed:
+            for port, results in self._driver.results.items():
+                frame = results.panes()
+                frame.attrs["let_go"] = results.let_go
+                frames[self._step(port)] = frame
+        return next(iter(frames.values())) if len(frames) == 1 else frames
+
+    def _step(self, port: int) -> str:
+        return self._driver.job.plan.consumers[port].step
+
+    def why(self, key: object = None, window: object = None) -> str:
+        """Why windows wait: the watermark, and what holds it back.
+
+        Parameters
+        ----------
+        key : optional
+            Named in the answer; all keys of a step share one watermark.
+        window : datetime-like, optional
+            The end of the window in question.
+        """
+        from flower.engine.why import why
+
+        return why(self._driver, key, window)
+
+    def __repr__(self) -> str:
+        lines = [f"Run {self.name!r}: {self._state}"]
+        lines += [f"  {name}: {value}" for name, value in self.metrics.lines()]
+        if self._error is not None:
+            lines.append(f"  error: {self._error}")
+        return "\n".join(lines)
+
+    # -- what it can be told
+
+    def pause(self) -> Run:
+        """Stop after the current epoch, until `resume` or `step`."""
+        return self._tell(lambda: self._to("paused", {"running"}))
+
+    def resume(self) -> Run:
+        """Go on after `pause`."""
+        return self._tell(lambda: self._to("running", {"paused"}))
+
+    def step(self, n: int = 1) -> Run:
+        """Run ``n`` epochs of a paused run, and wait for them."""
+        if self._state != "paused":
+            raise RunError("step() needs a paused run", got=self._state, hint="call .pause() first")
+        target = self._driver.metrics.epochs + n
+
+        def more() -> None:
+            self._steps += n
+
+        self._tell(more)
+        with self._driver.changed:
+            self._driver.changed.wait_for(lambda: self._driver.metrics.epochs >= target or self._done.is_set())
+        return self
+
+    def stop(self) -> Run:
+        """Stop after the current epoch, and wait for it; windows that are open stay so."""
+        self._tell(lambda: self._to("stopped", {"running", "paused"}))
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        return self
+
+    def drain(self) -> Run:
+        """End the input where it is, fire all windows, and wait for it."""
+
+        def end() -> None:
+            self._drain = True
+            self._to("running", {"paused"})
+
+        self._tell(end)
+        self._thread.join()
+        return self.wait()
+
+    def wait(self, timeout: float | None = None, *, progress: bool = True) -> Run:
+        """Wait for the end, or ``timeout`` seconds; in a terminal its numbers are shown meanwhile.
+
+        Ctrl-C stops the run and raises KeyboardInterrupt.
+
+        Raises
+        ------
+        Exception
+            What made the run fail.
+        TimeoutError
+            If it still runs after ``timeout`` seconds.
+        """
+        try:
+            ended = show_until(self, self._done, timeout) if progress else self._done.wait(timeout)
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+        if not ended:
+            raise TimeoutError(f"{self.name!r} still runs after {timeout} seconds")
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self
+
+    def _to(self, state: State, before: set[str]) -> None:
+        if self._state in before:
+            self._state = state
+
+    def _tell(self, change: object) -> Run:
+        with self._driver.changed:
+            change()  # type: ignore[operator]
+            self._driver.changed.notify_all()
+        return self
+
+    # -- the thread
+
+    def _work(self) -> None:
+        driver = self._driver
+        try:
+            while self._may_go_on():
+                epoch = driver.next_epoch(drain=self._drain)
+                if epoch is not None:
+                    driver.run(epoch)
+                    self._steps = max(0, self._steps - 1)
+                if driver.over():
+                    break
+                if epoch is None or not any(wanted.end > wanted.start for wanted in epoch.ranges):
+                    with driver.changed:
+                        driver.changed.wait(driver.options.latency_us / 4e6)
+            if self._state != "stopped":
+                self._state = "finished"
+        except BaseException as error:
+            self._error = error
+            self._state = "failed"
+        finally:
+            try:
+                driver.close()
+            except Exception as error:
+                if self._error is None:
+                    self._error, self._state = error, "failed"
+            self._done.set()
+            with driver.changed:
+                driver.changed.notify_all()
+
+    def _may_go_on(self) -> bool:
+        with self._driver.changed:
+            while self._state == "paused" and not self._steps:
+                self._driver.changed.wait()
+        return self._state in ("running", "paused")
+
+
+def start(outputs: Sequence[Node], *, name: str | None = None, **options: object) -> Run:
+    """Start a run of ``outputs``; see ``Stream.run`` for the options."""
+    return Run(outputs, Options.make(**options), name)  # type: ignore[arg-type]
+
+
+@atexit.register
+def _stop_all() -> None:
+    """A thread that computes while the interpreter goes away could crash it."""
+    for run in list(_alive):
+        if not run._done.is_set():
+            run.stop()

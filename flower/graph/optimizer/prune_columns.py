@@ -1,0 +1,85 @@
+"""Projection pushdown: a source reads only the columns that somebody needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from flower.graph.nodes import (
+    Aggregate,
+    Assign,
+    Concat,
+    Dropped,
+    Errors,
+    Filter,
+    FlatMapRows,
+    MapFrames,
+    Node,
+    Read,
+    Select,
+    walk,
+)
+from flower.graph.optimizer.values import columns_used
+
+
+def prune_columns(outputs: tuple[Node, ...]) -> Mapping[Node, Node]:
+    """Narrow each `Read` and `Select` to what later steps, keys, aggregates, outputs, event time and arrival need.
+
+    A function of frames needs all columns that reach it, and so do dropped rows, which show the rows as they came to
+    their step. Rows that failed show what was read. At least one column is kept, to count the rows by. The parts of a
+    `Concat` are made equal again where they differ afterwards.
+
+    Rows are never pruned: a predicate stays after its `Read`, because rows that it drops still advance the watermark.
+    """
+    needed = {node: columns for node, columns in _needed(outputs).items() if columns < set(node.schema.names)}
+    changed: dict[Node, Node] = {}
+    for node, columns in needed.items():
+        kept = [name for name in node.schema.names if name in columns] or node.schema.names[:1]
+        if len(kept) == len(node.schema):
+            continue
+        match node:
+            case Read():
+                changed[node] = replace(node, columns=tuple(kept))
+            case Select():
+                pairs = tuple(pair for pair in node.columns if pair[0] in kept)
+                changed[node] = Select(node.input, pairs, name=node.name)
+            case Concat():
+                pairs = tuple((name, name) for name in kept)
+                parts = tuple(Select(part, pairs, name=node.name) for part in node.parts)
+                changed[node] = Concat(parts, name=node.name)
+    return changed
+
+
+def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
+    """The columns of each node that somebody needs."""
+    nodes = list(walk(outputs))
+    needed: dict[Node, set[str]] = {node: set() for node in nodes}
+    for node in outputs:
+        needed[node].update(node.schema.names)
+    for node in reversed(nodes):
+        wanted = needed[node]
+        match node:
+            case Read():
+                wanted.update(name for name in (node.event_time, node.arrival) if name is not None)
+            case Select():
+                old = dict(node.columns)
+                needed[node.input].update(old[new] for new in wanted)
+            case Filter():
+                needed[node.input] |= wanted | columns_used(node.predicate, node.input.schema)
+            case Assign():
+                # A replaced column is kept, because it keeps its place.
+                before, after = node.input.schema, node.schema
+                used = (columns_used(value, after) for _, value in node.columns)
+                needed[node.input] |= wanted.union(*used) & set(before.names)
+            case MapFrames() | FlatMapRows():
+                needed[node.input].update(node.input.schema.names)
+            case Aggregate():
+                needed[node.input].update(node.keys, (each.column for each in node.aggregations if each.column))
+            case Dropped():
+                needed[node.of.input].update(node.of.input.schema.names)
+            case Errors():
+                pass
+            case _:
+                for each in node.inputs:
+                    needed[each] |= wanted
+    return needed

@@ -1,0 +1,233 @@
+"""From what a person wrote to what an executor does: `plan` makes a `Plan`, in which every step of the way can be read.
+
+A plan is data. Its stages are in an order in which they can run: a stage takes the rows of one origin (a source, a
+keyed step, or what a step dropped or could not process), runs the row-wise steps that follow it, and delivers the
+results to consumers: keyed steps and outputs. A concat is several deliveries to one consumer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from flower.graph.nodes import (
+    Aggregate,
+    Concat,
+    Dropped,
+    Errors,
+    Node,
+    Read,
+    WindowInto,
+    Write,
+    step_names,
+    walk,
+)
+from flower.graph.optimizer.driver import Application, optimize
+from flower.graph.optimizer.rewrite import rebuilt
+
+Origin = Read | Aggregate | Dropped | Errors
+"""Where the rows of a stage come from."""
+
+
+@dataclass(frozen=True)
+class Op:
+    """Run a row-wise step on the rows in slot ``source`` and put the result into slot ``target``.
+
+    A `Concat` is an op only for a part whose columns are not yet exactly those of the whole: it puts them into the
+    order of its schema, by name, with its nullability.
+    """
+
+    node: Node
+    source: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Hand the rows in ``slot`` to the consumer at index ``port``."""
+
+    slot: int
+    port: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What runs without exchanging rows with others.
+
+    Parameters
+    ----------
+    name : str
+        The step name of its origin.
+    origin : Read, Aggregate, Dropped or Errors
+        Its rows are in slot 0.
+    ops : tuple of Op
+        In an order in which they can run; each fills a slot of its own.
+    deliveries : tuple of Delivery
+        What leaves the stage.
+    inputs : tuple of int
+        The stages from which its origin's rows come; all are earlier.
+    port : int or None
+        For a keyed step, the consumer through which its rows come in.
+    covers : tuple of str
+        For errors, the names of the steps whose failed rows it takes.
+    """
+
+    name: str
+    origin: Origin
+    ops: tuple[Op, ...]
+    deliveries: tuple[Delivery, ...]
+    inputs: tuple[int, ...]
+    port: int | None = None
+    covers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """Where rows go.
+
+    Parameters
+    ----------
+    kind : {"aggregate", "output"}
+        A keyed step, or rows that leave the pipeline: to a sink, if ``node`` is a `Write`, else to whoever asked.
+    step : str
+        The name of the step.
+    node : Node
+        The step.
+    stage : int or None
+        The stage of the keyed step; None for outputs.
+    """
+
+    kind: Literal["aggregate", "output"]
+    step: str
+    node: Node
+    stage: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pipeline as it was written, as it was optimised, and as it runs.
+
+    Parameters
+    ----------
+    logical : tuple of Node
+        The outputs as they were written; every step has its name, and equal steps are one object.
+    optimized : tuple of Node
+        The same outputs after the rules.
+    applications : tuple of Application
+        Which rules changed what, in order.
+    stages : tuple of Stage
+        In an order in which they can run.
+    consumers : tuple of Consumer
+        What deliveries name by index.
+    outputs : tuple of int
+        For each output asked for, its consumer.
+    """
+
+    logical: tuple[Node, ...]
+    optimized: tuple[Node, ...]
+    applications: tuple[Application, ...]
+    stages: tuple[Stage, ...]
+    consumers: tuple[Consumer, ...]
+    outputs: tuple[int, ...]
+
+
+def plan(outputs: Sequence[Node]) -> Plan:
+    """The plan that gives ``outputs``.
+
+    Raises
+    ------
+    GraphError
+        If two steps have one name.
+
+    Examples
+    --------
+    >>> import pandas as pd, flower as fl
+    >>> frame = pd.DataFrame({"k": ["a", "b"], "v": [1, 2]})
+    >>> counts = fl.read.frame(frame).filter("v > 1").groupby("k").agg(n=("v", "count"))
+    >>> [(stage.name, [op.node.verb for op in stage.ops]) for stage in plan([counts.node]).stages]
+    [('read-1', ['filter']), ('agg-1', [])]
+    """
+    logical = named(outputs)
+    optimized, applications = optimize(logical)
+    stages, consumers, ports = physical(optimized)
+    return Plan(logical, optimized, applications, stages, consumers, ports)
+
+
+def named(outputs: Sequence[Node]) -> tuple[Node, ...]:
+    """The same outputs with every step carrying its name, and equal steps as one object."""
+    names = step_names(outputs)
+    return rebuilt(outputs, lambda node, inputs: replace(node.with_inputs(inputs), name=names[node]))
+
+
+def physical(outputs: Sequence[Node]) -> tuple[tuple[Stage, ...], tuple[Consumer, ...], tuple[int, ...]]:
+    """Stages, consumers and the consumer of each of ``outputs``, whose steps all carry names."""
+    stages: list[_Stage] = []
+    consumers: list[Consumer] = []
+    places: dict[Node, list[tuple[_Stage, int]]] = {}  # the slots that hold a node's rows
+
+    def begin(origin: Origin, inputs: set[int]) -> _Stage:
+        stages.append(_Stage(len(stages), origin, tuple(sorted(inputs))))
+        return stages[-1]
+
+    def consume(kind: Literal["aggregate", "output"], node: Node, rows: Node, stage: int | None) -> int:
+        consumers.append(Consumer(kind, _name(node), node, stage))
+        for place, slot in places[rows]:
+            place.deliveries.append(Delivery(slot, len(consumers) - 1))
+        return len(consumers) - 1
+
+    for node in walk(outputs):
+        match node:
+            case Read():
+                places[node] = [(begin(node, set()), 0)]
+            case Aggregate():
+                stage = begin(node, {place.index for place, _ in places[node.input]})
+                stage.port = consume("aggregate", node, node.input, stage.index)
+                places[node] = [(stage, 0)]
+            case Dropped():
+                places[node] = [(begin(node, {place.index for place, _ in places[node.of]}), 0)]
+            case Errors():
+                covered = list(walk(node.of))
+                stage = begin(node, {place.index for each in covered for place, _ in places[each]})
+                stage.covers = tuple(_name(each) for each in covered)
+                places[node] = [(stage, 0)]
+            case Concat():
+                places[node] = [
+                    (stage, slot if part.schema.equals(node.schema) else stage.run(node, slot))
+                    for part in node.parts
+                    for stage, slot in places[part]
+                ]
+            case WindowInto() | Write():
+                places[node] = places[node.input]
+            case _:
+                places[node] = [(stage, stage.run(node, slot)) for stage, slot in places[node.inputs[0]]]
+
+    ports: dict[Node, int] = {}
+    for node in outputs:
+        if node not in ports:
+            ports[node] = consume("output", node, node, None)
+    return tuple(stage.done() for stage in stages), tuple(consumers), tuple(ports[node] for node in outputs)
+
+
+class _Stage:
+    """A stage while it is made."""
+
+    def __init__(self, index: int, origin: Origin, inputs: tuple[int, ...]) -> None:
+        self.index, self.origin, self.inputs = index, origin, inputs
+        self.ops: dict[tuple[Node, int], Op] = {}
+        self.deliveries: list[Delivery] = []
+        self.port: int | None = None
+        self.covers: tuple[str, ...] = ()
+
+    def run(self, node: Node, source: int) -> int:
+        """The slot of a step's result; a step that two routes share runs once."""
+        return self.ops.setdefault((node, source), Op(node, source, len(self.ops) + 1)).target
+
+    def done(self) -> Stage:
+        ops, deliveries = tuple(self.ops.values()), tuple(self.deliveries)
+        return Stage(_name(self.origin), self.origin, ops, deliveries, self.inputs, self.port, self.covers)
+
+
+def _name(node: Node) -> str:
+    assert node.name is not None, "a plan is made of named steps"
+    return node.name
