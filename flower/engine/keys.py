@@ -84,7 +84,7 @@ def _encode_numbers(column: pa.Array, length: int) -> Encoded:
         codes = values - low if low else values
     else:
         hash_ = np.sort(np.asarray(pd.unique(values), np.int64))
-        codes = np.searchsorted(hash_, values) if len(hash_) < 64 else pd.Index(hash_).get_indexer(values)
+        codes = np.searchsorted(hash_, values) if len(hash_) < 64 else pd.Index(hash_).get_indexer(pd.Index(values))
     return Encoded(np.asarray(codes, np.int64), (_as_column(hash_, column.type),), hash_)
 
 

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from flower.model.time import I64
 
-Column: TypeAlias = npt.NDArray[Any] | pa.Array
-"""One column of state, a value a group."""
+Column: TypeAlias = Any
+"""One column of state, a value a group: a NumPy or an Arrow array (which has no types of its own)."""
 
 Bools = npt.NDArray[np.bool_]
 

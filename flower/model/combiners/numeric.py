@@ -23,7 +23,7 @@ def _present(codes: I64, column: pa.Array) -> tuple[I64, npt.NDArray[Any]]:
 
 
 def _numeric(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 @dataclass(frozen=True, repr=False)
