@@ -1,6 +1,7 @@
 """One epoch as a pure function: state and ranges in, state and rows out. Both executors run the parts of it.
 
-The order within an epoch is that of the model: rows are admitted against the watermark they meet, then watermark and clock move, then every
+The order within an epoch is that of the model: rows are admitted against the watermark they meet, then watermark and
+clock move, then every
 trigger is asked once, then expired windows leave.
 """
 
@@ -88,7 +89,9 @@ def ingested(job: Job, wanted: Range) -> Ingested:
     return ingest(read, wanted.partition, wanted.start, wanted.end, job.stages[wanted.stage].name)
 
 
-def run_epoch(job: Job, state: JobState, epoch: EpochPlan, fetch: Callable[[Job, Range], Ingested] = ingested) -> EpochResult:
+def run_epoch(
+    job: Job, state: JobState, epoch: EpochPlan, fetch: Callable[[Job, Range], Ingested] = ingested
+) -> EpochResult:
     """Run one epoch.
 
     Parameters
