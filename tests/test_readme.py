@@ -1,7 +1,7 @@
 """The README's example runs as it stands."""
 
-from pathlib import Path
 import re
+from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -5,7 +5,18 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TOP = {"pyproject.toml", "flower", "notebooks", "extension", "tests", "binder", "README.md", "LICENSE", "Makefile", "CHANGELOG.md"}
+TOP = {
+    "pyproject.toml",
+    "flower",
+    "notebooks",
+    "extension",
+    "tests",
+    "binder",
+    "README.md",
+    "LICENSE",
+    "Makefile",
+    "CHANGELOG.md",
+}
 
 
 def tracked() -> list[str]:

@@ -1,6 +1,7 @@
 """One epoch as a pure function: state and ranges in, state and rows out. Both executors run the parts of it.
 
-The order within an epoch is that of the model: rows are admitted against the watermark they meet, then watermark and clock move, then every
+The order within an epoch is that of the model: rows are admitted against the watermark they meet, then watermark and
+clock move, then every
 trigger is asked once, then expired windows leave.
 """
 
@@ -13,13 +14,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from flower.engine import aligned, sessions
-from flower.engine.job import Job, JobState, KeyedState, SourceState
-from flower.engine.keyed import Keyed
+from flower.engine.job import Job, JobState, SourceState
 from flower.engine.lift import Counts, Lifted, lift
 from flower.engine.rowwise import apply_step
-from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun
+from flower.engine.state import KeyedState, advance
 from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Read
 from flower.graph.plan import Stage
@@ -91,7 +89,9 @@ def ingested(job: Job, wanted: Range) -> Ingested:
     return ingest(read, wanted.partition, wanted.start, wanted.end, job.stages[wanted.stage].name)
 
 
-def run_epoch(job: Job, state: JobState, epoch: EpochPlan, fetch: Callable[[Job, Range], Ingested] = ingested) -> EpochResult:
+def run_epoch(
+    job: Job, state: JobState, epoch: EpochPlan, fetch: Callable[[Job, Range], Ingested] = ingested
+) -> EpochResult:
     """Run one epoch.
 
     Parameters
@@ -226,7 +226,7 @@ class _Epoch:
         step = self.job.keyed[index]
         watermark = min(self.watermarks[i] for i in stage.inputs)
         deltas = [lifted.groups for lifted in self.lifted[stage.port]]
-        self.keyed[index], panes, out = advanced(self.keyed[index], deltas, step, watermark, self.epoch.now)
+        self.keyed[index], panes, out = advance(self.keyed[index], deltas, step, watermark, self.epoch.now)
         self.watermarks[index] = max(self.watermarks[index], out)
         return panes
 
@@ -248,15 +248,6 @@ class _Epoch:
             tuple(dict.fromkeys(self.notes)),
         )
         return EpochResult(state, outputs, report)
-
-
-def advanced(
-    state: KeyedState, deltas: list[Run | SessionRun], step: Keyed, watermark: int, now: int
-) -> tuple[KeyedState, Batch, int]:
-    """One epoch of a keyed step."""
-    if isinstance(state, sessions.SessionState):
-        return sessions.advance(state, [delta for delta in deltas if isinstance(delta, SessionRun)], step, watermark, now)
-    return aligned.advance(state, [delta for delta in deltas if isinstance(delta, Run)], step, watermark, now)
 
 
 def untimed(rows: pa.RecordBatch) -> Batch:

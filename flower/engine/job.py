@@ -7,18 +7,16 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from flower.engine import aligned, sessions
 from flower.engine.aggregates import Aggregates
 from flower.engine.groups import Law
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
+from flower.engine.state import KeyedState, empty
 from flower.graph.nodes import Aggregate, Dropped, Node, Read
 from flower.graph.plan import Plan, Stage, plan
 from flower.model.time import MIN_TIME
 from flower.model.watermarks import Estimate
 from flower.model.windowing import Windowing
-
-KeyedState = aligned.AlignedState | sessions.SessionState
 
 
 @dataclass(frozen=True)
@@ -108,9 +106,7 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
     windowing = node.grouping
     if batch:
         # One pane a window, at the end: what is early or late does not exist.
-        windowing = replace(
-            Windowing(windowing.windows), timestamp_combiner=windowing.timestamp_combiner
-        )
+        windowing = replace(Windowing(windowing.windows), timestamp_combiner=windowing.timestamp_combiner)
     before = node.input.schema
     aggregates = Aggregates(
         tuple((each.name, each.combiner, each.column) for each in node.aggregations),
@@ -132,10 +128,7 @@ def initial(job: Job, now: int) -> JobState:
         0,
         now,
         {index: _source_state(read, SourceState((), (), ())) for index, read in job.reads()},
-        {
-            index: sessions.SessionState() if step.windowing.windows.merging else aligned.AlignedState()
-            for index, step in job.keyed.items()
-        },
+        {index: empty(step) for index, step in job.keyed.items()},
         (MIN_TIME,) * len(job.stages),
     )
 

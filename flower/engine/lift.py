@@ -1,6 +1,7 @@
 """Rows into groups: admission against the watermark, windows, keys and partial aggregates, before anything is shuffled.
 
-Everything is arrays; where windows and keys are dense, which is the rule, a group's number is computed and never looked up.
+Everything is arrays; where windows and keys are dense, which is the rule, a group's number is computed and never looked
+up.
 """
 
 from __future__ import annotations
@@ -14,16 +15,15 @@ import pyarrow as pa
 from flower.engine import aggregates as agg
 from flower.engine.aggregates import States
 from flower.engine.groups import Groups, Law
-from flower.engine.keys import Encoded, encode
 from flower.engine.keyed import Keyed
+from flower.engine.keys import Encoded, encode
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
-from flower.model.arrays import Bools
 from flower.model.combiners import Order
 from flower.model.panes import instants
-from flower.model.time import I64
+from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows
 
 
@@ -77,20 +77,22 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     dropped = Batch.empty(step.dropped_schema)
     counts = Counts(on_time=len(end))
     if len(end):
-        met = np.maximum(np.minimum(batch.met, elsewhere), watermark)
-        met = met if row is None else met[row]
-        if met.max() >= end.min():
-            late = met >= end
-            gone = late & (met >= step.windowing.expiry(end))
-            missed = int(np.count_nonzero(gone))
-            counts = Counts(len(end) - int(np.count_nonzero(late)), int(np.count_nonzero(late)) - missed, missed)
-            if missed:
-                excess = int((met[gone] - step.windowing.expiry(end[gone])).max())
-                counts = Counts(counts.on_time, counts.late, missed, excess)
-                dropped = _dropped(batch, step, gone, row, start, end, met)
-                kept = np.flatnonzero(~gone)
-                row = kept if row is None else row[kept]
-                start, end = start[kept], end[kept]
+        met = batch.met if row is None else batch.met[row]
+        if elsewhere < MAX_TIME:
+            met = np.minimum(met, elsewhere)
+        if watermark > MIN_TIME:
+            met = np.maximum(met, watermark)
+        late = np.flatnonzero(met >= end)
+        gone = late[met[late] >= step.windowing.expiry(end[late])]
+        missed = len(gone)
+        counts = Counts(len(end) - len(late), len(late) - missed, missed)
+        if missed:
+            excess = int((met[gone] - step.windowing.expiry(end[gone])).max())
+            counts = Counts(counts.on_time, counts.late, missed, excess)
+            dropped = _dropped(batch, step, gone, row, start, end, met)
+            kept = np.delete(np.arange(len(end)), gone)
+            row = kept if row is None else row[kept]
+            start, end = start[kept], end[kept]
     if row is not None:
         batch = batch.take(row)
     if step.windowing.windows.merging:
@@ -98,14 +100,13 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     return Lifted(_windows(batch, step, start, end, now), counts, dropped)
 
 
-def _dropped(batch: Batch, step: Keyed, gone: Bools, row: I64 | None, start: I64, end: I64, met: I64) -> Batch:
-    pairs = np.flatnonzero(gone)
+def _dropped(batch: Batch, step: Keyed, pairs: I64, row: I64 | None, start: I64, end: I64, met: I64) -> Batch:
     rows = batch.take(pairs if row is None else row[pairs])
     stamp = pa.timestamp("us", "UTC")
     added = [
         instants(start[pairs]),
         instants(end[pairs]),
-        pa.array(["the window had expired"] * len(pairs), pa.large_string()),
+        pa.array(["expired"] * len(pairs), pa.large_string()),
         pa.array(met[pairs]).view(stamp),
     ]
     columns = [*rows.rows.columns, *added]
@@ -123,7 +124,8 @@ def _grid(windows: Windows) -> tuple[int, int] | None:
 
 
 def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64]:
-    """Number the windows of pairs by end, then start: codes, and start and end of each number (some may have no pair)."""
+    """Number the windows of pairs by end, then start: codes, and start and end of each number (some may have no pair).
+    """
     if not len(end):
         return end, end, end
     first, last = int(end.min()), int(end.max())
@@ -144,7 +146,7 @@ def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64
 
 def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Run:
     n = len(batch)
-    encoded = encode([batch.rows.column(name) for name in step.keys], n)
+    encoded = encode([batch.rows.column(name) for name in step.keys], n, exact=step.law.exact)
     if isinstance(step.windowing.windows, GlobalWindows):
         window, starts, ends = None, start[:1], end[:1]
     else:
@@ -196,14 +198,14 @@ def _groups(encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | 
 
 def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
-    encoded = encode([batch.rows.column(name) for name in step.keys], len(batch))
+    encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
     order = np.lexsort((start, encoded.codes))
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
     # The gap is one for all rows, so ends ascend as starts do.
     new[1:] = (key[1:] != key[:-1]) | (start[1:] >= end[:-1])
     first = np.flatnonzero(new)
-    last = np.concatenate((first[1:], [len(order)])) - 1 if len(first) else first
+    last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
     codes[order] = np.cumsum(new) - 1
     states, stamp = _aggregated(batch, step.law, codes, len(first))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import pyarrow as pa
 
 from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
+from flower.graph.expressions import predicate as checked_predicate
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import dtype_name, names_text, require_columns
 from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema
@@ -25,7 +26,6 @@ from flower.model.windows import GlobalWindows
 
 if TYPE_CHECKING:
     from flower.graph.expressions import Expr, FrameFunction
-
     from flower.graph.protocols import Sink, Source
     from flower.model.combiners import Combiner
     from flower.model.watermarks import WatermarkPolicy
@@ -42,7 +42,7 @@ class Node:
 
     Notes
     -----
-    A name is a label: it does not make two nodes differ, except where state is kept under it (`Aggregate`).
+    A name is a label: it does not make two nodes differ.
     """
 
     name: str | None = field(default=None, kw_only=True)
@@ -203,6 +203,10 @@ class Filter(Step):
     predicate: Expr | FrameFunction
     verb = "filter"
 
+    def _schema(self) -> pa.Schema:
+        checked_predicate(self.predicate, self.input.schema)
+        return self.input.schema
+
 
 @dataclass(frozen=True, eq=False)
 class Select(Step):
@@ -288,22 +292,22 @@ class Concat(Node):
                     got=f"{names_text(first.names)} in the first, {names_text(part.schema.names)} in number {number}",
                     hint="bring them together with .select(), .rename() or .assign() before",
                 )
-            for field in part.schema:
-                if field.type != first.field(field.name).type:
+            for each in part.schema:
+                if each.type != first.field(each.name).type:
                     raise DtypeError(
-                        f"column {field.name!r} must have one dtype in all streams that are put together",
-                        got=f"{dtype_name(first.field(field.name))} in the first, {dtype_name(field)} in number {number}",
+                        f"column {each.name!r} must have one dtype in all streams that are put together",
+                        got=f"{dtype_name(first.field(each.name))} in the first, {dtype_name(each)} in number {number}",
                         hint="convert it with .assign() before",
                     )
-                if field.nullable:
-                    nullable.add(field.name)
+                if each.nullable:
+                    nullable.add(each.name)
             if part.windowing != self.parts[0].windowing:
                 raise GraphError(
                     "streams that are put together must have the same windowing",
                     got=f"{self.parts[0].windowing} in the first, {part.windowing} in number {number}",
                     hint="put them together first, then call .window() on the result",
                 )
-        return pa.schema([field.with_nullable(field.name in nullable) for field in first])
+        return pa.schema([each.with_nullable(each.name in nullable) for each in first])
 
     def _on(self, inputs: tuple[Node, ...]) -> Self:
         return dataclasses.replace(self, parts=inputs)
@@ -347,10 +351,6 @@ class Aggregate(Step):
         # Panes of the global window end with time itself: they have an event time only if it comes from their rows.
         whole = isinstance(self.grouping.windows, GlobalWindows)
         return self.input.timed and not (whole and self.grouping.timestamp_combiner == "end_of_window")
-
-    @property
-    def _content(self) -> tuple[Any, ...]:
-        return (*super()._content, self.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -439,15 +439,19 @@ def with_field(schema: pa.Schema, new: pa.Field) -> pa.Schema:
 
 
 def walk(roots: Node | Iterable[Node]) -> Iterator[Node]:
-    """Every node that ``roots`` need, and they themselves: once each, inputs first, in the order they are named."""
-    seen: set[Node] = set()
-    waiting = [(root, False) for root in reversed(_several(roots))]
+    """Give every node that ``roots`` need, and themselves: equal ones once, inputs first, in the order of ``roots``."""
+    return _walk(roots, lambda node: node)
+
+
+def _walk(roots: Node | Iterable[Node], identity: Callable[[Node], object]) -> Iterator[Node]:
+    seen: set[object] = set()
+    waiting = [(root, False) for root in reversed([roots] if isinstance(roots, Node) else list(roots))]
     while waiting:
         node, ready = waiting.pop()
-        if node in seen:
+        if identity(node) in seen:
             continue
         if ready:
-            seen.add(node)
+            seen.add(identity(node))
             yield node
         else:
             waiting.append((node, True))
@@ -457,8 +461,8 @@ def walk(roots: Node | Iterable[Node]) -> Iterator[Node]:
 def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
     """The name of each step: the one given by the user, else its verb and its count among the steps of that verb.
 
-    Equal nodes are one step. A verb either holds state or does not, so a new stateless step renames none that holds
-    state; nor does naming a step rename another.
+    Equal nodes are one step, with the first name that one of them was given. A verb either holds state or does not, so
+    a new stateless step renames none that holds state; nor does naming a step rename another.
 
     Raises
     ------
@@ -472,12 +476,17 @@ def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
     >>> list(step_names(stream.node).values())
     ['read-1', 'filter-1', 'agg-1']
     """
+    roots = [roots] if isinstance(roots, Node) else list(roots)
+    given: dict[Node, str] = {}
+    for node in _walk(roots, id):
+        if node.name is not None:
+            given.setdefault(node, node.name)
     names: dict[Node, str] = {}
     steps: dict[str, Node] = {}
     counts: Counter[str] = Counter()
     for node in walk(roots):
         counts[node.verb] += 1
-        name = node.name if node.name is not None else f"{node.verb}-{counts[node.verb]}"
+        name = given.get(node, f"{node.verb}-{counts[node.verb]}")
         if name in steps:
             raise GraphError(
                 f"every step must have a name of its own; {name!r} names two, {steps[name].verb} and {node.verb}",
@@ -491,7 +500,3 @@ def step_text(node: Node, names: dict[Node, str] | None = None) -> str:
     """How errors and plans cite a step: ``'agg-1' (agg)``."""
     names = step_names(node) if names is None else names
     return f"{names[node]!r} ({node.verb})"
-
-
-def _several(roots: Node | Iterable[Node]) -> list[Node]:
-    return [roots] if isinstance(roots, Node) else list(roots)

@@ -34,8 +34,8 @@ Origin = Read | Aggregate | Dropped | Errors
 class Op:
     """Run a row-wise step on the rows in slot ``source`` and put the result into slot ``target``.
 
-    A `Concat` is an op only for a part whose columns are not yet exactly those of the whole: it puts them into the order
-    of its schema, by name, with its nullability.
+    A `Concat` is an op only for a part whose columns are not yet exactly those of the whole: it puts them into the
+    order of its schema, by name, with its nullability.
     """
 
     node: Node

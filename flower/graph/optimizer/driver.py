@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from flower.errors import GraphError
 from flower.graph.nodes import Node, step_text
+from flower.graph.optimizer.merge_filters import merge_filters
 from flower.graph.optimizer.merge_selects import drop_selects, merge_selects
+from flower.graph.optimizer.move_filters import move_filters
 from flower.graph.optimizer.prune_columns import prune_columns
 from flower.graph.optimizer.rewrite import Rule, everywhere, substituted
 
 RULES: tuple[Rule, ...] = (
+    everywhere(move_filters),
+    everywhere(merge_filters),
     everywhere(merge_selects),
     prune_columns,
     everywhere(drop_selects),

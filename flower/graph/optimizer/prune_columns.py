@@ -19,7 +19,7 @@ from flower.graph.nodes import (
     Select,
     walk,
 )
-from flower.graph.optimizer.rewrite import columns_used
+from flower.graph.optimizer.values import columns_used
 
 
 def prune_columns(outputs: tuple[Node, ...]) -> Mapping[Node, Node]:
@@ -65,13 +65,12 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                 old = dict(node.columns)
                 needed[node.input].update(old[new] for new in wanted)
             case Filter():
-                needed[node.input] |= wanted | columns_used(node.predicate, node.input)
+                needed[node.input] |= wanted | columns_used(node.predicate, node.input.schema)
             case Assign():
                 # A replaced column is kept, because it keeps its place.
-                there = set(node.input.schema.names)
-                needed[node.input] |= there & wanted.union(
-                    *(columns_used(value, node.input) for _, value in node.columns)
-                )
+                before, after = node.input.schema, node.schema
+                used = (columns_used(value, after) for _, value in node.columns)
+                needed[node.input] |= wanted.union(*used) & set(before.names)
             case MapFrames() | FlatMapRows():
                 needed[node.input].update(node.input.schema.names)
             case Aggregate():

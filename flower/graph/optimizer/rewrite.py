@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from flower.graph.nodes import Node, walk
-
-if TYPE_CHECKING:
-    from flower.graph.expressions import Expr, FrameFunction
 
 Rule = Callable[[tuple[Node, ...]], Mapping[Node, Node]]
 """Given the outputs of a graph, which nodes to replace by which; nothing if there is nothing to do."""
 
 
 def rebuilt(outputs: Iterable[Node], build: Callable[[Node, tuple[Node, ...]], Node]) -> tuple[Node, ...]:
-    """The outputs with every node made anew by ``build(node, new inputs)``; equal nodes become one object."""
+    """Give the outputs with every node made anew by ``build(node, new inputs)``; equal nodes become one object."""
     outputs = tuple(outputs)
     made: dict[Node, Node] = {}
     for node in walk(outputs):
@@ -25,7 +21,7 @@ def rebuilt(outputs: Iterable[Node], build: Callable[[Node, tuple[Node, ...]], N
 
 
 def substituted(outputs: tuple[Node, ...], replacements: Mapping[Node, Node]) -> tuple[Node, ...]:
-    """The outputs with each key of ``replacements`` replaced by its value, whose inputs are replaced in turn."""
+    """Give the outputs with each key of ``replacements`` replaced by its value, whose inputs are replaced in turn."""
     made: dict[Node, Node] = {}
 
     def make(node: Node) -> Node:
@@ -38,19 +34,12 @@ def substituted(outputs: tuple[Node, ...], replacements: Mapping[Node, Node]) ->
 
 
 def uses(outputs: tuple[Node, ...]) -> Counter[Node]:
-    """How many nodes take the rows of each node; being an output counts as one."""
+    """Count how many nodes take the rows of each node; being an output counts as one."""
     return Counter([*outputs, *(each for node in walk(outputs) for each in node.inputs)])
 
 
-def columns_used(value: Expr | FrameFunction, before: Node) -> set[str]:
-    """The columns that a value of a filter or an assign reads; a function may read all that reach it."""
-    from flower.graph.expressions import FrameFunction
-
-    return set(before.schema.names) if isinstance(value, FrameFunction) else set(value.columns())
-
-
 def everywhere(rule: Callable[[Node], Node | None]) -> Rule:
-    """A rule for single nodes, tried on each whose inputs nobody else takes: what is shared stays computed once."""
+    """Try a rule for single nodes on each whose inputs nobody else takes: what is shared stays computed once."""
 
     def apply(outputs: tuple[Node, ...]) -> Mapping[Node, Node]:
         taken = uses(outputs)

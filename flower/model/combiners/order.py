@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from flower.model.arrays import group_starts, joined, missing, take
+from flower.model.arrays import arrow, group_ends, group_starts, joined, missing, numbers, take
 from flower.model.combiners.base import Combiner, Order, State
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
@@ -50,7 +50,7 @@ class Edge(Combiner):
         group = np.concatenate((np.arange(n), codes))
         sequence = np.lexsort((every[2], every[1], every[0], group))
         starts = group_starts(group[sequence])
-        edges = starts if self.first else np.concatenate((starts[1:], [len(sequence)])) - 1
+        edges = starts if self.first else group_ends(starts, len(sequence))
         best = sequence[edges]
         return tuple(take(part, best) for part in every)
 
@@ -85,6 +85,9 @@ class Nunique(Combiner):
         if gone is not None:
             kept = np.flatnonzero(~gone)
             codes, column = codes[kept], take(column, kept)
+        if pa.types.is_floating(column.type):
+            # -0.0 is 0.0, though their bits differ.
+            column = arrow(numbers(column) + column.type.to_pandas_dtype()(0), column.type)
         return self._distinct(state[0], codes, column)
 
     def merge(self, state: State, other: State, codes: I64) -> State:

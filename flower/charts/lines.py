@@ -1,0 +1,128 @@
+"""Panes as lines: one line a key, provisional where early panes are, marked where late rows corrected it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from bokeh.models.renderers import GlyphRenderer
+from bokeh.models.sources import ColumnDataSource
+from bokeh.plotting import figure
+
+from flower.charts.marks import marks_of
+from flower.charts.style import INK, REST, canvas, color_of, dash_of, hover, legend
+from flower.model.panes import EARLY, LATE, TIMING
+
+
+def line(
+    data: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    by: str | Sequence[str] | None = None,
+    title: str | None = None,
+    keys: int | Sequence[str] = 7,
+) -> figure:
+    """Lines of panes over `x`.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        A view of panes, such as `collect` and `Run.results` give, or any other frame.
+    x, y : str
+        Columns: time, number or category; and number.
+    by : str or sequence of str, optional
+        The columns of the key: a line for each.
+    title : str, optional
+        What stands above it; made of the names if left out.
+    keys : int or sequence of str
+        How many keys get a line of their own, those with the largest total; or which, so that several charts have
+        them in the same colours. The rest is one grey band, from their lowest to their highest value.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"hour": [1, 2, 1, 2], "rows": [3, 5, 4, 4], "who": ["a", "a", "b", "b"]})
+    >>> plot = line(frame, x="hour", y="rows", by="who")
+    >>> [item.label["value"] for item in plot.legend[0].items]
+    ['a', 'b']
+    """
+    by = [by] if isinstance(by, str) else list(by or [])
+    chosen = [] if isinstance(keys, int) else list(keys)
+    marks = marks_of(data, x=x, y=y, by=by, first=chosen)
+    shown = min(keys if isinstance(keys, int) else len(chosen), len(marks.keys))
+    more = len(marks.keys) - shown
+    notes = [f"grey band: {more:,} more keys, from lowest to highest"] if more else []
+    what = f"{y} by {', '.join(by)}" if by else y
+    plot = canvas(marks, kind="line", title=what if title is None else title, x=x, y=y, notes=notes)
+    entries: list[tuple[str, Sequence[GlyphRenderer[Any]]]] = []
+    if more:
+        # Neither their sum nor their mean is right for every aggregate; a range is.
+        rest = marks.frame[(marks.frame["rank"] >= shown) & marks.frame["y"].notna()].groupby("x")["y"]
+        low, high = rest.min(), rest.max()
+        band = plot.varea(
+            low.index.to_numpy(np.float64), low.to_numpy(), high.to_numpy(), fill_color=REST, fill_alpha=0.22
+        )
+        entries.append((f"{more:,} more (band)", [band]))
+    points: list[GlyphRenderer[Any]] = []
+    for rank in reversed(range(shown)):  # the largest on top
+        rows = marks.frame[marks.frame["rank"] == rank]
+        drawn = _drawn(plot, rows, rank, marks.step)
+        points.append(drawn[-1])
+        entries.append((marks.keys[rank], drawn))
+    hover(plot, points, x=x, y=y, by=by, panes=TIMING in data.columns)
+    if by and entries:
+        legend(plot, entries[::-1], by)
+    return plot
+
+
+def _drawn(plot: figure, rows: pd.DataFrame, rank: int, step: float) -> list[GlyphRenderer[Any]]:
+    """One key's line, its provisional parts and its points, the points last."""
+    color = color_of(rank)
+    stroke = _strokes(rows, step)
+    drawn: list[GlyphRenderer[Any]] = [
+        plot.line("x", "settled", source=stroke, line_color=color, line_width=2, line_dash=dash_of(rank))
+    ]
+    early, late = (rows["timing"] == EARLY).to_numpy(), (rows["timing"] == LATE).to_numpy()
+    if early.any():
+        drawn.append(
+            plot.line(
+                "x", "provisional", source=stroke, line_color=color, line_width=1.5, line_dash=[3, 4], line_alpha=0.6
+            )
+        )
+    points = ColumnDataSource(
+        {
+            **{name: rows[name].to_numpy() for name in ("x", "y", "key", "window", "pane", "value")},
+            "marker": np.where(late, "diamond", "circle"),
+            "size": np.where(late, 13, np.where(early, 7, 5 if len(rows) < 200 else 3)),
+            "fill": np.where(early, 0.0, 1.0),
+            "edge": np.where(late, INK, color),
+        }
+    )
+    drawn.append(
+        plot.scatter(
+            "x",
+            "y",
+            source=points,
+            marker="marker",
+            size="size",
+            fill_color=color,
+            fill_alpha="fill",
+            line_color="edge",
+            hover_line_color=INK,
+        )
+    )
+    return drawn
+
+
+def _strokes(rows: pd.DataFrame, step: float) -> ColumnDataSource:
+    """The line of one key in two columns, settled and provisional, broken where windows are missing."""
+    x, y, early = (rows[name].to_numpy() for name in ("x", "y", "timing"))
+    early = early == EARLY
+    if step:
+        gaps = np.flatnonzero(np.diff(x) > 1.5 * step) + 1
+        x, y, early = np.insert(x, gaps, x[gaps]), np.insert(y, gaps, np.nan), np.insert(early, gaps, False)
+    # A stroke is provisional if one of its two ends is, so the settled neighbours of early points belong to both.
+    beside = early | np.append(early[1:], False) | np.insert(early[:-1], 0, False)
+    return ColumnDataSource({"x": x, "settled": np.where(early, np.nan, y), "provisional": np.where(beside, y, np.nan)})

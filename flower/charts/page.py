@@ -1,0 +1,91 @@
+"""Pages of figures that stand alone: BokehJS is in the file, and the page may not ask anybody for anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bokeh.embed import file_html
+from bokeh.layouts import column
+from bokeh.plotting import figure
+from bokeh.resources import INLINE
+
+# BokehJS carries addresses of a CDN, for formulas that these figures do not have. The policy makes sure that a page
+# fetches nothing, whatever the data says; its scripts and styles are those in the file.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+)
+
+TEMPLATE = """\
+{% block preamble %}
+    <meta http-equiv="Content-Security-Policy" content="{{ policy }}">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+{% endblock %}
+{% block postamble %}
+    <style>
+      html, body { height: auto; background: #fff; color: #222; }
+      body { margin: 0 auto; max-width: 1100px; padding: 24px; font-family: system-ui, "DejaVu Sans", sans-serif; }
+      h1 { font-size: 1.35rem; font-weight: 600; margin: 0 0 12px; }
+    </style>
+{% endblock %}
+{% block contents %}
+  <h1>{{ title | e }}</h1>
+  {{ super() }}
+{% endblock %}
+"""
+
+
+@dataclass(frozen=True, repr=False)
+class Chart:
+    """A figure that can be kept as a file.
+
+    Parameters
+    ----------
+    figure : bokeh.plotting.figure
+        Bokeh's own object, to be changed as one likes.
+    title : str
+        The title of the page that `save` writes.
+    """
+
+    figure: figure
+    title: str
+
+    def __repr__(self) -> str:
+        return f"<Chart {self.title!r}: .save('chart.html') writes a page, .figure is Bokeh's figure>"
+
+    def save(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
+        """Write a page with this chart; see `flower.charts.save`."""
+        return save(self.figure, path, self.title if title is None else title)
+
+
+def save(charts: Chart | figure | Sequence[Chart | figure], path: str | os.PathLike[str], title: str) -> Path:
+    """Write a page that needs neither network nor Python.
+
+    Parameters
+    ----------
+    charts : Chart, figure, or several of them
+        What the page shows, from top to bottom.
+    path : str or path
+        The file to write; replaced if it is there.
+    title : str
+        The page's heading.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    several = charts if isinstance(charts, Sequence) else [charts]
+    figures = [chart.figure if isinstance(chart, Chart) else chart for chart in several]
+    html = file_html(
+        column(figures, sizing_mode="stretch_width", spacing=24),
+        INLINE,
+        title,
+        template=TEMPLATE,
+        template_variables={"policy": POLICY},
+    )
+    written = Path(path)
+    written.write_text(html, encoding="utf-8")
+    return written

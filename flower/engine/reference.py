@@ -1,0 +1,216 @@
+"""The third executor: the same plan and the same epochs, every keyed step computed by the oracle, row by row.
+
+Reading and row-wise steps are those of the engine; watermarks, windows, triggers and panes are the oracle's. Slow, and
+meant for tests.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from flower.engine.embedded import Driver, Options, require_bounded
+from flower.engine.epoch import EpochPlan, Range, ingested, untimed
+from flower.engine.job import SourceState
+from flower.engine.results import Results
+from flower.engine.rowwise import apply_step
+from flower.graph.batch import Batch, constant
+from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
+from flower.graph.plan import Stage
+from flower.graph.protocols import MarkedSource
+from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
+from flower.model.time import MAX_TIME, MIN_TIME
+from flower.model.watermarks import ManualWatermark
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def collect_reference(node: Node, *, as_stream: bool, epoch_rows: int | None) -> pd.DataFrame:
+    """What ``collect`` gives, by the oracle."""
+    require_bounded(node)
+    driver = Driver([node], Options.make(epoch_rows=epoch_rows), batch=not as_stream)
+    results = Results(driver.job.plan.consumers[driver.job.plan.outputs[0]].node, batch=not as_stream)
+    oracle = _Oracle(driver)
+    try:
+        while not driver.over():
+            epoch = driver.next_epoch()
+            assert epoch is not None, "a bounded source has rows until it ends"
+            for batch in oracle.run(epoch):
+                results.add(batch.rows)
+    finally:
+        driver.close()
+    return results.panes() if as_stream else results.view()
+
+
+class _Oracle:
+    """Oracles for every keyed step of a job, and the order in which an epoch asks them."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver, self.job = driver, driver.job
+        self.steps = {
+            index: KeyedOracle(
+                step.windowing,
+                step.keys,
+                {name: (column, law.name) for name, law, column in step.law.aggregates.parts},
+            )
+            for index, step in self.job.keyed.items()
+        }
+        # What rows meet depends on who takes them, so every keyed step has watermark oracles of its own.
+        self.sources = {
+            (target, index): self._source(index) for target in (*self.job.keyed, -1) for index, _ in self.job.reads()
+        }
+        self.watermarks = [MIN_TIME] * len(self.job.stages)
+
+    def _source(self, index: int) -> WatermarkOracle:
+        read = self.job.stages[index].origin
+        assert isinstance(read, Read)
+        return WatermarkOracle(read.watermark, len(read.source.partitions()))
+
+    def run(self, epoch: EpochPlan) -> list[Batch]:
+        """One epoch: the rows of the only output."""
+        before = list(self.watermarks)
+        fresh: dict[int, dict[int, tuple[Range, Batch]]] = defaultdict(dict)
+        errors: dict[str, list[pa.RecordBatch]] = defaultdict(list)
+        for wanted in epoch.ranges:
+            rows = ingested(self.job, wanted)
+            fresh[wanted.stage][wanted.partition] = (wanted, rows.batch)
+            errors[self.job.stages[wanted.stage].name].append(rows.errors)
+            self._moved(wanted)
+        met = {
+            (target, index): self._met(target, index, fresh[index], before, epoch.now)
+            for target in (*self.job.keyed, -1)
+            for index, _ in self.job.reads()
+        }
+        waiting: dict[int, list[Row]] = defaultdict(list)
+        dropped: dict[Aggregate, list[Batch]] = defaultdict(list)
+        output: list[Batch] = []
+        for index, stage in enumerate(self.job.stages):
+            match stage.origin:
+                case Read():
+                    self.watermarks[index] = self.sources[-1, index].watermark
+                    batches = [batch for _, batch in fresh[index].values()]
+                case Aggregate():
+                    w0 = min(before[i] for i in stage.inputs)
+                    w1 = min(self.watermarks[i] for i in stage.inputs)
+                    panes, gone, _ = self.steps[index].epoch(waiting[index], w0, w1, epoch.now)
+                    self.watermarks[index] = self.steps[index].watermark
+                    dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
+                    batches = [_batch(panes, stage.origin.schema, "event_time")]
+                case Dropped():
+                    self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
+                    batches = dropped[stage.origin.of]
+                case Errors():
+                    self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
+                    batches = [untimed(rows) for name in stage.covers for rows in errors[name]]
+            for batch in batches:
+                self._through(index, stage, batch, errors, waiting, output, met, before)
+        self.driver.state = replace(self.driver.state, epoch=epoch.epoch + 1, now=epoch.now)
+        return output
+
+    def _moved(self, wanted: Range) -> None:
+        state = self.driver.state
+        known = state.sources[wanted.stage]
+        p = wanted.partition
+        moved = SourceState(
+            (*known.positions[:p], wanted.end, *known.positions[p + 1 :]),
+            known.estimates,
+            (*known.ended[:p], wanted.ended, *known.ended[p + 1 :]),
+        )
+        self.driver.state = replace(state, sources={**state.sources, wanted.stage: moved})
+
+    def _met(
+        self, target: int, index: int, fresh: dict[int, tuple[Range, Batch]], before: list[int], now: int
+    ) -> dict[tuple[int, int], int]:
+        """The watermark that each row meets at ``target``, by partition and position."""
+        read = self.job.stages[index].origin
+        assert isinstance(read, Read)
+        oracle = self.sources[target, index]
+        ended = self.driver.state.sources[index].ended
+        if self.job.batch:
+            oracle.watermark = MAX_TIME if all(ended) else MIN_TIME
+            return {}
+        times = [fresh[p][1].time.tolist() if p in fresh else [] for p in range(len(ended))]
+        marks: Marks | None = None
+        if isinstance(read.watermark, ManualWatermark):
+            marks = [_marks(read, fresh.get(p)) for p in range(len(ended))]
+        inputs = self.job.stages[target].inputs if target >= 0 else (index,)
+        promised = min(before[i] for i in inputs)
+        beyond = min((before[i] for i in inputs if i != index), default=MAX_TIME)
+        met = oracle.epoch(times, now, ended, marks=marks, promised=promised, beyond=beyond)
+        return {
+            (p, position): met[p][i]
+            for p, (_, batch) in fresh.items()
+            for i, position in enumerate(batch.position.tolist())
+        }
+
+    def _through(
+        self,
+        index: int,
+        stage: Stage,
+        batch: Batch,
+        errors: dict[str, list[pa.RecordBatch]],
+        waiting: dict[int, list[Row]],
+        output: list[Batch],
+        met: dict[tuple[int, int], dict[tuple[int, int], int]],
+        before: list[int],
+    ) -> None:
+        slots = [batch]
+        for op in stage.ops:
+            assert op.node.name is not None
+            result, failed = apply_step(op.node, slots[op.source], op.node.name)
+            errors[op.node.name].append(failed)
+            slots.append(result)
+        for delivery in stage.deliveries:
+            rows = slots[delivery.slot]
+            target = self.job.plan.consumers[delivery.port].stage
+            if target is None:
+                output.append(rows)
+                continue
+            inputs = self.job.stages[target].inputs
+            # Rows of another keyed step meet what that step had promised.
+            otherwise = min(before[i] for i in inputs)
+            told = met.get((target, index), {})
+            for i, values in enumerate(rows.rows.to_pylist()):
+                partition, position = int(rows.partition[i]), int(rows.position[i])
+                at = told.get((partition, position), otherwise)
+                waiting[target].append(Row(values, int(rows.time[i]), at, partition, position))
+
+
+def _marks(read: Read, fresh: tuple[Range, Batch] | None) -> tuple[list[int], int]:
+    if fresh is None or not isinstance(read.source, MarkedSource):
+        return [MIN_TIME] * (0 if fresh is None else len(fresh[1])), MIN_TIME
+    wanted, batch = fresh
+    marks, after = read.source.marks(wanted.partition, wanted.start, wanted.end)
+    return marks[batch.position - wanted.start].tolist(), after
+
+
+def _batch(rows: list[dict[str, Any]], schema: pa.Schema, time: str | None) -> Batch:
+    """Rows of the oracle, whose times are microseconds, as a batch."""
+    columns = []
+    for field in schema:
+        values = [_value(row[field.name], field.type) for row in rows]
+        if pa.types.is_floating(field.type):
+            values = [float("nan") if value is None else value for value in values]
+        columns.append(pa.array(values, field.type))
+    n = len(rows)
+    times = constant(MIN_TIME, n) if time is None else np.array([_us(row[time]) for row in rows], np.int64)
+    table = pa.RecordBatch.from_arrays(columns, schema=schema)
+    return Batch(table, times, constant(MIN_TIME, n), constant(0, n), np.arange(n))
+
+
+def _value(value: Any, kind: pa.DataType) -> Any:
+    if pa.types.is_timestamp(kind) and isinstance(value, int):
+        return EPOCH + dt.timedelta(microseconds=value)
+    if pa.types.is_list(kind):
+        return [{end: _value(us, pa.timestamp("us", "UTC")) for end, us in window.items()} for window in value]
+    return value
+
+
+def _us(value: int | None) -> int:
+    return MAX_TIME if value is None else value

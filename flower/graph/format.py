@@ -1,0 +1,283 @@
+"""Pipelines as text: a line a step for `repr`, and the plans of ``explain()``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pyarrow as pa
+
+from flower.errors import GraphError
+from flower.graph.expressions import Expr, FrameFunction
+from flower.graph.nodes import (
+    Aggregate,
+    Assign,
+    Concat,
+    Dropped,
+    Errors,
+    Filter,
+    FlatMapRows,
+    MapFrames,
+    Node,
+    Read,
+    Select,
+    WindowInto,
+    Write,
+    step_names,
+    step_text,
+    walk,
+)
+from flower.graph.optimizer.driver import Application
+from flower.graph.plan import Consumer, Plan, Stage
+from flower.graph.schema import dtype_name
+from flower.model.time import MAX_TIME, duration_text
+
+STAGES = ("logical", "optimized", "physical")
+
+
+class Text(str):
+    """Text that a terminal shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def graph_text(roots: Node | Sequence[Node]) -> Text:
+    """Print a line a step, inputs first: its name, verb and arguments, and its inputs if they are not the line before.
+
+    Examples
+    --------
+    >>> import pandas as pd, flower as fl
+    >>> graph_text(fl.read.frame(pd.DataFrame({"v": [1, 2]})).filter("v > 1").node)
+    read-1    read frame of 2 rows
+    filter-1  filter "v > 1"
+    """
+    return Text("\n".join(_lines(roots, step_names(roots))))
+
+
+def schema_text(schema: pa.Schema) -> str:
+    """Columns and their dtypes in one line.
+
+    Examples
+    --------
+    >>> schema_text(pa.schema([pa.field("n", pa.int64(), nullable=False), pa.field("s", pa.large_string())]))
+    'n int64, s str'
+    """
+    return ", ".join(f"{field.name} {dtype_name(field)}" for field in schema)
+
+
+def stream_text(node: Node) -> str:
+    """What a stream shows of itself in a terminal: its steps, columns and windows."""
+    names = step_names(node)
+    lines = [f"{'bounded' if node.bounded else 'unbounded'} stream, {len(names)} step{'s' if len(names) > 1 else ''}"]
+    lines += _indented(_lines(node, names))
+    lines.append("columns: " + schema_text(node.schema))
+    if node.windowing is not None:
+        lines.append("windows of the next aggregation: " + node.windowing.source)
+    return "\n".join(lines)
+
+
+def explain(plan: Plan, stage: str | None = None) -> Text:
+    """The plans of a pipeline as text.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is explained.
+    stage : {"logical", "optimized", "physical"}, optional
+        The one to show; None: all.
+
+    Raises
+    ------
+    GraphError
+        If there is no such stage.
+    """
+    if stage is not None and stage not in STAGES:
+        raise GraphError(
+            "`stage` must be 'logical', 'optimized' or 'physical'", got=repr(stage), hint="leave it out for all three"
+        )
+    parts = {
+        "logical": lambda: _lines(plan.logical, step_names(plan.logical)),
+        "optimized": lambda: _optimized(plan),
+        "physical": lambda: _physical(plan),
+    }
+    if stage is not None:
+        return Text("\n".join(parts[stage]()))
+    return Text("\n\n".join("\n".join([name, *_indented(parts[name]())]) for name in STAGES))
+
+
+def step_line(node: Node) -> str:
+    """The verb of a step and its arguments, in short."""
+    return " ".join(filter(None, [node.verb, _arguments(node)]))
+
+
+def _arguments(node: Node) -> str:
+    match node:
+        case Read():
+            return ", ".join([node.source.label, *_read_options(node)])
+        case Filter():
+            return _quoted(node.predicate)
+        case Select():
+            return ", ".join(new if new == old else f"{new} (from {old})" for new, old in node.columns)
+        case Assign():
+            return ", ".join(f"{name}={_quoted(value)}" for name, value in node.columns)
+        case MapFrames() | FlatMapRows():
+            return str(node.fn)
+        case WindowInto():
+            return node.into.source
+        case Aggregate():
+            results = [f"{each.name}={_aggregation(each.column, each.combiner.name)}" for each in node.aggregations]
+            return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
+        case Write():
+            return node.sink.label
+    return ""
+
+
+def _read_options(node: Read) -> list[str]:
+    options = []
+    if node.columns is not None:
+        options.append(f"columns {', '.join(node.columns)}")
+    if node.event_time is not None:
+        options += [f"event_time={node.event_time!r}", f"watermark={node.watermark!r}"]
+        options += [f"tz={node.tz!r}"] if node.tz != "UTC" else []
+    if node.arrival is not None:
+        options.append(f"arrival={node.arrival!r}")
+    return options
+
+
+def _aggregation(column: str | None, combiner: str) -> str:
+    return repr(combiner) if column is None else repr((column, combiner))
+
+
+def _quoted(value: Expr | FrameFunction) -> str:
+    """An expression as text that a verb takes, a function by its name."""
+    text = str(value)
+    if isinstance(value, FrameFunction):
+        return text
+    return f'"{text}"' if '"' not in text else repr(text)
+
+
+def _lines(roots: Node | Iterable[Node], names: Mapping[Node, str]) -> list[str]:
+    nodes = list(walk(roots))
+    width = max(len(names[node]) for node in nodes)
+    lines = []
+    for before, node in zip([None, *nodes], nodes, strict=False):
+        line = f"{names[node]:<{width}}  {step_line(node)}"
+        if node.inputs and node.inputs != (before,):
+            line += f"  <- {', '.join(names[each] for each in node.inputs)}"
+        lines.append(line)
+    return lines
+
+
+def _optimized(plan: Plan) -> list[str]:
+    lines = _lines(plan.optimized, step_names(plan.optimized))
+    lines.append("")
+    if not plan.applications:
+        return [*lines, "no rule applied"]
+    lines.append("rules applied:")
+    return lines + _indented(_application(each) for each in plan.applications)
+
+
+def _application(done: Application) -> str:
+    known = set(walk(done.before))
+    new = [step_line(node) for node in walk(done.after) if node not in known]
+    return f"{done.rule} on {step_text(done.before, {done.before: done.before.name or ''})}: " + (
+        f"now {', then '.join(new)}" if new else "not needed"
+    )
+
+
+def _physical(plan: Plan) -> list[str]:
+    lines: list[str] = []
+    for index, stage in enumerate(plan.stages):
+        lines.append(f"stage {index}: {_origin(stage, plan)}")
+        lines += _indented(_stage(stage, plan.consumers))
+    return lines
+
+
+def _origin(stage: Stage, plan: Plan) -> str:
+    sources = " and ".join(f"stage {index}" for index in stage.inputs)
+    match stage.origin:
+        case Read() as read:
+            return f"{stage.name} reads {read.source.label}"
+        case Aggregate() as keyed:
+            by = f"keyed by {', '.join(keyed.keys)}" if keyed.keys else "all in one group"
+            return f"{stage.name} aggregates rows of {sources}, {by}"
+        case Dropped():
+            return f"{stage.name}: what {sources} dropped"
+        case Errors() as errors:
+            return f"{stage.name}: the rows that {errors.of.name} and the steps before it could not process"
+
+
+def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
+    lines = []
+    match stage.origin:
+        case Read() as read:
+            lines += _reading(read)
+        case Aggregate() as keyed:
+            lines += _keeping(keyed)
+        case _:
+            pass
+    if stage.ops:
+        lines.append("in one pass over the rows:")
+    slots = [stage.name]
+    for op in stage.ops:
+        verb = "columns as in the first part" if isinstance(op.node, Concat) else step_line(op.node)
+        origin = "" if op.source == len(slots) - 1 else f"  <- {slots[op.source]}"
+        slots.append(_distinct(op.node.name or "", slots))
+        lines.append(f"  {slots[-1]}: {verb}{origin}")
+    for delivery in stage.deliveries:
+        consumer = consumers[delivery.port]
+        if consumer.kind == "aggregate":
+            what = f"{consumer.step}, combined by key and window before rows are exchanged"
+        elif isinstance(consumer.node, Write):
+            what = f"{consumer.step}, staged and committed once an epoch"
+        else:
+            what = "output"
+        lines.append(f"{slots[delivery.slot]} -> {what}")
+    return lines
+
+
+def _distinct(name: str, taken: Sequence[str]) -> str:
+    """``name``, with a number if a step runs on several parts of a concat."""
+    count = sum(each == name or each.startswith(f"{name} #") for each in taken)
+    return f"{name} #{count + 1}" if count else name
+
+
+def _reading(read: Read) -> list[str]:
+    every = read.source.schema.names
+    columns = "all" if read.columns is None else f"{len(read.columns)} of"
+    lines = [f"columns: {', '.join(read.schema.names)} ({columns} {len(every)})"]
+    if read.event_time is not None:
+        lines.append(f"event time: {read.event_time}; watermark: {read.watermark!r} a partition, then the least")
+    return lines
+
+
+def _keeping(keyed: Aggregate) -> list[str]:
+    windowing = keyed.grouping
+    early, late = windowing.trigger.early, windowing.trigger.late
+    kept = ["sessions of each key, merged where they overlap" if windowing.windows.merging else "a bucket a window end"]
+    if early is not None or late is not None:
+        kept.append("per key and window the rows since the last pane, and since when")
+    fires = ["when the watermark passes the end of the window"]
+    if early is not None:
+        fires.append(f"before it, {early!r}")
+    if windowing.allowed_lateness_us:
+        fires.append(f"after it, {late!r}" if late is not None else "after it, once an epoch if late rows came")
+    partial = ", ".join(dict.fromkeys(each.combiner.name for each in keyed.aggregations))
+    holds = (
+        "for ever"
+        if windowing.allowed_lateness_us == MAX_TIME
+        else "until the watermark passes its end"
+        + (f" by {duration_text(windowing.allowed_lateness_us)}" if windowing.allowed_lateness_us else "")
+    )
+    return [
+        f"windows: {windowing.windows!r}, {windowing.accumulation}",
+        f"state: {'; '.join(kept)}; partial {partial}",
+        f"fires: {'; '.join(fires)}",
+        f"a window is held {holds}",
+    ]
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"  {line}".rstrip() for line in lines]
