@@ -2,8 +2,8 @@
 
 Every function takes the same four keywords for time: ``event_time`` names the column that says when a row happened,
 ``tz`` the zone in which that column is read if it names none, ``arrival`` the column that says when it was observed,
-and ``watermark`` how far behind the newest event time a row may come. A stream without an event time can be filtered and
-aggregated, but has no windows in time.
+and ``watermark`` how far behind the newest event time a row may come. A stream without an event time can be filtered
+and aggregated, but has no windows in time.
 """
 
 from __future__ import annotations
