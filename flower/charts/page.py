@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh.embed import file_html
-from bokeh.layouts import column
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
 
@@ -27,6 +26,7 @@ TEMPLATE = """\
     <style>
       html, body { height: auto; background: #fff; color: #222; }
       body { margin: 0 auto; max-width: 1100px; padding: 24px; font-family: system-ui, "DejaVu Sans", sans-serif; }
+      body > div { margin-bottom: 24px; }
       h1 { font-size: 1.35rem; font-weight: 600; margin: 0 0 12px; }
     </style>
 {% endblock %}
@@ -80,7 +80,7 @@ def save(charts: Chart | figure | Sequence[Chart | figure], path: str | os.PathL
     several = charts if isinstance(charts, Sequence) else [charts]
     figures = [chart.figure if isinstance(chart, Chart) else chart for chart in several]
     html = file_html(
-        column(figures, sizing_mode="stretch_width", spacing=24),
+        figures,
         INLINE,
         title,
         template=TEMPLATE,
