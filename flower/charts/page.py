@@ -26,7 +26,6 @@ TEMPLATE = """\
     <style>
       html, body { height: auto; background: #fff; color: #222; }
       body { margin: 0 auto; max-width: 1100px; padding: 24px; font-family: system-ui, "DejaVu Sans", sans-serif; }
-      body > div { margin-bottom: 24px; }
       h1 { font-size: 1.35rem; font-weight: 600; margin: 0 0 12px; }
     </style>
 {% endblock %}

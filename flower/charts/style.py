@@ -52,6 +52,7 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
         x_axis_type="datetime" if marks.kind == "time" else "linear",
         height=440,
         sizing_mode="stretch_width",
+        margin=(0, 0, 24, 0),
         tools="xpan,xwheel_zoom,box_zoom,reset,save",
         active_drag=None,
         toolbar_location="above",
