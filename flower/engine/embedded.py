@@ -1,4 +1,6 @@
-"""The embedded executor: epochs one after another in a thread of this process, the next one's rows read ahead by another."""
+"""The embedded executor: epochs one after another in a thread of this process, the next one's rows read ahead by
+another.
+"""
 
 from __future__ import annotations
 
@@ -327,7 +329,9 @@ def _scripted(reads: Sequence[tuple[int, Read]]) -> dict[int, Sequence[tuple[tup
     return scripted or None
 
 
-def collect(node: Node, *, as_stream: bool = False, executor: str = "embedded", epoch_rows: int | None = None) -> pd.DataFrame:
+def collect(
+    node: Node, *, as_stream: bool = False, executor: str = "embedded", epoch_rows: int | None = None
+) -> pd.DataFrame:
     """Run a bounded pipeline to its end; see ``Stream.collect``."""
     if executor == "reference":
         from flower.engine.reference import collect_reference

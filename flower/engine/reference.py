@@ -1,6 +1,7 @@
 """The third executor: the same plan and the same epochs, every keyed step computed by the oracle, row by row.
 
-Reading and row-wise steps are those of the engine; watermarks, windows, triggers and panes are the oracle's. Slow, and meant for tests.
+Reading and row-wise steps are those of the engine; watermarks, windows, triggers and panes are the oracle's. Slow, and
+meant for tests.
 """
 
 from __future__ import annotations
@@ -62,9 +63,7 @@ class _Oracle:
         }
         # What rows meet depends on who takes them, so every keyed step has watermark oracles of its own.
         self.sources = {
-            (target, index): self._source(index)
-            for target in (*self.job.keyed, -1)
-            for index, _ in self.job.reads()
+            (target, index): self._source(index) for target in (*self.job.keyed, -1) for index, _ in self.job.reads()
         }
         self.watermarks = [MIN_TIME] * len(self.job.stages)
 

@@ -16,7 +16,7 @@ from flower.engine.metrics import Metrics
 from flower.engine.progress import show_until
 from flower.errors import RunError
 from flower.graph.nodes import Node
-from flower.model.time import MAX_TIME, MIN_TIME, instant_text
+from flower.model.time import MAX_TIME, MIN_TIME
 
 State = Literal["running", "paused", "stopped", "finished", "failed"]
 
@@ -82,13 +82,17 @@ class Run:
 
     @property
     def results(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
-        """The view of the panes so far, sorted by window end, then keys; with several outputs a view for each, by step name."""
+        """The view of the panes so far, sorted by window end, then keys; with several outputs a view for each, by step
+        name.
+        """
         with self._driver.changed:
             views = {self._step(port): results.view() for port, results in self._driver.results.items()}
         return next(iter(views.values())) if len(views) == 1 else views
 
     def panes(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
-        """The panes so far in order of emission; the oldest are let go beyond a million rows (``attrs["let_go"]`` counts them)."""
+        """The panes so far in order of emission; the oldest are let go beyond a million rows (``attrs["let_go"]``
+        counts them).
+        """
         frames = {}
         with self._driver.changed:
             for port, results in self._driver.results.items():

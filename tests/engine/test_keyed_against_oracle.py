@@ -1,4 +1,6 @@
-"""Keyed steps, epoch by epoch, against the oracle: random rows on a coarse grid of times, so that they land on the edges of windows."""
+"""Keyed steps, epoch by epoch, against the oracle: random rows on a coarse grid of times, so that they land on the
+edges of windows.
+"""
 
 from __future__ import annotations
 

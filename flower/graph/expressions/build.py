@@ -78,14 +78,18 @@ def predicate(value: object, schema: pa.Schema) -> Expr | FrameFunction:
         result = tree.dtype(schema)
         if result.type != pa.bool_():
             raise DtypeError(
-                "a filter must say True or False of each row", got=f"`{tree}` of {dtype_name(result)}", hint=f"compare it, as in {tree} > 0"
+                "a filter must say True or False of each row",
+                got=f"`{tree}` of {dtype_name(result)}",
+                hint=f"compare it, as in {tree} > 0",
             )
     return tree
 
 
 def _with_columns(error: DtypeError, schema: pa.Schema) -> FlowerError:
     columns = ", ".join(f"{field.name} {dtype_name(field)}" for field in list(schema)[:20])
-    error.hint = f"{error.hint}. The columns are {columns}" + (f" and {len(schema) - 20} more" if len(schema) > 20 else "")
+    error.hint = f"{error.hint}. The columns are {columns}" + (
+        f" and {len(schema) - 20} more" if len(schema) > 20 else ""
+    )
     return error
 
 
@@ -94,5 +98,7 @@ def _check_depth(tree: Expr) -> None:
     while level:
         deep += 1
         if deep > MAX_DEPTH:
-            raise ExpressionError(f"an expression must be nested at most {MAX_DEPTH} deep", hint="compute part of it in a step before")
+            raise ExpressionError(
+                f"an expression must be nested at most {MAX_DEPTH} deep", hint="compute part of it in a step before"
+            )
         level = [child for each in level for child in each.children]

@@ -113,7 +113,9 @@ def _calendar(call: Call, fields: Sequence[pa.Field]) -> Signature:
 
 FUNCTIONS: dict[str, Function] = {
     "abs": Function("abs(x)", "the distance from zero", 1, 1, _absolute),
-    "round": Function("round(x, digits)", "the nearest number of so many digits, half to even; digits is 0 if left out", 1, 2, _round),
+    "round": Function(
+        "round(x, digits)", "the nearest number of so many digits, half to even; digits is 0 if left out", 1, 2, _round
+    ),
     "floor": Function("floor(x)", "the next whole number below", 1, 1, _number),
     "ceil": Function("ceil(x)", "the next whole number above", 1, 1, _number),
     "sqrt": Function("sqrt(x)", "the square root", 1, 1, _float),
@@ -131,7 +133,9 @@ FUNCTIONS: dict[str, Function] = {
     "strip": Function("strip(s)", "without white space around it", 1, 1, _text(STR)),
     "startswith": Function("startswith(s, 'text')", "whether s starts so; False if missing", 2, 2, _search),
     "endswith": Function("endswith(s, 'text')", "whether s ends so; False if missing", 2, 2, _search),
-    "contains": Function("contains(s, 'text')", "whether the text is in s, as it stands; False if missing", 2, 2, _search),
+    "contains": Function(
+        "contains(s, 'text')", "whether the text is in s, as it stands; False if missing", 2, 2, _search
+    ),
     "year": Function("year(t)", "the year, in the column's time zone", 1, 1, _calendar),
     "month": Function("month(t)", "the month, 1 to 12", 1, 1, _calendar),
     "day": Function("day(t)", "the day of the month", 1, 1, _calendar),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,8 +18,8 @@ from flower.graph.schema import columns_of, frame_of
 class FrameFunction:
     """A person's function, called with a DataFrame of some of the rows; equal only to one of the same function.
 
-    It must be row-wise: what it gives for a row may not depend on which other rows are in the frame, for a stream is cut
-    into frames anywhere.
+    It must be row-wise: what it gives for a row may not depend on which other rows are in the frame, for a stream is
+    cut into frames anywhere.
 
     Parameters
     ----------
@@ -46,10 +47,11 @@ class FrameFunction:
         """
         result = self._trial(schema)
         dtype = getattr(result, "dtype", None)
-        if dtype is None or dtype == object:
+        if dtype is None or _is_object(dtype):
+            what = type(result).__name__ if dtype is None else "a column of Python objects"
             raise DtypeError(
                 f"the dtype of column {name!r} must be known before there is data",
-                got=f"{type(result).__name__ if dtype is None else 'a column of Python objects'} from `{self.name}` for a frame without rows",
+                got=f"{what} from `{self.name}` for a frame without rows",
                 hint="give back a Series of a dtype, or use map_frames(fn, schema={...})",
             )
         return columns_of(pd.DataFrame({name: result})).schema.field(0)
@@ -65,9 +67,11 @@ class FrameFunction:
         result = self._trial(schema)
         if not isinstance(result, pd.DataFrame):
             raise DtypeError(
-                f"`{self.name}` must give back a DataFrame", got=type(result).__name__, hint="return the frame, changed or not"
+                f"`{self.name}` must give back a DataFrame",
+                got=type(result).__name__,
+                hint="return the frame, changed or not",
             )
-        objects = [name for name, dtype in result.dtypes.items() if dtype == object]
+        objects = [name for name, dtype in result.dtypes.items() if _is_object(dtype)]
         if objects:
             raise DtypeError(
                 f"dtypes of the columns of `{self.name}` must be known before there is data",
@@ -88,3 +92,7 @@ class FrameFunction:
                 got=f"{type(error).__name__}: {error}",
                 hint="use map_frames(fn, schema={...}), which declares them",
             ) from error
+
+
+def _is_object(dtype: object) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"

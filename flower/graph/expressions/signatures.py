@@ -8,17 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal as Literals
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from flower.errors import DtypeError
-from flower.graph.expressions.tree import Binary, Call, Compare, Expr, IsIn, Literal, Logical, Unary
-from flower.graph.schema import dtype_name
+from flower.graph.expressions.tree import Binary, Call, Column, Compare, Expr, IsIn, Literal, Logical, Unary
+from flower.graph.schema import dtype_name, require_columns
 
 BOOL, INT, FLOAT, STR, NULL = pa.bool_(), pa.int64(), pa.float64(), pa.large_string(), pa.null()
-UNITS = ("s", "ms", "us", "ns")
+UNITS: tuple[Literals["s", "ms", "us", "ns"], ...] = ("s", "ms", "us", "ns")
+
+_ISO = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d.*)?)?)?")
 
 
 class Signature(NamedTuple):
@@ -64,6 +68,31 @@ def kind(t: pa.DataType) -> str:
     if pa.types.is_duration(t):
         return "duration"
     return "null" if pa.types.is_null(t) else "str"
+
+
+def dtype_of(expression: Expr, schema: pa.Schema) -> pa.Field:
+    """What an expression gives for rows of ``schema``; see `Expr.dtype`."""
+    match expression:
+        case Column(name):
+            require_columns(schema, [name])
+            return column_field(schema.field(name))
+        case Literal(value):
+            return literal_field(value)
+    return signature(expression, tuple(dtype_of(child, schema) for child in expression.children)).result
+
+
+def literal_field(value: object) -> pa.Field:
+    """The type of a literal."""
+    match value:
+        case None:
+            return field(NULL)
+        case bool():
+            return field(BOOL, False)
+        case int():
+            return field(INT, False)
+        case float():
+            return field(FLOAT)
+    return field(STR)
 
 
 @lru_cache(maxsize=4096)
@@ -150,9 +179,8 @@ def common_type(expression: Expr, operands: Sequence[Expr], fields: Sequence[pa.
 
 
 def text_type(expression: Expr, text: str, beside: pa.DataType) -> pa.DataType:
-    """The type of a time or duration written as text beside one of type ``beside``; the coarsest unit that holds both."""
-    scalar = text_scalar(expression, text, beside)
-    return scalar.type
+    """The type of a time or duration written as text beside one of type ``beside``: its unit, or a finer one."""
+    return text_scalar(expression, text, beside).type
 
 
 def text_scalar(expression: Expr, text: str, beside: pa.DataType) -> pa.Scalar:
@@ -163,46 +191,44 @@ def text_scalar(expression: Expr, text: str, beside: pa.DataType) -> pa.Scalar:
     DtypeError
         If it is none, or has a time zone where ``beside`` has none.
     """
-    value: pd.Timestamp | pd.Timedelta
+    value: pd.Timestamp | pd.Timedelta | None
     if pa.types.is_duration(beside):
         value, what, example = _duration(text), "a duration", "'10min' or '1h 30min'"
     else:
         value, what, example = _instant(text, beside.tz), "a time", "'2000-01-01T12:00:00'"
-        if isinstance(value, pd.Timestamp) and beside.tz is None and value.tzinfo is not None:
-            value, what, example = pd.NaT, "a local time without a zone", example
-    if value is pd.NaT:
-        raise DtypeError(f"text beside {what} must be one, in `{expression}`", got=repr(text), hint=f"write it as {example}")
+        if value is not None and beside.tz is None and value.tzinfo is not None:
+            value, what = None, "a local time without a zone"
+    hint = f"write it as {example}"
+    if value is None:
+        raise DtypeError(f"text beside {what} must be one, in `{expression}`", got=repr(text), hint=hint)
     for unit in UNITS[UNITS.index(beside.unit) :]:
         try:
-            if value.as_unit(unit) == value:
-                count = value.as_unit(unit).to_numpy().astype("int64")
-                return pa.scalar(int(count), INT).cast(
-                    pa.timestamp(unit, beside.tz) if pa.types.is_timestamp(beside) else pa.duration(unit)
-                )
+            converted = value.as_unit(unit)
         except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta, OverflowError):
             break
-    raise DtypeError(f"text beside {what} must be in its range, in `{expression}`", got=repr(text), hint=f"write it as {example}")
+        if converted == value:
+            t = pa.duration(unit) if pa.types.is_duration(beside) else pa.timestamp(unit, beside.tz)
+            return pa.scalar(int(converted.to_numpy().astype(np.int64)), INT).cast(t)
+    raise DtypeError(f"text beside {what} must be in its range, in `{expression}`", got=repr(text), hint=hint)
 
 
-def _instant(text: str, tz: str | None) -> pd.Timestamp:
-    if not re.search(r"\d", text):  # pandas reads "now" and "today", which are no values
-        return pd.NaT  # type: ignore[return-value]
+def _instant(text: str, tz: str | None) -> pd.Timestamp | None:
+    if not _ISO.fullmatch(text):  # pandas reads "now" and completes "10:30" by today's date
+        return None
     try:
         stamp = pd.Timestamp(text)
-        if stamp is not pd.NaT and stamp.tzinfo is None and tz is not None:
-            stamp = stamp.tz_localize(tz)
+        return stamp.tz_localize(tz) if stamp.tzinfo is None and tz is not None else stamp
     except (ValueError, TypeError, OverflowError, KeyError):
-        return pd.NaT  # type: ignore[return-value]
-    return stamp
+        return None
 
 
-def _duration(text: str) -> pd.Timedelta:
+def _duration(text: str) -> pd.Timedelta | None:
     if not re.search(r"\d", text) or not re.search(r"[A-Za-zµ:]", text):  # nobody can tell the unit of "10"
-        return pd.NaT  # type: ignore[return-value]
+        return None
     try:
         return pd.Timedelta(text)
     except (ValueError, TypeError, OverflowError):
-        return pd.NaT  # type: ignore[return-value]
+        return None
 
 
 def _logical(expression: Expr, fields: Sequence[pa.Field], nullable: bool) -> Signature:
@@ -256,7 +282,7 @@ def _binary(expression: Binary, fields: Sequence[pa.Field], nullable: bool) -> S
 
 
 def _time_arithmetic(expression: Binary, fields: Sequence[pa.Field]) -> Signature:
-    """time - time, time ± duration, duration ± duration, duration / duration."""
+    """Of time - time, time ± duration, duration ± duration, duration / duration."""
     operator, operands = expression.operator, (expression.left, expression.right)
     types = [each.type for each in fields]
     known = next(t for t in types if kind(t) in ("duration", "time", "naive time"))
@@ -266,7 +292,10 @@ def _time_arithmetic(expression: Binary, fields: Sequence[pa.Field]) -> Signatur
     kinds = [kind(t) for t in types]
     if all(k in ("duration", "time", "naive time") for k in kinds):
         unit = max((t.unit for t in types), key=UNITS.index)
-        wanted = [pa.duration(unit) if k == "duration" else pa.timestamp(unit, t.tz) for k, t in zip(kinds, types, strict=True)]
+        wanted = [
+            pa.duration(unit) if k == "duration" else pa.timestamp(unit, t.tz)
+            for k, t in zip(kinds, types, strict=True)
+        ]
         match operator, kinds:
             case "-", [a, b] if a == b:
                 return Signature((wanted[0], wanted[1]), field(pa.duration(unit)))
@@ -274,7 +303,7 @@ def _time_arithmetic(expression: Binary, fields: Sequence[pa.Field]) -> Signatur
                 return Signature((wanted[0], wanted[1]), field(pa.duration(unit)))
             case "/", ["duration", "duration"]:
                 return Signature((wanted[0], wanted[1]), field(FLOAT))
-            case ("+" | "-"), [_, "duration"]:
+            case (("+" | "-"), [_, "duration"]):
                 return Signature((wanted[0], wanted[1]), field(wanted[0]))
             case "+", ["duration", _]:
                 return Signature((wanted[0], wanted[1]), field(wanted[1]))
@@ -289,7 +318,9 @@ def _time_arithmetic(expression: Binary, fields: Sequence[pa.Field]) -> Signatur
 def _compare(expression: Compare, fields: Sequence[pa.Field]) -> Signature:
     operands = (expression.left, expression.right)
     if any(isinstance(each, Literal) and each.value is None for each in operands):
-        raise refused(expression, "nothing compares to None", fields, "test for missing values with isna(...) or notna(...)")
+        raise refused(
+            expression, "nothing compares to None", fields, "test for missing values with isna(...) or notna(...)"
+        )
     common = common_type(expression, operands, fields)
     what = kind(common)
     if what == "bool" and expression.operator not in ("==", "!="):

@@ -1,12 +1,12 @@
 """Expressions written as text.
 
-Text is read in two steps, each of which lets through only what it knows. First it is cut into tokens: every name and quoted
-text is replaced by a name of our own, so that Python's parser never sees what a person wrote, and characters and keywords
-that no expression needs are refused. Then Python's `ast` gives the structure, of which an allow-list of nodes becomes
-`Expr`. Nothing is compiled or executed; length and depth are bounded.
+Text is read in two steps, each of which lets through only what it knows. First it is cut into tokens: every name and
+quoted text is replaced by a name of our own, so that Python's parser never sees what a person wrote, and characters and
+keywords that no expression needs are refused. Then Python's `ast` gives the structure, of which an allow-list of nodes
+becomes `Expr`. Nothing is compiled or executed; length and depth are bounded.
 
-As in pandas' ``query``, ``&`` and ``|`` bind as ``and`` and ``or`` do, and a column whose name is no identifier stands in
-backquotes (a backquote in it is doubled).
+As in pandas' ``query``, ``&`` and ``|`` bind as ``and`` and ``or`` do, and a column whose name is no identifier stands
+in backquotes (a backquote in it is doubled).
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from flower.graph.expressions.tree import (
     Expr,
     IsIn,
     Literal,
-    Logical,
     Unary,
     logical,
     negative,
@@ -88,7 +87,7 @@ def parse(text: str) -> Expr:
     Compare(operator='>', left=Column(name='delay'), right=Literal(value=15))
     >>> parse("delay.max() > 15")
     Traceback (most recent call last):
-    flower.errors.ExpressionError: an expression cannot have `.` here; attributes and methods are not there: write lower(s), hour(t), isna(x)
+    flower.errors.ExpressionError: an expression cannot have `.` here; ...
         delay.max() > 15
              ^
     """
@@ -103,9 +102,16 @@ def parse(text: str) -> Expr:
         body = ast.parse(masked.source, mode="eval").body
     except SyntaxError as error:
         at = masked.origin(error.offset - 1) if error.offset else len(text.rstrip())
-        raise _error(text, at, "an expression must be a whole one", "a value, an operator or a bracket is missing or too many here") from None
+        raise _error(
+            text,
+            at,
+            "an expression must be a whole one",
+            "a value, an operator or a bracket is missing or too many here",
+        ) from None
     except (ValueError, MemoryError, RecursionError):
-        raise _error(text, 0, "an expression must be nested less deeply", "compute part of it in a step before") from None
+        raise _error(
+            text, 0, "an expression must be nested less deeply", "compute part of it in a step before"
+        ) from None
     return _Reader(text, masked).read(body, 0)
 
 
@@ -149,7 +155,9 @@ def _mask(text: str) -> _Masked:
             masked.mask("quoted", match["quoted"].replace("``", "`"), at)
         elif kind == "number":
             if len(token) > 40 or following == "." or re.match(r"\w", following):
-                raise _error(text, at, "an expression cannot have such a number", "numbers are written as 15, 0.5 or 1e6")
+                raise _error(
+                    text, at, "an expression cannot have such a number", "numbers are written as 15, 0.5 or 1e6"
+                )
             masked.add(token, at)
         elif kind == "name":
             _mask_name(masked, text, at, token, following)
@@ -169,7 +177,9 @@ def _mask_name(masked: _Masked, text: str, at: int, token: str, following: str) 
     elif keyword.iskeyword(token):
         raise _error(text, at, f"an expression cannot have `{token}`", _HINTS.get(token, _allowed()))
     elif token.startswith("__"):
-        raise _error(text, at, "a name that starts with two underscores is no column", "if it is one, write it in backquotes")
+        raise _error(
+            text, at, "a name that starts with two underscores is no column", "if it is one, write it in backquotes"
+        )
     else:
         masked.mask("name", token, at)
 
@@ -178,7 +188,9 @@ def _decoded(text: str, at: int, token: str) -> str:
     def replaced(match: re.Match[str]) -> str:
         code, plain = match.groups()
         if code is None and plain not in _ESCAPES:
-            raise _error(text, at + 1 + match.start(), "quoted text cannot have this escape", "write a backslash as \\\\")
+            raise _error(
+                text, at + 1 + match.start(), "quoted text cannot have this escape", "write a backslash as \\\\"
+            )
         number = int(code[1:], 16) if code else 0
         if number > 0x10FFFF or 0xD800 <= number <= 0xDFFF:
             raise _error(text, at + 1 + match.start(), "quoted text cannot have this escape", "it is no character")
@@ -199,7 +211,9 @@ class _Reader:
 
     def read(self, node: ast.expr, depth: int) -> Expr:
         if depth > MAX_DEPTH:
-            raise self.error(node, f"an expression must be nested at most {MAX_DEPTH} deep", "compute part of it in a step before")
+            raise self.error(
+                node, f"an expression must be nested at most {MAX_DEPTH} deep", "compute part of it in a step before"
+            )
         depth += 1
         match node:
             case ast.Name(name):
@@ -225,7 +239,11 @@ class _Reader:
             case ast.Call():
                 return self.call(node, depth)
             case ast.Subscript():
-                raise self.error(node, "an expression cannot take an item with [ ]", "lists stand only after in, as in carrier in ['AA', 'UA']")
+                raise self.error(
+                    node,
+                    "an expression cannot take an item with [ ]",
+                    "lists stand only after in, as in carrier in ['AA', 'UA']",
+                )
             case ast.List() | ast.Tuple():
                 raise self.error(node, "a list stands only after `in` and `not in`", "write carrier in ['AA', 'UA']")
         raise self.error(node, f"an expression cannot have {type(node).__name__}", _allowed())
@@ -249,19 +267,27 @@ class _Reader:
                 return found if isinstance(operator, ast.In) else Unary("not", found)
             if right is not comparators[-1] and any(isinstance(each, ast.Compare) for each in ast.walk(right)):
                 # it would stand in two comparisons, and so would chains within it, again and again
-                raise self.error(right, "a comparison cannot stand in the middle of a chain of others", "join them with and")
+                raise self.error(
+                    right, "a comparison cannot stand in the middle of a chain of others", "join them with and"
+                )
             parts.append(Compare(_COMPARE[type(operator)], self.read(left, depth), self.read(right, depth)))
             left = right
         return parts[0] if len(parts) == 1 else logical("and", *parts)
 
     def items(self, node: ast.expr, depth: int) -> tuple[Literal, ...]:
         if not isinstance(node, (ast.List, ast.Tuple)):
-            raise self.error(node, "`in` must be followed by a list of values", "write carrier in ['AA', 'UA']; text in text is contains(s, 'text')")
+            raise self.error(
+                node,
+                "`in` must be followed by a list of values",
+                "write carrier in ['AA', 'UA']; text in text is contains(s, 'text')",
+            )
         items = []
         for each in node.elts:
             item = self.read(each, depth + 1)
             if not isinstance(item, Literal):
-                raise self.error(each, "a list holds plain values only", "write carrier in ['AA', 'UA'], or compare with == and or")
+                raise self.error(
+                    each, "a list holds plain values only", "write carrier in ['AA', 'UA'], or compare with == and or"
+                )
             items.append(item)
         return tuple(items)
 
@@ -287,7 +313,7 @@ class _Reader:
 
 
 def _value(expression: Expr) -> int | str | None:
-    """What arithmetic of plain integers gives: the number, or text of why there is none; None if it is no such thing."""
+    """What arithmetic of plain integers gives: the number, or why there is none; None if it is no such thing."""
     match expression:
         case Literal(value) if type(value) is int:
             return value
@@ -326,14 +352,16 @@ def _unknown(text: str, at: int) -> ExpressionError:
     if not character.isprintable():
         return _error(text, at, f"an expression cannot have the control character U+{ord(character):04X}", _allowed())
     shown = f"`{character}`" if character.isascii() else f"`{character}` (U+{ord(character):04X})"
-    hint = _HINTS.get(character) or ("a name that has it stands in backquotes" if not character.isascii() else _allowed())
+    hint = _HINTS.get(character) or (
+        "a name that has it stands in backquotes" if not character.isascii() else _allowed()
+    )
     return _error(text, at, f"an expression cannot have {shown} here", hint)
 
 
 def _allowed() -> str:
     return (
-        "it may have columns, numbers, quoted text, True, False, None, + - * / // % **, comparisons, in [...], and, or, not, "
-        f"and the functions {', '.join(FUNCTIONS)}"
+        "it may have columns, numbers, quoted text, True, False, None, + - * / // % **, comparisons, in [...], "
+        f"and, or, not, and the functions {', '.join(FUNCTIONS)}"
     )
 
 

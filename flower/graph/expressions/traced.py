@@ -44,11 +44,15 @@ def traced(expression: Expression) -> Expr:
     """
     try:
         # the only touch of what pandas keeps private
-        result = expression._eval_expression(_Frame())
+        result = expression._eval_expression(_Frame())  # type: ignore[attr-defined]
     except FlowerError:
         raise
     except Exception as error:
-        raise ExpressionError(f"`{expression}` must be an expression that Flower knows", got=f"{type(error).__name__}: {error}", hint=_REMEDY) from error
+        raise ExpressionError(
+            f"`{expression}` must be an expression that Flower knows",
+            got=f"{type(error).__name__}: {error}",
+            hint=_REMEDY,
+        ) from error
     return _expr(result)
 
 
@@ -72,7 +76,10 @@ class _Frame:
     def __getitem__(self, name: object) -> _Traced:
         self.asked += 1
         if self.asked > MAX_COLUMNS:  # an expression used twice in another, again and again, is a tree without end
-            raise ExpressionError(f"an expression must name columns at most {MAX_COLUMNS} times", hint="compute part of it in a step before")
+            raise ExpressionError(
+                f"an expression must name columns at most {MAX_COLUMNS} times",
+                hint="compute part of it in a step before",
+            )
         if not isinstance(name, str):
             raise ExpressionError("names of columns must be text", got=repr(name), hint="rename the column")
         return _Traced(Column(name))
@@ -106,8 +113,14 @@ def literal(value: object) -> Literal:
         return Literal(int(value))
     if isinstance(value, float) and np.isfinite(value):
         return Literal(float(value))
-    hint = "test for missing values with isna()" if value is None or value is pd.NA or value is pd.NaT or value != value else _REMEDY
-    raise ExpressionError("a value in an expression must be a number, text, bool, time or duration", got=repr(value)[:80], hint=hint)
+    hint = (
+        "test for missing values with isna()"
+        if value is None or value is pd.NA or value is pd.NaT or value != value
+        else _REMEDY
+    )
+    raise ExpressionError(
+        "a value in an expression must be a number, text, bool, time or duration", got=repr(value)[:80], hint=hint
+    )
 
 
 def _binary(symbol: str) -> tuple[Callable[..., _Traced], Callable[..., _Traced]]:
@@ -222,7 +235,11 @@ class _Traced:
 
 
 def _other(value: object) -> Expr:
-    return Literal(None) if not isinstance(value, _Traced) and (value is None or value is pd.NA or value != value) else _expr(value)
+    return (
+        Literal(None)
+        if not isinstance(value, _Traced) and (value is None or value is pd.NA or value != value)
+        else _expr(value)
+    )
 
 
 class _Text:
@@ -255,7 +272,9 @@ class _Text:
     def contains(self, pat: object, *, regex: bool = True) -> _Traced:
         if regex and isinstance(pat, str) and re.search(r"[][.^$*+?{}\\|()]", pat):
             raise ExpressionError(
-                "text to look for must be plain", got=f"the pattern {pat!r}", hint=f"say regex=False if it is plain; for a pattern {_REMEDY}"
+                "text to look for must be plain",
+                got=f"the pattern {pat!r}",
+                hint=f"say regex=False if it is plain; for a pattern {_REMEDY}",
             )
         return self._search("contains", pat)
 
@@ -286,7 +305,7 @@ class _Calendar:
 _UFUNCS = {
     np.absolute: "abs", np.sqrt: "sqrt", np.log: "log", np.exp: "exp", np.floor: "floor", np.ceil: "ceil",
 }  # fmt: skip
-_OPERATORS = {
+_OPERATORS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.true_divide: operator.truediv,
     np.floor_divide: operator.floordiv, np.remainder: operator.mod, np.power: operator.pow, np.negative: operator.neg,
     np.less: operator.lt, np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge,

@@ -1,17 +1,17 @@
 """The expression tree: frozen, hashable nodes whose dtype is known before any data.
 
-A tree says how one value a row is computed from that row's columns; it cannot say anything else. `str` gives its canonical
-text, which `flower.graph.expressions.text.parse` reads back to an equal tree.
+A tree says how one value a row is computed from that row's columns; it cannot say anything else. `str` gives its
+canonical text, which `flower.graph.expressions.text.parse` reads back to an equal tree.
 
-Missing values are pandas': a comparison with one is False (``!=``: True), except that nullable integers and bools (`Int64`,
-`boolean`) give a missing result. Arithmetic is in int64 and float64: a row whose integers overflow or are divided by zero
-has no value and becomes an error, while floats follow IEEE 754.
+Missing values are pandas': a comparison with one is False (``!=``: True), except that nullable integers and bools
+(`Int64`, `boolean`) give a missing result. Arithmetic is in int64 and float64: a row whose integers overflow or are
+divided by zero has no value and becomes an error, while floats follow IEEE 754.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
 
@@ -28,11 +28,15 @@ class Expr:
 
     @property
     def children(self) -> tuple[Expr, ...]:
-        """The expressions this one is computed from."""
-        return ()
+        """What it is computed from, in order."""
+        found: list[Expr] = []
+        for each in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            value = getattr(self, each.name)
+            found += [value] if isinstance(value, Expr) else value if isinstance(value, tuple) else []
+        return tuple(found)
 
     def walk(self) -> Iterator[Expr]:
-        """This expression and all below it."""
+        """Itself and all below it."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -51,9 +55,9 @@ class Expr:
         DtypeError
             If an operator or function cannot take its operands' dtypes.
         """
-        from flower.graph.expressions.signatures import signature
+        from flower.graph.expressions.signatures import dtype_of
 
-        return signature(self, tuple(child.dtype(schema) for child in self.children)).result
+        return dtype_of(self, schema)
 
     def field(self, name: str, schema: pa.Schema) -> pa.Field:
         """The column called ``name`` that holds its values; raises as `dtype`."""
@@ -72,12 +76,6 @@ class Column(Expr):
 
     name: str
 
-    def dtype(self, schema: pa.Schema) -> pa.Field:
-        from flower.graph.expressions.signatures import column_field
-
-        require_columns(schema, [self.name])
-        return column_field(schema.field(self.name))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Literal(Expr):
@@ -94,18 +92,6 @@ class Literal(Expr):
     def __hash__(self) -> int:
         return hash(self._key())
 
-    def dtype(self, schema: pa.Schema) -> pa.Field:
-        match self.value:
-            case None:
-                return pa.field("", pa.null())
-            case bool():
-                return pa.field("", pa.bool_(), nullable=False)
-            case int():
-                return pa.field("", pa.int64(), nullable=False)
-            case float():
-                return pa.field("", pa.float64())
-        return pa.field("", pa.large_string())
-
 
 @dataclass(frozen=True, slots=True)
 class Unary(Expr):
@@ -113,10 +99,6 @@ class Unary(Expr):
 
     operator: str
     operand: Expr
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (self.operand,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +109,6 @@ class Binary(Expr):
     left: Expr
     right: Expr
 
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, slots=True)
 class Compare(Expr):
@@ -140,10 +118,6 @@ class Compare(Expr):
     left: Expr
     right: Expr
 
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, slots=True)
 class IsIn(Expr):
@@ -151,10 +125,6 @@ class IsIn(Expr):
 
     operand: Expr
     items: tuple[Literal, ...]
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (self.operand, *self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +134,6 @@ class Logical(Expr):
     operator: str
     operands: tuple[Expr, ...]
 
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return self.operands
-
 
 @dataclass(frozen=True, slots=True)
 class Call(Expr):
@@ -175,10 +141,6 @@ class Call(Expr):
 
     name: str
     arguments: tuple[Expr, ...]
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return self.arguments
 
 
 def logical(operator: str, *operands: Expr) -> Expr:

@@ -1,0 +1,23 @@
+"""Flower: streams explored in Python, after the Dataflow Model."""
+
+from flower.api.running import run
+from flower.api.stream import Stream, concat
+from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
+from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
+
+__all__ = [
+    "AfterCount",
+    "AfterProcessingTime",
+    "AfterWatermark",
+    "BoundedDisorder",
+    "FixedWindows",
+    "GlobalWindows",
+    "ManualWatermark",
+    "Monotonic",
+    "Sessions",
+    "SlidingWindows",
+    "Stream",
+    "concat",
+    "run",
+]

@@ -1,0 +1,50 @@
+"""What verbs are given, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flower.errors import GraphError
+from flower.graph.schema import names_text
+
+
+def column_names(verb: str, columns: tuple[object, ...], example: str) -> tuple[str, ...]:
+    """Give the names of columns that a verb was given: at least one, each once.
+
+    Raises
+    ------
+    GraphError
+        If they are not.
+    """
+    names = tuple(each for each in columns if isinstance(each, str))
+    if len(names) < len(columns) or not names:
+        got = repr(next(each for each in columns if not isinstance(each, str))) if columns else "none"
+        raise GraphError(f"{verb}() takes the names of columns, at least one", got=got, hint=f"write {example}")
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise GraphError(f"{verb}() takes each column once", got=f"{names_text(twice)} twice", hint="name it once")
+    return names
+
+
+def at_least_one(verb: str, values: Mapping[str, object], example: str) -> None:
+    """Refuse a verb without arguments.
+
+    Raises
+    ------
+    GraphError
+        If there are none.
+    """
+    if not values:
+        raise GraphError(f"{verb}() needs at least one column", got="none", hint=f"write {example}")
+
+
+def row_count(verb: str, n: object) -> int:
+    """Give how many rows a verb was asked for.
+
+    Raises
+    ------
+    GraphError
+        If it is no count.
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise GraphError(f"`n` of {verb}() must be a number of rows", got=repr(n), hint=f"write .{verb}(10)")
+    return n

@@ -1,0 +1,168 @@
+"""``stream.groupby(...)``: aggregates of groups, and which of them are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from flower.api.pipeline import step_errors
+from flower.errors import GraphError
+from flower.graph.expressions import Column, Expr, FrameFunction, Logical
+from flower.graph.nodes import Aggregate, Aggregation, Dropped, Errors, Filter, Node
+from flower.graph.schema import require_columns
+from flower.model.combiners import Combiner, combiner_of, names
+from flower.model.panes import FINAL
+from flower.model.triggers import ON_TIME_ONLY
+from flower.model.windowing import Windowing
+from flower.model.windows import GlobalWindows
+
+if TYPE_CHECKING:
+    from flower.api.stream import Stream
+
+Named = str | Combiner | tuple[str, str | Combiner]
+"""How a person gives an aggregate: ``("column", "sum")``, or ``"count"`` for rows."""
+
+
+class Grouped:
+    """A stream whose rows are grouped by keys; made by ``stream.groupby(...)``."""
+
+    __slots__ = ("_keys", "_stream")
+
+    def __init__(self, stream: Stream, keys: tuple[str, ...]) -> None:
+        self._stream, self._keys = stream, keys
+
+    def agg(self, **aggregations: Named) -> Stream:
+        """Aggregate each group of each window.
+
+        Parameters
+        ----------
+        **aggregations : tuple of str, or str
+            For each result its column and how: ``total=("delay", "sum")``, with sum, count, mean, min, max, std,
+            first, last or nunique. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
+
+        Returns
+        -------
+        Stream
+            A row a group and pane: the keys, ``window_start``, ``window_end``, the results, ``pane_timing``,
+            ``pane_index``, ``pane_final``, for sessions ``pane_absorbs``, ``event_time``. Without `window`, a group's
+            rows are all in one window.
+
+        Raises
+        ------
+        ColumnError
+            If a column is not there.
+        DtypeError
+            If a column cannot be aggregated that way.
+        GraphError
+            If the stream is unbounded and nothing tells when to give results, or if its rows are panes that replace
+            one another.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> stream = fl.read.frame(pd.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]}))
+        >>> stream.groupby("k").agg(total=("v", "sum"), rows="count").collect()[["k", "total", "rows"]]
+           k  total  rows
+        0  a      4     2
+        1  b      2     1
+        """
+        return aggregated(self._stream, self._keys, aggregations)
+
+    def __repr__(self) -> str:
+        return f"{self._stream!r}\ngrouped by: {', '.join(self._keys)}; go on with .agg(total=('column', 'sum'))"
+
+
+def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Named]) -> Stream:
+    """Add the step of ``stream.groupby(*keys).agg(**aggregations)``."""
+    node = stream.node
+    with step_errors(node, Aggregate.verb):
+        made = tuple(_aggregation(name, value) for name, value in aggregations.items())
+        if not made:
+            raise GraphError(
+                "agg() needs at least one aggregate", got="none", hint="write .agg(total=('delay', 'sum'))"
+            )
+        require_columns(node.schema, [*keys, *(each.column for each in made if each.column is not None)])
+        _require_end(node)
+        _require_settled(node)
+        return type(stream)(Aggregate(node, keys, made))
+
+
+def _aggregation(name: str, value: object) -> Aggregation:
+    column, how = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
+    if not isinstance(how, str | Combiner) or not isinstance(column, str | None):
+        raise GraphError(
+            f"aggregate {name!r} must be a column and how to aggregate it",
+            got=repr(value),
+            hint=f"write {name}=('column', 'sum'), with {', '.join(names())}",
+        )
+    combiner = combiner_of(how)
+    if column is None and combiner.needs_column:
+        raise GraphError(
+            f"aggregate {name!r} must have a column",
+            got=repr(value),
+            hint=f"write {name}=('column', {combiner.name!r})",
+        )
+    return Aggregation(name, column, combiner)
+
+
+def _require_end(node: Node) -> None:
+    """Refuse to wait for ever."""
+    windowing = node.windowing
+    if node.bounded:
+        return
+    if windowing is None:
+        got = "an unbounded stream without a window"
+    elif isinstance(windowing.windows, GlobalWindows) and windowing.trigger.early is None:
+        trigger = "the default trigger" if windowing.trigger == ON_TIME_ONLY else repr(windowing.trigger)
+        got = f"an unbounded stream in GlobalWindows() with {trigger}"
+    else:
+        return
+    raise GraphError(
+        "an aggregation must be told when to give results",
+        got=got,
+        hint="call .window(fl.FixedWindows('1h')) before; or, for results on the way, .window(fl.GlobalWindows(), "
+        "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))); or read a source that ends",
+    )
+
+
+def _require_settled(node: Node) -> None:
+    """Refuse panes of which one replaces another: their rows would count twice."""
+    for keyed, predicates in _panes(node):
+        windowing = keyed.grouping
+        if not _fires_again(windowing) or any(_only_final(each) for each in predicates):
+            continue
+        closed = "" if not windowing.allowed_lateness_us else "closing_behavior='fire_always' there and "
+        raise GraphError(
+            "panes that replace one another cannot be aggregated, for their rows would count more than once",
+            got=f"accumulating panes of {windowing.source}",
+            hint="use accumulation='discarding' there; or take the final pane of each window only, with "
+            f"{closed}.filter({FINAL!r}) before this step",
+        )
+
+
+def _fires_again(windowing: Windowing) -> bool:
+    again = windowing.trigger.early is not None or windowing.allowed_lateness_us > 0
+    return windowing.accumulation == "accumulating" and again
+
+
+def _panes(
+    node: Node, predicates: tuple[Expr | FrameFunction, ...] = ()
+) -> Iterator[tuple[Aggregate, tuple[Expr | FrameFunction, ...]]]:
+    """Each keyed step whose panes are among the rows, with the filters that they have passed since."""
+    match node:
+        case Aggregate():
+            yield node, predicates
+        case Dropped() | Errors():
+            return
+        case Filter():
+            yield from _panes(node.input, (node.predicate, *predicates))
+        case _:
+            for each in node.inputs:
+                yield from _panes(each, predicates)
+
+
+def _only_final(predicate: Expr | FrameFunction) -> bool:
+    """Whether a filter keeps final panes only, as far as its expression tells."""
+    if isinstance(predicate, Logical) and predicate.operator == "and":
+        return any(_only_final(each) for each in predicate.operands)
+    return predicate == Column(FINAL)

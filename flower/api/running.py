@@ -1,0 +1,82 @@
+"""How pipelines are run; the engine is imported when the first one is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from flower.errors import GraphError
+from flower.model.time import Duration
+
+if TYPE_CHECKING:
+    from flower.api.pipeline import Pipeline
+    from flower.engine.clock import Clock
+    from flower.engine.run import Run
+
+
+def run(
+    *pipelines: Pipeline,
+    executor: str = "embedded",
+    latency: Duration = "100ms",
+    clock: Clock | None = None,
+    epoch_rows: int | None = None,
+    on_error: Literal["collect", "fail"] = "collect",
+    max_errors: int | None = None,
+    name: str | None = None,
+) -> Run:
+    """Run several streams and sinks at once, in the background; what they share is computed once.
+
+    Parameters
+    ----------
+    *pipelines : Stream or Written
+        What to run, at least one.
+    executor : {"embedded"}
+        Where: in a thread of this process.
+    latency : str or pandas.Timedelta
+        How long rows may wait for an epoch.
+    clock : ManualClock, optional
+        What tells processing time; None: the system's clock.
+    epoch_rows : int, optional
+        Rows an epoch, at most; None: as many as the latency allows.
+    on_error : {"collect", "fail"}
+        Whether rows that cannot be processed go to ``stream.errors`` and the run goes on, or it fails.
+    max_errors : int, optional
+        With "collect": fail past so many.
+    name : str, optional
+        What to call the run.
+
+    Raises
+    ------
+    GraphError
+        If there is nothing to run, or an option is out of its range.
+
+    Examples
+    --------
+    >>> import flower as fl, pandas as pd
+    >>> rows = fl.read.frame(pd.DataFrame({"v": [1, 2, 3]}))
+    >>> run = fl.run(rows.filter("v > 1").named("large"), rows.filter("v < 2").named("small"))
+    >>> {step: len(frame) for step, frame in run.wait().results.items()}
+    {'large': 2, 'small': 1}
+    """
+    from flower.api.pipeline import Pipeline
+    from flower.engine.run import start
+
+    if not pipelines:
+        raise GraphError("run() needs at least one stream or sink", got="none", hint="write fl.run(stream, other)")
+    for each in pipelines:
+        if not isinstance(each, Pipeline):
+            raise GraphError(
+                "run() takes streams and sinks",
+                got=type(each).__name__,
+                hint="write fl.run(stream, other, latency='1s')",
+            )
+    if executor != "embedded":
+        raise GraphError("`executor` must be 'embedded'", got=repr(executor), hint="leave it out")
+    return start(
+        [each.node for each in pipelines],
+        name=name,
+        latency=latency,
+        clock=clock,
+        epoch_rows=epoch_rows,
+        on_error=on_error,
+        max_errors=max_errors,
+    )

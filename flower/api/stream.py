@@ -1,0 +1,494 @@
+"""`Stream` and its verbs: each validates, adds one frozen node and returns; nothing runs until it is asked to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+
+from flower.api.arguments import at_least_one, column_names, row_count
+from flower.api.display import made
+from flower.api.grouped import Grouped, Named, aggregated
+from flower.api.pipeline import Pipeline, step_errors
+from flower.errors import EventTimeError, GraphError, SchemaError
+from flower.graph.expressions import FrameFunction, expression, predicate
+from flower.graph.nodes import (
+    Aggregate,
+    Assign,
+    Concat,
+    Dropped,
+    Errors,
+    Filter,
+    FlatMapRows,
+    MapFrames,
+    Node,
+    Read,
+    Select,
+    WindowInto,
+    walk,
+    with_field,
+)
+from flower.graph.schema import names_text, require_columns, schema_of
+from flower.model.time import Duration, duration_us
+from flower.model.triggers import ON_TIME_ONLY, AfterWatermark
+from flower.model.windowing import (
+    Accumulation,
+    ClosingBehavior,
+    OnTimeBehavior,
+    TimestampCombiner,
+    Windowing,
+)
+from flower.model.windows import GlobalWindows, Windows
+
+if TYPE_CHECKING:
+    from flower.api.write import Write
+
+
+class Stream(Pipeline):
+    """Rows that come over time, each with an event time; immutable, and nothing but a description until it is run.
+
+    Every verb gives a new stream. Columns and dtypes are known before any row: `schema`. Made by ``fl.read``.
+
+    Examples
+    --------
+    >>> import flower as fl, pandas as pd
+    >>> fl.read.frame(pd.DataFrame({"carrier": ["AA", "UA"], "delay": [3, 20]})).filter("delay > 15")
+    bounded stream, 2 steps
+      read-1    read frame of 2 rows
+      filter-1  filter "delay > 15"
+    columns: carrier str, delay int64
+    """
+
+    __slots__ = ()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns and their types; a column that cannot be missing is ``not null``.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> fl.read.frame(pd.DataFrame({"v": [1, 2]})).schema
+        v: int64 not null
+        """
+        return self.node.schema
+
+    # -- rows and columns
+
+    def filter(self, condition: object) -> Stream:
+        """Keep the rows where ``condition`` holds; where it is missing, it does not.
+
+        Parameters
+        ----------
+        condition : str, pandas.col expression or callable
+            ``"delay > 15"``, ``pd.col("delay") > 15``, or a function of the frame that gives a column of bools.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> fl.read.frame(pd.DataFrame({"delay": [3, 20]})).filter(pd.col("delay") > 15).collect()
+           delay
+        0     20
+        """
+        with step_errors(self.node, Filter.verb):
+            return Stream(Filter(self.node, predicate(condition, self.schema)))
+
+    def select(self, *columns: str) -> Stream:
+        """Keep these columns, in this order.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> fl.read.frame(pd.DataFrame({"a": [1], "b": [2], "c": [3]})).select("c", "a").collect()
+           c  a
+        0  3  1
+        """
+        with step_errors(self.node, "select"):
+            names = column_names("select", columns, ".select('carrier', 'delay')")
+            return Stream(Select(self.node, tuple((name, name) for name in names)))
+
+    def drop(self, *columns: str) -> Stream:
+        """Keep the other columns.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> fl.read.frame(pd.DataFrame({"a": [1], "b": [2], "c": [3]})).drop("b").collect()
+           a  c
+        0  1  3
+        """
+        with step_errors(self.node, "drop"):
+            names = column_names("drop", columns, ".drop('distance')")
+            require_columns(self.schema, names)
+            kept = tuple((name, name) for name in self.schema.names if name not in names)
+            if not kept:
+                raise GraphError(
+                    "drop() must leave a column", got=f"all of {names_text(names)}", hint="keep one of them"
+                )
+            return Stream(Select(self.node, kept))
+
+    def rename(self, **columns: str) -> Stream:
+        """Give columns other names, ``old="new"``; all at once, so that two may change places.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> fl.read.frame(pd.DataFrame({"a": [1], "b": [2]})).rename(a="first").collect()
+           first  b
+        0      1  2
+        """
+        with step_errors(self.node, "rename"):
+            at_least_one("rename", columns, ".rename(old='new')")
+            require_columns(self.schema, columns)
+            column_names("rename", tuple(columns.values()), ".rename(old='new')")
+            pairs = tuple((columns.get(name, name), name) for name in self.schema.names)
+            new = [name for name, _ in pairs]
+            if twice := [name for name in columns.values() if not name or new.count(name) > 1]:
+                raise SchemaError(
+                    "every column must have a name of its own",
+                    got=f"{names_text(twice)} more than once",
+                    hint="rename both",
+                )
+            return Stream(Select(self.node, pairs))
+
+    def assign(self, **columns: object) -> Stream:
+        """Add or replace columns; one may use those named before it. A replaced column keeps its place.
+
+        Parameters
+        ----------
+        **columns : str, pandas.col expression, callable or number
+            ``late="delay > 15"``, ``late=pd.col("delay") > 15``, or a function of the frame that gives a column.
+
+        Notes
+        -----
+        The event time of a row is kept beside its columns, as it was read: replacing the column that it came from does
+        not change it.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> fl.read.frame(pd.DataFrame({"a": [1, 2]})).assign(b="a * 10", c="b + a").collect()
+           a   b   c
+        0  1  10  11
+        1  2  20  22
+        """
+        with step_errors(self.node, Assign.verb):
+            at_least_one("assign", columns, ".assign(late='delay > 15')")
+            schema, values = self.schema, []
+            for name, given in columns.items():
+                value = expression(given, schema)
+                schema = with_field(schema, value.field(name, schema))
+                values.append((name, value))
+            return Stream(Assign(self.node, tuple(values)))
+
+    def map_frames(
+        self, fn: Callable[[pd.DataFrame], pd.DataFrame], schema: Mapping[str, object] | pa.Schema | None = None
+    ) -> Stream:
+        """Change frames by a function of yours; it gives as many rows as it gets, in their order.
+
+        Parameters
+        ----------
+        fn : callable
+            Takes a DataFrame, which it may change, and gives one. What it gives for a row may not depend on the others:
+            a stream is cut into frames anywhere.
+        schema : mapping of str to dtype, optional
+            The columns it gives. None: ``fn`` is called with a frame without rows to see them.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> stream = fl.read.frame(pd.DataFrame({"a": [1, 2]}))
+        >>> stream.map_frames(lambda frame: frame.assign(b=frame["a"] ** 2)).collect()
+           a  b
+        0  1  1
+        1  2  4
+        """
+        with step_errors(self.node, MapFrames.verb):
+            function = _function(fn, "map_frames(lambda frame: frame.round(1))")
+            output = function.schema(self.schema) if schema is None else schema_of(schema)
+            return Stream(MapFrames(self.node, function, output))
+
+    def flat_map_rows(
+        self,
+        fn: Callable[[dict[str, Any]], Any],
+        schema: Mapping[str, object] | pa.Schema | None = None,
+    ) -> Stream:
+        """Make any number of rows of each row.
+
+        Parameters
+        ----------
+        fn : callable
+            Takes a row as a dict, gives the rows to put in its place as dicts: a list, or a generator.
+        schema : mapping of str to dtype, optional
+            The columns it gives. None: the columns it gets.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> stream = fl.read.frame(pd.DataFrame({"text": ["to be", "or"]}))
+        >>> stream.flat_map_rows(lambda row: [{"word": w} for w in row["text"].split()], {"word": "str"}).collect()
+          word
+        0   to
+        1   be
+        2   or
+        """
+        with step_errors(self.node, FlatMapRows.verb):
+            function = _function(fn, "flat_map_rows(lambda row: [row, row])")
+            return Stream(FlatMapRows(self.node, function, self.schema if schema is None else schema_of(schema)))
+
+    # -- windows and aggregates
+
+    def window(
+        self,
+        windows: Windows,
+        *,
+        trigger: AfterWatermark = ON_TIME_ONLY,
+        accumulation: Accumulation = "accumulating",
+        allowed_lateness: Duration = "0s",
+        timestamp_combiner: TimestampCombiner = "end_of_window",
+        on_time_behavior: OnTimeBehavior = "fire_always",
+        closing_behavior: ClosingBehavior = "fire_if_non_empty",
+    ) -> Stream:
+        """Group the rows in event time for the next aggregation.
+
+        Parameters
+        ----------
+        windows : FixedWindows, SlidingWindows, Sessions or GlobalWindows
+            Where in event time rows are grouped.
+        trigger : AfterWatermark
+            When in processing time results are given; by default once, when the watermark passes the end of the window.
+        accumulation : {"accumulating", "discarding"}
+            Whether each pane of a window holds all its rows so far, or those since its last pane.
+        allowed_lateness : str or pandas.Timedelta
+            How long after its end a window still admits rows; "unbounded": for ever.
+        timestamp_combiner : {"end_of_window", "earliest", "latest"}
+            The event time of a pane: the end of its window less one microsecond, or that of one of its rows.
+        on_time_behavior : {"fire_always", "fire_if_non_empty"}
+            Whether the on-time pane fires if nothing came since the last pane.
+        closing_behavior : {"fire_if_non_empty", "fire_always"}
+            Whether a window that expires fires a last pane if nothing came since the last one.
+
+        Raises
+        ------
+        EventTimeError
+            If the rows have no event time.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> frame = pd.DataFrame({"t": pd.to_datetime(["2000-01-01 12:10", "2000-01-01 12:50"], utc=True), "v": [1, 2]})
+        >>> hourly = fl.read.frame(frame, event_time="t").window(fl.FixedWindows("1h")).agg(total=("v", "sum"))
+        >>> hourly.collect()[["window_start", "total"]]
+                       window_start  total
+        0 2000-01-01 12:00:00+00:00      3
+        """
+        with step_errors(self.node, WindowInto.verb):
+            into = Windowing.make(
+                windows,
+                trigger=trigger,
+                accumulation=accumulation,
+                allowed_lateness=allowed_lateness,
+                timestamp_combiner=timestamp_combiner,
+                on_time_behavior=on_time_behavior,
+                closing_behavior=closing_behavior,
+            )
+            if not self.node.timed and not (
+                isinstance(windows, GlobalWindows) and timestamp_combiner == "end_of_window"
+            ):
+                raise _untimed(self.node)
+            return Stream(WindowInto(self.node, into))
+
+    def groupby(self, *keys: str) -> Grouped:
+        """Group by columns, to be aggregated with ``.agg(...)``; rows whose key is missing are a group.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> stream = fl.read.frame(pd.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]}))
+        >>> stream.groupby("k").agg(largest=("v", "max")).collect()[["k", "largest"]]
+           k  largest
+        0  a        3
+        1  b        2
+        """
+        with step_errors(self.node, Aggregate.verb):
+            names = column_names("groupby", keys, ".groupby('carrier').agg(...), or .agg(...) for all rows together")
+            require_columns(self.schema, names)
+            return Grouped(self, names)
+
+    def agg(self, **aggregations: Named) -> Stream:
+        """Aggregate all rows of each window; as ``groupby(...).agg(...)``, without keys.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> stream = fl.read.frame(pd.DataFrame({"v": [1, 2, 3]}))
+        >>> stream.agg(mean=("v", "mean"), rows="count").collect()[["mean", "rows"]]
+           mean  rows
+        0   2.0     3
+        """
+        return aggregated(self, (), aggregations)
+
+    # -- what went another way
+
+    @property
+    def dropped(self) -> Stream:
+        """The (row, window) pairs that came to the last aggregation after their window had expired.
+
+        The columns of the rows (``input_`` before a name that is taken), ``window_start``, ``window_end``, ``reason``
+        and ``watermark``: the one that the row met.
+
+        Raises
+        ------
+        GraphError
+            If there is no aggregation, or several that were put together.
+        """
+        node = self.node
+        while not isinstance(node, Aggregate):
+            if len(node.inputs) != 1:
+                got = "several streams put together" if node.inputs else "a stream without an aggregation"
+                raise GraphError(
+                    "rows are dropped by an aggregation",
+                    got=got,
+                    hint="write delays.dropped, for delays = ....agg(...)",
+                )
+            node = node.inputs[0]
+        return Stream(Dropped(node))
+
+    @property
+    def errors(self) -> Stream:
+        """The rows that its steps could not process, as JSON, with the step, the reason and where they came from."""
+        return Stream(Errors(self.node))
+
+    # -- results
+
+    def collect(self, *, as_stream: bool = False, executor: str = "embedded") -> pd.DataFrame:
+        """Run a stream that ends, and give its results as a frame.
+
+        Parameters
+        ----------
+        as_stream : bool
+            False: each window once, nothing is late, sorted by window end and keys. True: as a run would give them,
+            under the watermark policy: all panes, in order of emission.
+        executor : {"embedded", "reference"}
+            "reference": the model row by row, slowly.
+
+        Raises
+        ------
+        GraphError
+            If the stream does not end.
+        """
+        from flower.engine.embedded import collect
+
+        return collect(self.node, as_stream=as_stream, executor=executor)
+
+    def head(self, n: int = 10) -> pd.DataFrame:
+        """Give the first ``n`` rows, computing no more than that takes.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> fl.read.frame(pd.DataFrame({"v": range(1000)})).filter("v > 100").head(2)
+             v
+        0  101
+        1  102
+        """
+        from flower.engine.embedded import head
+
+        return head(self.node, row_count("head", n))
+
+    def preview(self, n: int = 10, within: Duration = "2s") -> pd.DataFrame:
+        """Run for a moment, also if it never ends, and give the first ``n`` rows that came.
+
+        Parameters
+        ----------
+        n : int
+            Rows, at most.
+        within : str or pandas.Timedelta
+            How long to wait for them.
+        """
+        count = row_count("preview", n)
+        until = time.monotonic() + duration_us(within, "within") / 1e6
+        run = self.run()
+        try:
+            while (left := until - time.monotonic()) > 0 and run.state == "running" and run.metrics.rows_out < count:
+                _wait(run, min(left, 0.02))
+        finally:
+            run.stop()
+        if run.error is not None:
+            raise run.error
+        rows = run.panes()
+        assert isinstance(rows, pd.DataFrame)
+        return rows.head(count)
+
+    @property
+    def plot(self) -> Any:
+        """Charts of it: ``stream.plot.line(x=..., y=..., by=...)``."""
+        return made("plot", self)
+
+    @property
+    def write(self) -> Write:
+        """Sinks for it: ``stream.write.parquet(path)`` gives what can be run."""
+        from flower.api.write import Write
+
+        return Write(self)
+
+
+def concat(*streams: Stream) -> Stream:
+    """Put streams together: the rows of all, the columns in the order of the first.
+
+    Raises
+    ------
+    SchemaError, DtypeError
+        If they do not have the same columns.
+    GraphError
+        If they do not have the same windows, or there is none.
+
+    Examples
+    --------
+    >>> import flower as fl, pandas as pd
+    >>> one, two = (fl.read.frame(pd.DataFrame({"v": [v]})) for v in (1, 2))
+    >>> sorted(fl.concat(one, two).collect()["v"])
+    [1, 2]
+    """
+    if not streams:
+        raise GraphError("concat() needs at least one stream", got="none", hint="write fl.concat(one, two)")
+    for each in streams:
+        if not isinstance(each, Stream):
+            raise GraphError("concat() takes streams", got=type(each).__name__, hint="write fl.concat(one, two)")
+    return streams[0] if len(streams) == 1 else Stream(Concat(tuple(each.node for each in streams)))
+
+
+def _function(fn: object, example: str) -> FrameFunction:
+    if not callable(fn):
+        raise GraphError("`fn` must be a function", got=repr(fn), hint=f"write {example}")
+    return FrameFunction(fn)
+
+
+def _untimed(node: Node) -> EventTimeError:
+    """The error for windows of rows that have no event time; says where it is missing."""
+    required = "windows need rows with an event time"
+    for each in walk(node):
+        match each:
+            case Read(source, event_time=None):
+                return EventTimeError(
+                    required,
+                    got=f"{source.label} without one",
+                    hint="name its column where it is read: event_time='column'; or use GlobalWindows()",
+                )
+            case Aggregate() if not each.timed:
+                return EventTimeError(
+                    required,
+                    got="panes of GlobalWindows(), which end with time itself",
+                    hint="give them the time of their rows: .window(fl.GlobalWindows(), timestamp_combiner='latest')",
+                )
+    return EventTimeError(required, got="rows that could not be processed", hint="use GlobalWindows()")
+
+
+def _wait(run: Any, seconds: float) -> None:
+    try:
+        run.wait(seconds, progress=False)
+    except TimeoutError:
+        return
