@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh.embed import file_html
@@ -36,7 +35,6 @@ TEMPLATE = """\
 """
 
 
-@dataclass(frozen=True, repr=False)
 class Chart:
     """A figure that can be kept as a file.
 
@@ -44,12 +42,15 @@ class Chart:
     ----------
     figure : bokeh.plotting.figure
         Bokeh's own object, to be changed as one likes.
-    title : str
-        The title of the page that `save` writes.
     """
 
-    figure: figure
-    title: str
+    def __init__(self, figure: figure) -> None:
+        self.figure = figure
+
+    @property
+    def title(self) -> str:
+        """What stands above the figure."""
+        return str(self.figure.name or "chart")
 
     def __repr__(self) -> str:
         return f"<Chart {self.title!r}: .save('chart.html') writes a page, .figure is Bokeh's figure>"

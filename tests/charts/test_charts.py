@@ -150,6 +150,14 @@ def test_a_bar_covers_its_window():
     assert ends["left"].tolist() == quads["left"].tolist()
 
 
+def test_bars_of_overlapping_windows_do_not_overlap():
+    frame = panes([("a", hour, 1, "on_time") for hour in range(4)])
+    sliding = frame.assign(window_start=frame["window_end"] - 3 * HOUR)
+    (quads,) = drawn(bar(sliding, x="window_end", y="n"), Quad)
+    assert (quads["right"][:-1] < quads["left"][1:]).all()
+    assert quads["right"][0] > quads["left"][0]
+
+
 def test_bars_of_keys_stand_side_by_side_without_overlap():
     rows = [(key, hour, 1, "on_time") for key in "abc" for hour in range(3)]
     plot = bar(panes(rows), x="window_start", y="n", by="k")
@@ -218,7 +226,7 @@ def test_a_click_on_the_legend_hides_and_the_hover_shows_plain_columns():
 def test_a_saved_page_holds_everything_and_may_fetch_nothing(tmp_path):
     frame = panes([("</script><script>alert(1)</script>", 0, 1, "on_time")])
     plot = line(frame, x="window_end", y="n", by="k")
-    path = save([plot, Chart(bar(frame, x="window_end", y="n"), "bars")], tmp_path / "page.html", "<b>title</b>")
+    path = save([plot, Chart(bar(frame, x="window_end", y="n"))], tmp_path / "page.html", "<b>title</b>")
     page = path.read_text()
     assert path == tmp_path / "page.html"
     outside = re.sub(r"<script[^>]*>.*?</script>", "", page, flags=re.DOTALL)
@@ -233,7 +241,7 @@ def test_a_saved_page_holds_everything_and_may_fetch_nothing(tmp_path):
 
 
 def test_a_chart_says_what_it_can_do_and_saves_itself(tmp_path):
-    chart = Chart(line(panes([]), x="window_end", y="n"), "counts")
+    chart = Chart(line(panes([]), x="window_end", y="n", title="counts"))
     assert "'counts'" in repr(chart)
     assert ".save(" in repr(chart)
     assert "<h1>counts</h1>" in chart.save(tmp_path / "a.html").read_text()
