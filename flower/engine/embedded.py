@@ -134,8 +134,7 @@ class Driver:
 
     def _ranges(self, elapsed: int, drain: bool) -> list[Range]:
         ready = {(r.stage, r.partition, r.start): r for r in self._ahead}
-        open_ = sum(not over for known in self.state.sources.values() for over in known.ended)
-        limit = max(1, self._rows // max(open_, 1))
+        limit = self._limit()
         ranges = []
         for stage, read in self._reads:
             known = self.state.sources[stage]
@@ -149,6 +148,11 @@ class Driver:
                 else:
                     ranges.append(_range(read, stage, partition, start, limit, elapsed))
         return ranges
+
+    def _limit(self) -> int:
+        """Rows of an epoch for each partition that is not over."""
+        open_ = sum(not over for known in self.state.sources.values() for over in known.ended)
+        return max(1, self._rows // max(open_, 1))
 
     def _scripted_epoch(self) -> EpochPlan | None:
         assert self._scripted is not None
@@ -227,7 +231,7 @@ class Driver:
                 continue
             read = self.job.stages[done.stage].origin
             assert isinstance(read, Read)
-            wanted = _range(read, done.stage, done.partition, done.end, done.end - done.start, elapsed)
+            wanted = _range(read, done.stage, done.partition, done.end, self._limit(), elapsed)
             if wanted.end > wanted.start and wanted not in self._ahead:
                 self._ahead[wanted] = self._reader.submit(ingested, self.job, wanted)
 
@@ -249,7 +253,8 @@ class Driver:
             return
         fits = int(rows / max(seconds, 1e-6) * self.options.latency_us / 1e6)
         most = min(MOST_ROWS, MOST_BYTES * rows // max(result.report.bytes_in, 1))
-        self._rows = max(LEAST_ROWS, min(fits, 4 * self._rows, most))
+        # What one epoch took says little: the size changes by a factor at a time.
+        self._rows = max(LEAST_ROWS, self._rows // 2, min(fits, 4 * self._rows, most))
 
     def _measure(self, result: EpochResult) -> None:
         now = time.perf_counter()
