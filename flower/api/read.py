@@ -23,7 +23,7 @@ from flower.io.files import Paths
 from flower.model.event_time import check_event_time, check_zone, event_time_us
 from flower.model.watermarks import BoundedDisorder, WatermarkPolicy
 
-__all__ = ["frame", "parquet", "rate"]
+__all__ = ["csv", "frame", "json_lines", "parquet", "rate"]
 
 Schema: TypeAlias = "Mapping[str, object] | pa.Schema"
 
@@ -125,13 +125,127 @@ def parquet(
     --------
     >>> import flower as fl
     >>> flights = fl.read.parquet(fl.datasets.flights, event_time="departure", watermark=fl.BoundedDisorder("12h"))
-    >>> flights.filter("delay > 600").select("carrier", "delay").collect()
-      carrier  delay
-    0      AA    602
+    >>> flights.filter("delay > 400").select("carrier", "destination", "delay").collect()
+      carrier destination  delay
+    0      FL         ATL    470
+    1      EV         RDU    420
+    2      F9         DEN    430
     """
     from flower.io.parquet import ParquetSource
 
     return _stream(ParquetSource(path, _declared(schema), partitions=partitions), event_time, tz, arrival, watermark)
+
+
+def csv(
+    path: Paths,
+    *,
+    event_time: str | None = None,
+    tz: str = "UTC",
+    arrival: str | None = None,
+    watermark: WatermarkPolicy | None = None,
+    schema: Schema | None = None,
+    sep: str = ",",
+) -> Stream:
+    r"""Read CSV files in UTF-8, each with a header, in the order of their names.
+
+    A row with a value that is none of its column, or with too many or too few, goes to ``stream.errors`` with its text,
+    and the others go on; so do the rows of a file that lacks a column of the first. An empty value is missing.
+
+    Parameters
+    ----------
+    path : str, os.PathLike or a sequence of them
+        A file, a directory, a pattern such as ``"logs/*.csv"``, or a list of them.
+    event_time : str, optional
+        The column that says when a row happened: times or dates, or text in ISO 8601.
+    tz : str
+        The zone in which an event time without a zone is read.
+    arrival : str, optional
+        The column that says when a row was observed.
+    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
+        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    schema : mapping or pyarrow.Schema, optional
+        The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: all columns, of
+        types that fit the first megabyte.
+    sep : str
+        The character between two values.
+
+    Raises
+    ------
+    SourceError
+        If there is no file, or one has no header.
+    EventTimeError
+        If the event time is no time.
+    DtypeError, ColumnError, SchemaError
+        If columns cannot be what they are declared.
+
+    Examples
+    --------
+    >>> import flower as fl, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "rows.csv")
+    ...     _ = file.write_text("at,v\n2024-01-01T12:00:00Z,1\n2024-01-01T12:05:00Z,two\n")
+    ...     stream = fl.read.csv(file, event_time="at", schema={"at": "datetime64[us, UTC]", "v": "int64"})
+    ...     stream.collect(), stream.errors.collect()["error"][0]
+    (                         at  v
+    0 2024-01-01 12:00:00+00:00  1, "column 'v': 'two' is no int64")
+    """
+    from flower.io.csv import CsvSource
+
+    return _stream(CsvSource(path, _declared(schema), sep=sep), event_time, tz, arrival, watermark, text=True)
+
+
+def json_lines(
+    path: Paths,
+    *,
+    event_time: str | None = None,
+    tz: str = "UTC",
+    arrival: str | None = None,
+    watermark: WatermarkPolicy | None = None,
+    schema: Schema | None = None,
+) -> Stream:
+    r"""Read text files with a JSON object a line, in the order of their names.
+
+    A line that is no object, or has a value that is none of its column, goes to ``stream.errors``, and the others go
+    on. A name that an object lacks is a missing value; names that the first megabyte lacks are left out and noted.
+
+    Parameters
+    ----------
+    path : str, os.PathLike or a sequence of them
+        A file, a directory, a pattern such as ``"logs/*.jsonl"``, or a list of them.
+    event_time : str, optional
+        The column that says when a row happened: times or dates, or text in ISO 8601.
+    tz : str
+        The zone in which an event time without a zone is read.
+    arrival : str, optional
+        The column that says when a row was observed.
+    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
+        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    schema : mapping or pyarrow.Schema, optional
+        The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: all columns, of
+        types that fit the first megabyte.
+
+    Raises
+    ------
+    SourceError
+        If there is no file, or one has no objects.
+    EventTimeError
+        If the event time is no time.
+    DtypeError, ColumnError, SchemaError
+        If columns cannot be what they are declared, or hold lists or objects.
+
+    Examples
+    --------
+    >>> import flower as fl, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "rows.jsonl")
+    ...     _ = file.write_text('{"at": "2024-01-01T12:00:00Z", "v": 1}\n{"at": "2024-01-01T12:05:00Z", "v"\n')
+    ...     fl.read.json_lines(file, event_time="at").collect()
+                             at  v
+    0 2024-01-01 12:00:00+00:00  1
+    """
+    from flower.io.json_lines import JsonLinesSource
+
+    return _stream(JsonLinesSource(path, _declared(schema)), event_time, tz, arrival, watermark, text=True)
 
 
 def rate(
@@ -166,10 +280,10 @@ def rate(
     --------
     >>> import flower as fl
     >>> fl.read.rate(1000, start="2024-01-01T00:00:00Z", rows=3).collect()
-                                  time  value
-    0        2024-01-01 00:00:00+00:00      0
-    1 2024-01-01 00:00:00.001000+00:00      1
-    2 2024-01-01 00:00:00.002000+00:00      2
+                               time  value
+    0 2024-01-01 00:00:00.000+00:00      0
+    1 2024-01-01 00:00:00.001+00:00      1
+    2 2024-01-01 00:00:00.002+00:00      2
     """
     from flower.io.rate import RateSource
     from flower.model.watermarks import Monotonic

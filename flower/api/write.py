@@ -65,7 +65,7 @@ class Write:
             return self._to(ParquetSink(path, if_exists=if_exists))
 
     def json_lines(self, path: str | os.PathLike[str], *, if_exists: IfExists = "error") -> Written:
-        """Write a directory of text files with a JSON object a line, one file for every epoch that has rows.
+        r"""Write a directory of text files with a JSON object a line, one file for every epoch that has rows.
 
         A reader sees an epoch's rows all or not at all, and each once; that is why it is no single file, to which rows
         could be seen half appended. ``fl.read.json_lines(path)`` reads them back.
@@ -89,7 +89,7 @@ class Write:
         >>> with tempfile.TemporaryDirectory() as out:
         ...     _ = stream.write.json_lines(out).run().wait()
         ...     [path.read_text() for path in pathlib.Path(out).glob("*.jsonl")]
-        ['{"v": 2}\\n{"v": 3}\\n']
+        ['{"v": 2}\n{"v": 3}\n']
         """
         from flower.io.json_sink import JsonLinesSink
 

@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import uuid
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -30,7 +29,7 @@ _MARK = re.compile(r"_run-(\d{4,})\.json")
 _OURS = re.compile(r"_run-\d{4,}\.json|\.?run-\d{4,}-.*|\.mark-[0-9a-f]{32}")
 
 
-class EpochFiles(ABC):
+class EpochFiles:
     """A sink that writes a directory of files.
 
     Parameters
@@ -67,12 +66,9 @@ class EpochFiles(ABC):
     def __repr__(self) -> str:
         return self.label
 
-    @abstractmethod
     def _write(self, path: str, rows: pa.RecordBatch) -> None:
         """Write one file."""
-
-    def _check(self, schema: pa.Schema) -> None:
-        """Refuse columns that the format cannot hold."""
+        raise NotImplementedError
 
     def open(self, schema: pa.Schema) -> None:
         """Make the directory ready for a run, and give the run its number.
@@ -84,7 +80,6 @@ class EpochFiles(ABC):
         SchemaError
             If the runs before wrote other columns.
         """
-        self._check(schema)
         columns = {field.name: dtype_name(field) for field in schema}
         with _Named(self.label, self._path):
             os.makedirs(self._path, exist_ok=True)
@@ -168,8 +163,7 @@ class EpochFiles(ABC):
         with _Named(self.label, final):
             if os.path.exists(final):
                 self.abort(tokens)
-                return
-            if one:
+            elif one:
                 os.rename(staged[0], final)
             else:
                 hidden = os.path.join(self._path, f".{self._run}-epoch-{epoch:08}")
@@ -180,6 +174,7 @@ class EpochFiles(ABC):
                         os.rename(path, part)
                 _sync(hidden)
                 os.rename(hidden, final)
+                self.abort(tokens)
             _sync(self._path)
 
     def abort(self, tokens: Sequence[object]) -> None:
@@ -189,6 +184,7 @@ class EpochFiles(ABC):
 
     def close(self) -> None:
         """Leave the directory as it is: every epoch has been committed or aborted."""
+        self._run = ""
 
 
 class _Named:
