@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flower.errors import RunError
 from flower.graph.nodes import Read
-from flower.model.time import MAX_TIME, duration_text, instant_text, instant_us, later_by
+from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
 
 if TYPE_CHECKING:
     from flower.engine.embedded import Driver
@@ -27,7 +27,9 @@ def why(driver: Driver, key: object, window: object) -> str:
             end = instant_us(window, "window")
             closes = later_by(end, step.windowing.allowed_lateness_us)
             subject = f"The window that ends at {instant_text(end)}" + ("" if key is None else f", key {key!r},")
-            if watermark < end:
+            if watermark == MIN_TIME:
+                told.append(f"{subject} fires on time when the watermark reaches its end; no row has moved it yet.")
+            elif watermark < end:
                 told.append(
                     f"{subject} fires on time when the watermark reaches its end, {duration_text(end - watermark)} from now in event time."
                 )
