@@ -62,23 +62,32 @@ def comparable(rows: list[dict]) -> list[dict]:
     return [{**row, "most": None if math.isnan(row["most"]) else row["most"]} for row in rows]
 
 
-VALUES = st.fixed_dictionaries(
-    {
-        "k": st.sampled_from(["a", "b", None]),
-        "j": st.sampled_from([1, None]),
-        "n": st.integers(-3, 3) | st.none(),
-        "most": st.sampled_from([-1.5, 0.0, 2.0, math.nan]),
-        "one": st.sampled_from(["x", "y", None]),
-        "pane_timing": st.sampled_from(["early", "on_time", "late"]),
-        "pane_index": st.integers(0, 3),
-        "pane_final": st.booleans(),
+def values(code: int) -> dict:
+    """Some values of one row; drawn as one number, which hypothesis does faster than eight."""
+
+    def one_of(*options):
+        nonlocal code
+        code, i = divmod(code, len(options))
+        return options[i]
+
+    return {
+        "k": one_of("a", "b", None),
+        "j": one_of(1, None),
+        "n": one_of(-3, 1, 2, None),
+        "most": one_of(-1.5, 0.0, 2.0, math.nan),
+        "one": one_of("x", "y", None),
+        "pane_timing": one_of("early", "on_time", "late"),
+        "pane_index": one_of(0, 1, 2),
+        "pane_final": one_of(False, True),
     }
-)
+
+
+ROWS = st.lists(st.integers(0, 3 * 2 * 4 * 4 * 3 * 3 * 3 * 2 - 1).map(values), max_size=12)
 
 
 @st.composite
 def panes_of_fixed_windows(draw):
-    rows = draw(st.lists(VALUES, max_size=12))
+    rows = draw(ROWS)
     starts = [10 * draw(st.integers(-2, 1)) for _ in rows]
     return [
         {**r, "window_start": s, "window_end": s + 10, "event_time": s + 9} for r, s in zip(rows, starts, strict=True)
@@ -90,10 +99,10 @@ def panes_of_sessions(draw):
     """Sessions of each key that grow by rows, in epochs, and name what they absorb."""
     live: dict[tuple, list[list]] = {}
     rows = []
-    for values in draw(st.lists(VALUES, max_size=12)):
+    for row in draw(ROWS):
         start = draw(st.integers(0, 30))
         window, absorbs = (start, start + 6), []
-        of_key = live.setdefault((values["k"], values["j"]), [])
+        of_key = live.setdefault((row["k"], row["j"]), [])
         for other in [other for other in of_key if other[0][0] < window[1] and window[0] < other[0][1]]:
             window = (min(window[0], other[0][0]), max(window[1], other[0][1]))
             of_key.remove(other)
@@ -104,7 +113,7 @@ def panes_of_sessions(draw):
         of_key.append([window, emitted, [] if emitted else absorbs])
         if emitted:
             bounds = {"window_start": window[0], "window_end": window[1], "event_time": window[1] - 1}
-            rows.append({**values, **bounds, "pane_absorbs": [{"start": s, "end": e} for s, e in absorbs]})
+            rows.append({**row, **bounds, "pane_absorbs": [{"start": s, "end": e} for s, e in absorbs]})
     return rows
 
 
