@@ -44,7 +44,8 @@ def demo(speed: float | None, page: Path) -> None:
     print(delays, end="\n\n")
     run = delays.run()
     run.wait()  # shows the run's numbers until it ends
-    print(run, end="\n\n")
+    print(run)
+    print(f"The {run.metrics.errors} errors are cancelled flights: without a departure they have no event time.\n")
     results = run.results
     assert isinstance(results, pd.DataFrame)  # several outputs would be a dict of frames
     show(results)
@@ -55,7 +56,9 @@ def demo(speed: float | None, page: Path) -> None:
     save(
         [
             line(results, x="window_end", y="mean_delay", by="carrier", keys=airlines, title="Mean delay in minutes"),
-            bar(results, x="window_end", y="flights", by="carrier", keys=airlines, stacked=True, title="Late flights"),
+            bar(
+                results, x="window_end", y="flights", by="carrier", keys=airlines, stacked=True, title="Delayed flights"
+            ),
         ],
         page,
         "Departures from New York more than 15 minutes late, in the last 3 hours",
@@ -72,9 +75,9 @@ def show(results: pd.DataFrame) -> None:
     from rich.text import Text
 
     worst = results[results["flights"] >= 5].nlargest(10, "mean_delay")
-    table = Table(title="The ten worst windows of five late flights or more", title_justify="left")
-    for name in ("carrier", "window (UTC)", "late flights", "mean delay", "pane"):
-        table.add_column(name, justify="right" if name in ("late flights", "mean delay") else "left")
+    table = Table(title="The ten worst windows of five delayed flights or more", title_justify="left")
+    for name in ("carrier", "window (UTC)", "delayed", "mean delay", "pane"):
+        table.add_column(name, justify="right" if name in ("delayed", "mean delay") else "left")
     columns = [
         worst[name] for name in ("carrier", "window_start", "window_end", "flights", "mean_delay", "pane_timing")
     ]
