@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from bokeh.models.ranges import DataRange1d
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.models.sources import ColumnDataSource
 from bokeh.plotting import figure
@@ -25,7 +26,7 @@ def bar(
     by: str | Sequence[str] | None = None,
     stacked: bool = False,
     title: str | None = None,
-    keys: int = 7,
+    keys: int | Sequence[str] = 7,
 ) -> figure:
     """Bars of panes over `x`.
 
@@ -41,9 +42,10 @@ def bar(
         Put the keys' bars on one another. Right for what adds up, such as counts and sums; not for means.
     title : str, optional
         What stands above it; made of the names if left out.
-    keys : int
-        How many keys get bars of their own, those with the largest total. The rest is one grey bar: stacked, their
-        sum; side by side, from their lowest to their highest value.
+    keys : int or sequence of str
+        How many keys get bars of their own, those with the largest total; or which, so that several charts have them
+        in the same colours. The rest is one grey bar: stacked, their sum; side by side, from their lowest to their
+        highest value.
 
     Raises
     ------
@@ -57,10 +59,11 @@ def bar(
     ['b', 'a']
     """
     by = [by] if isinstance(by, str) else list(by or [])
-    marks = marks_of(data, x=x, y=y, by=by)
+    chosen = [] if isinstance(keys, int) else list(keys)
+    marks = marks_of(data, x=x, y=y, by=by, first=chosen)
     one_each(marks, x, by)
     marks, cut = _largest(marks)
-    shown = min(keys, len(marks.keys))
+    shown = min(keys if isinstance(keys, int) else len(chosen), len(marks.keys))
     more = len(marks.keys) - shown
     notes = [f"{cut:,} more values of {x} are left out"] if cut else []
     if more:
@@ -71,6 +74,8 @@ def bar(
     bars = _stacked(bars) if stacked else _side_by_side(bars, shown + bool(more))
     what = f"{y} by {', '.join(by)}" if by else y
     plot = canvas(marks, kind="bar", title=what if title is None else title, x=x, y=y, notes=notes)
+    if len(bars) and bars["bottom"].min() >= 0:
+        plot.y_range = DataRange1d(start=0)  # bars stand on the axis
     drawn = [
         _drawn(plot, bars[bars["rank"] == rank], color_of(rank) if rank < shown else REST)
         for rank in range(shown + bool(more))

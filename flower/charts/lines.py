@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.models.sources import ColumnDataSource
 from bokeh.plotting import figure
 
-from flower.charts.marks import marks_of
-from flower.charts.style import REST, canvas, color_of, dash_of, hover, legend
+from flower.charts.marks import F64, marks_of
+from flower.charts.style import INK, REST, canvas, color_of, dash_of, hover, legend
 from flower.model.panes import EARLY, LATE, TIMING
 
 
@@ -23,7 +24,7 @@ def line(
     y: str,
     by: str | Sequence[str] | None = None,
     title: str | None = None,
-    keys: int = 7,
+    keys: int | Sequence[str] = 7,
 ) -> figure:
     """Lines of panes over `x`.
 
@@ -37,9 +38,9 @@ def line(
         The columns of the key: a line for each.
     title : str, optional
         What stands above it; made of the names if left out.
-    keys : int
-        How many keys get a line of their own, those with the largest total. The rest is one grey band, from their
-        lowest to their highest value.
+    keys : int or sequence of str
+        How many keys get a line of their own, those with the largest total; or which, so that several charts have
+        them in the same colours. The rest is one grey band, from their lowest to their highest value.
 
     Examples
     --------
@@ -49,8 +50,9 @@ def line(
     ['a', 'b']
     """
     by = [by] if isinstance(by, str) else list(by or [])
-    marks = marks_of(data, x=x, y=y, by=by)
-    shown = min(keys, len(marks.keys))
+    chosen = [] if isinstance(keys, int) else list(keys)
+    marks = marks_of(data, x=x, y=y, by=by, first=chosen)
+    shown = min(keys if isinstance(keys, int) else len(chosen), len(marks.keys))
     more = len(marks.keys) - shown
     notes = [f"grey band: {more:,} more keys, from lowest to highest"] if more else []
     what = f"{y} by {', '.join(by)}" if by else y
@@ -60,14 +62,15 @@ def line(
         # Neither their sum nor their mean is right for every aggregate; a range is.
         rest = marks.frame[(marks.frame["rank"] >= shown) & marks.frame["y"].notna()].groupby("x")["y"]
         low, high = rest.min(), rest.max()
-        band = plot.varea(
-            low.index.to_numpy(np.float64), low.to_numpy(), high.to_numpy(), fill_color=REST, fill_alpha=0.22
-        )
-        entries.append((f"{more:,} more (band)", [band]))
+        parts = np.split(np.arange(len(low)), _gaps(low.index.to_numpy(np.float64), marks.step))
+        around = [(low.iloc[part], high.iloc[part].iloc[::-1]) for part in parts]
+        xs = [[*under.index, *over.index] for under, over in around]
+        ys = [[*under, *over] for under, over in around]
+        entries.append((f"{more:,} more", [plot.patches(xs, ys, fill_color=REST, fill_alpha=0.22, line_color=None)]))
     points: list[GlyphRenderer[Any]] = []
     for rank in reversed(range(shown)):  # the largest on top
         rows = marks.frame[marks.frame["rank"] == rank]
-        drawn = _drawn(plot, rows, rank)
+        drawn = _drawn(plot, rows, rank, marks.step)
         points.append(drawn[-1])
         entries.append((marks.keys[rank], drawn))
     hover(plot, points, x=x, y=y, by=by, panes=TIMING in data.columns)
@@ -76,42 +79,56 @@ def line(
     return plot
 
 
-def _drawn(plot: figure, rows: pd.DataFrame, rank: int) -> list[GlyphRenderer[Any]]:
+def _drawn(plot: figure, rows: pd.DataFrame, rank: int, step: float) -> list[GlyphRenderer[Any]]:
     """One key's line, its provisional parts and its points, the points last."""
-    early, late = (rows["timing"] == EARLY).to_numpy(), (rows["timing"] == LATE).to_numpy()
-    # A stroke is provisional if one of its two ends is, so the settled neighbours of early points belong to both lines.
-    beside = early | np.append(early[1:], False) | np.insert(early[:-1], 0, False)
-    y = rows["y"].to_numpy()
-    source = ColumnDataSource(
-        {
-            **{name: rows[name].to_numpy() for name in ("x", "y", "key", "window", "pane", "value")},
-            "settled": np.where(early, np.nan, y),
-            "provisional": np.where(beside, y, np.nan),
-            "marker": np.where(late, "diamond", "circle"),
-            "size": np.where(late, 11, np.where(early, 7, 5 if len(rows) < 200 else 3)),
-            "fill": np.where(early, 0.0, 1.0),
-        }
-    )
     color = color_of(rank)
+    stroke = _strokes(rows, step)
     drawn: list[GlyphRenderer[Any]] = [
-        plot.line("x", "settled", source=source, line_color=color, line_width=2, line_dash=dash_of(rank))
+        plot.line("x", "settled", source=stroke, line_color=color, line_width=2, line_dash=dash_of(rank))
     ]
+    early, late = (rows["timing"] == EARLY).to_numpy(), (rows["timing"] == LATE).to_numpy()
     if early.any():
         drawn.append(
             plot.line(
-                "x", "provisional", source=source, line_color=color, line_width=1.5, line_dash=[3, 4], line_alpha=0.6
+                "x", "provisional", source=stroke, line_color=color, line_width=1.5, line_dash=[3, 4], line_alpha=0.6
             )
         )
+    points = ColumnDataSource(
+        {
+            **{name: rows[name].to_numpy() for name in ("x", "y", "key", "window", "pane", "value")},
+            "marker": np.where(late, "diamond", "circle"),
+            "size": np.where(late, 13, np.where(early, 7, 5 if len(rows) < 200 else 3)),
+            "fill": np.where(early, 0.0, 1.0),
+            "edge": np.where(late, INK, color),
+        }
+    )
     drawn.append(
         plot.scatter(
             "x",
             "y",
-            source=source,
+            source=points,
             marker="marker",
             size="size",
-            color=color,
+            fill_color=color,
             fill_alpha="fill",
-            hover_line_color="black",
+            line_color="edge",
+            hover_line_color=INK,
         )
     )
     return drawn
+
+
+def _strokes(rows: pd.DataFrame, step: float) -> ColumnDataSource:
+    """The line of one key in two columns, settled and provisional, broken where windows are missing."""
+    x, y, early = (rows[name].to_numpy() for name in ("x", "y", "timing"))
+    early = early == EARLY
+    gaps = _gaps(x, step)
+    x, y, early = np.insert(x, gaps, x[gaps]), np.insert(y, gaps, np.nan), np.insert(early, gaps, False)
+    # A stroke is provisional if one of its two ends is, so the settled neighbours of early points belong to both.
+    beside = early | np.append(early[1:], False) | np.insert(early[:-1], 0, False)
+    return ColumnDataSource({"x": x, "settled": np.where(early, np.nan, y), "provisional": np.where(beside, y, np.nan)})
+
+
+def _gaps(x: F64, step: float) -> npt.NDArray[np.int64]:
+    """Where windows are missing: the positions after the gaps."""
+    return np.flatnonzero(np.diff(x) > 1.5 * step) + 1 if step else np.empty(0, np.int64)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from flower.errors import ColumnError, DtypeError, FlowerError
-from flower.model.panes import EARLY, INDEX, LATE, ON_TIME, TIMING, TIMINGS, WINDOW_END, WINDOW_START
+from flower.model.panes import ABSORBS, EARLY, INDEX, LATE, ON_TIME, TIMING, TIMINGS, WINDOW_END, WINDOW_START
 
 F64 = npt.NDArray[np.float64]
 
@@ -38,6 +38,8 @@ class Marks:
         What the positions of a category stand for.
     unplaced : int
         Rows left out because they have no `x`.
+    step : float
+        The distance of neighbouring windows; 0 where that means nothing.
     """
 
     frame: pd.DataFrame
@@ -46,6 +48,7 @@ class Marks:
     zone: str = ""
     categories: tuple[str, ...] = ()
     unplaced: int = 0
+    step: float = 0.0
 
     @property
     def timings(self) -> set[int]:
@@ -53,8 +56,8 @@ class Marks:
         return set(self.frame["timing"].unique())
 
 
-def marks_of(data: pd.DataFrame, *, x: str, y: str, by: Sequence[str]) -> Marks:
-    """Marks of the rows of ``data``.
+def marks_of(data: pd.DataFrame, *, x: str, y: str, by: Sequence[str], first: Sequence[str] = ()) -> Marks:
+    """Marks of the rows of ``data``; the keys with the texts ``first`` have the first ranks.
 
     Raises
     ------
@@ -70,9 +73,12 @@ def marks_of(data: pd.DataFrame, *, x: str, y: str, by: Sequence[str]) -> Marks:
         raise DtypeError("`y` must be a column of numbers", got=f"{y!r} of {data[y].dtype}")
     placed = data[data[x].notna()].reset_index(drop=True)
     values = placed[y].to_numpy(np.float64, na_value=np.nan)
-    rank, keys = _ranked(placed, list(by), values)
+    rank, keys = _ranked(placed, list(by), values, first)
     position, kind, zone, categories = _positions(placed[x], values)
     left, right = _slots(placed, x, position, kind)
+    # Between windows that do not merge a missing one is a gap: it had no rows.
+    even = x in (WINDOW_START, WINDOW_END) and ABSORBS not in placed.columns and len(placed) > 1
+    step = np.diff(np.unique(position)).min(initial=np.inf) if even else 0.0
     timing = np.full(len(placed), ON_TIME)
     if TIMING in placed.columns:
         timing = pd.Categorical(placed[TIMING], categories=list(TIMINGS)).codes.astype(np.int64)
@@ -97,6 +103,7 @@ def marks_of(data: pd.DataFrame, *, x: str, y: str, by: Sequence[str]) -> Marks:
         zone,
         categories,
         len(data) - len(placed),
+        float(step),
     )
 
 
@@ -128,17 +135,24 @@ def number_text(value: float) -> str:
     return f"{value:,.4g}"
 
 
-def _ranked(data: pd.DataFrame, by: list[str], values: F64) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """The rank of each row's key by the total of `y`, and the keys' texts by rank."""
+def _ranked(
+    data: pd.DataFrame, by: list[str], values: F64, first: Sequence[str] = ()
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """The rank of each row's key, and the keys' texts by rank: those in ``first``, then by the total of `y`."""
     if not by:
         return np.zeros(len(data), np.int64), ("",)
     code = data.groupby(by, dropna=False, sort=False, observed=True).ngroup().to_numpy()
-    first = np.unique(code, return_index=True)[1]
-    order = np.argsort(-np.bincount(code, np.nan_to_num(values)), kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    columns = [_texts(data[name].iloc[first[order]]) for name in by]
-    return rank[code], tuple(", ".join(parts) for parts in zip(*columns, strict=True))
+    one = np.unique(code, return_index=True)[1]
+    columns = [_texts(data[name].iloc[one]) for name in by]
+    texts = [", ".join(parts) for parts in zip(*columns, strict=True)]
+    total = np.bincount(code, np.nan_to_num(values), minlength=len(texts))
+    others = sorted((code for code, text in enumerate(texts) if text not in first), key=lambda code: -total[code])
+    names = [*first, *(texts[code] for code in others)]
+    place = {code: len(first) + number for number, code in enumerate(others)}
+    rank = np.array(
+        [place[code] if code in place else list(first).index(texts[code]) for code in range(len(texts))], np.int64
+    )
+    return rank[code], tuple(names)
 
 
 def _positions(column: pd.Series, values: F64) -> tuple[F64, str, str, tuple[str, ...]]:
@@ -157,6 +171,8 @@ def _slots(data: pd.DataFrame, x: str, position: F64, kind: str) -> tuple[F64, F
     """What a bar at `x` covers: its window, or as much as leaves a gap to the next."""
     if x in (WINDOW_START, WINDOW_END) and _windowed(data):
         span = (data[WINDOW_END] - data[WINDOW_START]).dt.total_seconds().to_numpy() * 1000
+        # Windows that overlap share the place: each covers what is not yet covered.
+        span = np.minimum(span, np.diff(np.unique(position)).min(initial=np.inf))
         left = position - span if x == WINDOW_END else position
         return left + span * 0.04, left + span * 0.96
     steps = np.diff(np.unique(position)) if kind != "category" else np.ones(1)

@@ -10,7 +10,7 @@ from bokeh.models.annotations import Legend, LegendItem, Title
 from bokeh.models.formatters import BasicTickFormatter, DatetimeTickFormatter
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.models.text import PlainText
-from bokeh.models.tickers import FixedTicker
+from bokeh.models.tickers import DatetimeTicker, FixedTicker
 from bokeh.models.tools import HoverTool
 from bokeh.plotting import figure
 
@@ -20,6 +20,7 @@ from flower.model.panes import EARLY, LATE
 # Okabe and Ito's palette, told apart by colour-blind readers; without its yellow, which white swallows.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("solid", "dotdash", "dashed")
+DATE = "%d %b %Y"
 REST = "#8A8A8A"
 INK = "#222222"
 
@@ -49,13 +50,16 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
     """An empty figure with title, notes, axes and grid."""
     plot = figure(
         x_axis_type="datetime" if marks.kind == "time" else "linear",
+        name=title,
         height=440,
         sizing_mode="stretch_width",
+        margin=(0, 0, 24, 0),
         tools="xpan,xwheel_zoom,box_zoom,reset,save",
         active_drag=None,
         toolbar_location="above",
     )
     plot.toolbar.logo = None
+    plot.toolbar.autohide = True
     plot.outline_line_color = None
     plot.grid.grid_line_color = "#E6E6E6"
     plot.xgrid.grid_line_color = None
@@ -77,13 +81,15 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
         plot.add_layout(_title("; ".join(said), size="11px", color="#555555", bold=False), "above")
     plot.add_layout(_title(title, size="15px", color=INK, bold=True), "above")
     if marks.kind == "time":
-        # Between two days the day is what one wants to know, beside the hours.
+        plot.xaxis.ticker = DatetimeTicker(desired_num_ticks=9)
         plot.xaxis.formatter = DatetimeTickFormatter(
-            days="%d %b %Y",
+            days="%a %d %b",
             hours="%H:%M",
             hourmin="%H:%M",
-            context=DatetimeTickFormatter(hours="%d %b"),
-            context_which="all",
+            minutes="%H:%M",
+            minsec="%H:%M:%S",
+            context=DatetimeTickFormatter(seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"),
+            context_which="start",
         )
     if marks.kind == "category":
         ticks = list(range(len(marks.categories)))
@@ -92,7 +98,9 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
     return plot
 
 
-def hover(plot: figure, renderers: Sequence[GlyphRenderer[Any]], *, x: str, y: str, by: Sequence[str], panes: bool) -> None:
+def hover(
+    plot: figure, renderers: Sequence[GlyphRenderer[Any]], *, x: str, y: str, by: Sequence[str], panes: bool
+) -> None:
     """Show a mark's key, window, value and pane; Bokeh writes all of them as text, never as HTML."""
     rows = [("window" if panes else _label(x), "@window"), (_label(y), "@value")]
     if by:

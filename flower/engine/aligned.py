@@ -1,8 +1,11 @@
 """Windows that do not merge: the state of a step, and one epoch of it.
 
-Windows that the watermark has not passed are `open`. Without an early trigger their runs hold partial aggregates that nobody looks at before the
-watermark comes: an epoch appends its groups and is done. With one, runs hold whole records: an epoch finds the records of the groups it
-touches, asks the trigger, and appends the records anew. Windows that are passed but still admit late rows are kept in the second way.
+Windows that the watermark has not passed are `open`. Without an early trigger their runs hold partial aggregates that
+nobody looks at before the
+watermark comes: an epoch appends its groups and is done. With one, runs hold whole records: an epoch finds the records
+of the groups it
+touches, asks the trigger, and appends the records anew. Windows that are passed but still admit late rows are kept in
+the second way.
 The cost of an epoch follows the rows in and the panes out, not the size of the state.
 """
 
@@ -71,7 +74,9 @@ class AlignedState:
         return sum(run.groups.nbytes for run in self._runs())
 
 
-def advance(state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int) -> tuple[AlignedState, Batch, int]:
+def advance(
+    state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int
+) -> tuple[AlignedState, Batch, int]:
     """One epoch: the next state, the panes, the output watermark."""
     w0, law, trigger = state.watermark, step.law, step.windowing.trigger
     deltas = [delta for delta in deltas if len(delta)]
@@ -93,7 +98,9 @@ def advance(state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, no
     # Passed now: the on-time panes.
     blind = [run.split(w1) for run in state.blind]
     front, open_ = _cut(state.open, w1, law)
-    whole = _added(_added(_whole([done for done, _ in blind if len(done)], law, newest_wins=False), front, law), passing, law)
+    whole = _added(
+        _added(_whole([done for done, _ in blind if len(done)], law, newest_wins=False), front, law), passing, law
+    )
     if whole is not None:
         pane, whole = _fire(whole, step, w0, w1, now)
         panes.append(pane)

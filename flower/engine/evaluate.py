@@ -14,6 +14,7 @@ is False.
 from __future__ import annotations
 
 import functools
+import operator as operators
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -218,7 +219,7 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 def _scaled(value: _Value, factor: int) -> _Value:
     if factor == 1:
         return value
-    data, wrong = _checked(np.multiply, value.data, np.int64(factor))
+    data, wrong = _checked("*", value.data, np.int64(factor))
     return replace(value, data=data, failed=_joined(value.failed, _code(wrong, value.missing, _RANGE)))
 
 
@@ -246,29 +247,31 @@ def _code(wrong: Any, missing: Any, code: int) -> Any:
     return np.where(wrong, np.int8(code), np.int8(0)) if np.any(wrong) else None
 
 
-def _checked(operation: Callable[..., Any], a: Any, b: Any) -> tuple[Any, Any]:
-    """``operation`` (+, - or *) of int64, and where it left int64; None if that cannot have happened."""
+def _checked(operator: str, a: Any, b: Any) -> tuple[Any, Any]:
+    """``a + b``, ``a - b`` or ``a * b`` of int64, and where it left int64; None if that cannot have happened."""
+    numpy, python = _NUMPY[operator], _PYTHON[operator]
     with np.errstate(over="ignore"):
-        result = operation(a, b)
+        result = numpy(a, b)
     if not np.size(result):
         return result, None
-    ends = [operation(x, y) for x in (_ends(a)) for y in (_ends(b))]
+    ends = [python(x, y) for x in _ends(a) for y in _ends(b)]
     if min(ends) >= -(2**63) and max(ends) < 2**63:
         return result, None
     # a result that wrapped around is off by 2**64 at least, which no rounding of floats hides
-    exact = operation(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    exact = numpy(np.asarray(a, np.float64), np.asarray(b, np.float64))
     return result, np.abs(exact - result) > 2.0**62
 
 
-def _ends(a: Any) -> tuple[Any, Any]:
-    """The least and the greatest as Python's integers, which do not overflow."""
-    return np.array(int(np.min(a)), object)[()], np.array(int(np.max(a)), object)[()]
+def _ends(a: Any) -> tuple[int, int]:
+    """The least and the greatest, as Python's integers, which do not overflow."""
+    return (int(a.min()), int(a.max())) if np.ndim(a) else (int(a), int(a))
 
 
-_FLOAT: dict[str, Callable[..., Any]] = {
+_NUMPY: dict[str, Callable[..., Any]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.true_divide, "//": np.floor_divide, "%": np.remainder,
     "**": np.power,
 }  # fmt: skip
+_PYTHON: dict[str, Callable[[int, int], int]] = {"+": operators.add, "-": operators.sub, "*": operators.mul}
 
 
 def _arithmetic(operator: str, a: _Value, b: _Value) -> _Value:
@@ -287,16 +290,16 @@ def _arithmetic(operator: str, a: _Value, b: _Value) -> _Value:
         return _Value(field, quotient if missing is None else np.where(missing, np.nan, quotient), None, failed)
     if not (_whole(a) and _whole(b)):
         with np.errstate(all="ignore"):
-            return _Value(field, _FLOAT[operator](a.data, b.data), None, failed)
+            return _Value(field, _NUMPY[operator](a.data, b.data), None, failed)
     if operator in ("+", "-", "*"):
-        data, wrong = _checked(_FLOAT[operator], a.data, b.data)
+        data, wrong = _checked(operator, a.data, b.data)
         return _Value(field, data, missing, _joined(failed, _code(wrong, missing, _RANGE)))
     if operator == "**":
         return _power(a, b, missing, failed)
     zero = b.data == 0
     smallest = (a.data == -(2**63)) & (b.data == -1)
     divisor = np.where(zero | smallest, 1, b.data)
-    data = _FLOAT[operator](a.data, divisor)
+    data = _NUMPY[operator](a.data, divisor)
     if operator == "%":
         return _Value(field, np.where(smallest, 0, data), missing, _joined(failed, _code(zero, missing, _ZERO)))
     return _Value(field, data, missing, _joined(failed, _code(zero, missing, _ZERO), _code(smallest, missing, _RANGE)))

@@ -79,7 +79,14 @@ class Groups:
     @property
     def nbytes(self) -> int:
         """Bytes of all columns."""
-        columns = (self.hash, *self.keys, self.rows, self.since, self.panes, *(() if self.stamp is None else (self.stamp,)))
+        columns = (
+            self.hash,
+            *self.keys,
+            self.rows,
+            self.since,
+            self.panes,
+            *(() if self.stamp is None else (self.stamp,)),
+        )
         return sum(arrays.size_of(column) for column in columns) + agg.size_of(self.states)
 
 

@@ -17,7 +17,7 @@ from flower.errors import ColumnError, SchemaError
 PROBES = 64
 """How many single rows of a failing frame are tried before it is cut up."""
 
-MAX_CALLS = 10_000
+MAX_CALLS = 5_000
 """How often a function is called for one batch at most."""
 
 T = TypeVar("T")

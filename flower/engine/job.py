@@ -106,9 +106,7 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
     windowing = node.grouping
     if batch:
         # One pane a window, at the end: what is early or late does not exist.
-        windowing = replace(
-            Windowing(windowing.windows), timestamp_combiner=windowing.timestamp_combiner
-        )
+        windowing = replace(Windowing(windowing.windows), timestamp_combiner=windowing.timestamp_combiner)
     before = node.input.schema
     aggregates = Aggregates(
         tuple((each.name, each.combiner, each.column) for each in node.aggregations),

@@ -64,7 +64,9 @@ class Metrics:
         if self.dropped:
             told.append(("dropped", f"{self.dropped:,} pairs" + (f"; {self.remedy}" if self.remedy else "")))
         if self.errors:
-            told.append(("errors", f"{self.errors:,} rows" + (f"; first: {self.first_error}" if self.first_error else "")))
+            told.append(
+                ("errors", f"{self.errors:,} rows" + (f"; first: {self.first_error}" if self.first_error else ""))
+            )
         told += [("note", note) for note in self.notes]
         return told
 

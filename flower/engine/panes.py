@@ -28,7 +28,8 @@ class Firing:
 def ask(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> Firing:
     """Ask every group once, after watermark and clock have moved.
 
-    A window that this move completes fires on time and not early; one that expires with rows that no pane had fires a closing pane.
+    A window that this move completes fires on time and not early; one that expires with rows that no pane had fires a
+    closing pane.
     """
     windowing = step.windowing
     early, late = end > w1, end <= w0

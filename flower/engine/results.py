@@ -20,7 +20,8 @@ KEPT_ROWS = 1_000_000
 class Results:
     """The rows of one output so far.
 
-    Where the rows are panes, `view` is what a table of them shows: each (key, window) once. Other rows are shown as they came.
+    Where the rows are panes, `view` is what a table of them shows: each (key, window) once. Other rows are shown as
+    they came.
     """
 
     def __init__(self, node: Node, *, kept_rows: int = KEPT_ROWS, batch: bool = False) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.engine.isolate import isolate
@@ -82,20 +83,22 @@ class _Errors:
         self.step = step
         self.parts: list[pa.RecordBatch] = []
 
-    def add(self, batch: Batch, indices: npt.NDArray[np.int64], reason: str, texts: Sequence[str]) -> None:
-        """The rows of ``batch`` at ``indices``, each with its text."""
+    def add(self, batch: Batch, indices: npt.NDArray[np.int64], reason: str, error: str | Sequence[str]) -> None:
+        """The rows of ``batch`` at ``indices``, with one text or one each."""
         n = len(indices)
         if not n:
             return
         failed = batch.take(indices)
         columns = [
-            pa.array([self.step] * n, pa.large_string()),
-            pa.array([reason] * n, pa.large_string()),
-            pa.array([_clean(text) for text in texts], pa.large_string()),
+            pa.repeat(pa.scalar(self.step, pa.large_string()), n),
+            pa.repeat(pa.scalar(reason, pa.large_string()), n),
+            pa.repeat(pa.scalar(_clean(error), pa.large_string()), n)
+            if isinstance(error, str)
+            else pa.array(error, pa.large_string()),
             pa.nulls(n, pa.large_string()),
             pa.array(failed.partition, pa.int64()),
             pa.array(failed.position, pa.int64()),
-            pa.array([_json(row) for row in failed.rows.to_pylist()], pa.large_string()),
+            _json(failed.rows),
         ]
         self.parts.append(pa.RecordBatch.from_arrays(columns, schema=ERROR_SCHEMA))
 
@@ -112,7 +115,7 @@ class _Errors:
             text = _text(error)
             if stop - start > 1:
                 text += f" (in a frame of {stop - start} rows that was not taken apart)"
-            self.add(batch, np.arange(start, stop), reason, [text] * (stop - start))
+            self.add(batch, np.arange(start, stop), reason, text)
 
     def lost(self, batch: Batch, masks: Mapping[str, np.ndarray], schema: pa.Schema) -> np.ndarray | None:
         """The rows whose values do not fit the columns they are for; gives back where they are, None: nowhere."""
@@ -122,7 +125,7 @@ class _Errors:
         for name, mask in masks.items():
             fresh = np.flatnonzero(mask & ~bad)
             text = f"the value for column {name!r} is no {dtype_name(schema.field(name))}, or loses something as one"
-            self.add(batch, fresh, WRONG, [text] * len(fresh))
+            self.add(batch, fresh, WRONG, text)
             bad |= mask
         return bad
 
@@ -146,9 +149,14 @@ def _clean(text: str) -> str:
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
 
 
-def _json(row: Mapping[str, Any]) -> str:
-    values = {name: None if value != value else value for name, value in row.items()}
-    return json.dumps(values, default=str, ensure_ascii=False)
+_encode = json.JSONEncoder(default=str, ensure_ascii=False).encode
+
+
+def _json(rows: pa.RecordBatch) -> pa.Array:
+    """Each row as a JSON object; what is missing is null, and so is what is infinite, which JSON lacks."""
+    columns = [pc.if_else(pc.is_finite(c), c, None) if pa.types.is_floating(c.type) else c for c in rows.columns]
+    records = pa.RecordBatch.from_arrays(columns, names=rows.schema.names).to_pylist()
+    return pa.array([_encode(record) for record in records], pa.large_string())
 
 
 def _selected(rows: pa.RecordBatch, columns: Sequence[tuple[str, str]]) -> pa.RecordBatch:

@@ -1,6 +1,8 @@
-"""Runs: groups of windows that do not merge, sorted by (window end, window start, key hash), a window's groups side by side.
+"""Runs: groups of windows that do not merge, sorted by (window end, window start, key hash), a window's groups side by
+side.
 
-State is a handful of runs of geometrically growing size, an LSM tree. What the watermark passes is at the front of every run, so firing and
+State is a handful of runs of geometrically growing size, an LSM tree. What the watermark passes is at the front of
+every run, so firing and
 expiry cut slices off and never search. A run is its own index: a key of a window is found by binary search.
 """
 
@@ -44,7 +46,12 @@ class Run:
         if first == 0 and last == len(self.end):
             return self
         low, high = int(self.offsets[first]), int(self.offsets[last])
-        return Run(self.start[first:last], self.end[first:last], self.offsets[first : last + 1] - low, self.groups.cut(low, high))
+        return Run(
+            self.start[first:last],
+            self.end[first:last],
+            self.offsets[first : last + 1] - low,
+            self.groups.cut(low, high),
+        )
 
     def split(self, watermark: int) -> tuple[Run, Run]:
         """The windows whose end a watermark has passed, and the rest."""

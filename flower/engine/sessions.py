@@ -1,7 +1,9 @@
 """Windows that merge: the sessions of a step, and one epoch of them.
 
-Sessions of a key never overlap. New ones are laid over the old ones of the same keys: sorted by key and start, a session begins where a start is not
-before every end so far. As old and new are free of overlaps among themselves, the greatest end so far is that of the last old or the last new one.
+Sessions of a key never overlap. New ones are laid over the old ones of the same keys: sorted by key and start, a
+session begins where a start is not
+before every end so far. As old and new are free of overlaps among themselves, the greatest end so far is that of the
+last old or the last new one.
 """
 
 from __future__ import annotations
@@ -88,7 +90,9 @@ def advance(
     firing = ask(live.groups, live.end, step, w0, w1, now)
     panes = panes_of(live.groups, live.start, live.end, firing, step, live.absorbs)
     if panes is not None:
-        live = replace(live, groups=step.law.after_pane(live.groups, firing.fired), absorbs=_without(live.absorbs, firing.fired))
+        live = replace(
+            live, groups=step.law.after_pane(live.groups, firing.fired), absorbs=_without(live.absorbs, firing.fired)
+        )
     live = live.where(live.end > step.expired(w1))
     open_ = live.end > w1
     stamps = live.groups.stamp[open_] if live.groups.stamp is not None else live.start[:0]
@@ -166,7 +170,9 @@ def _without(absorbs: pa.Array, told: Bools) -> pa.Array:
     if not counts.any():
         return _nothing(len(absorbs))
     kept = absorbs.take(pa.array(np.flatnonzero(counts))).flatten()
-    return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32)), kept, type=ABSORBS_TYPE)
+    return pa.ListArray.from_arrays(
+        pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32)), kept, type=ABSORBS_TYPE
+    )
 
 
 def _gathered(every: SessionRun, swallowed: Bools, codes: I64, n: int) -> pa.Array:

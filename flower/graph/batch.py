@@ -13,10 +13,11 @@ from flower.model.time import I64, MIN_TIME
 
 def constant(value: int, length: int) -> I64:
     """``length`` times ``value`` without the memory: a read-only array of stride zero."""
-    return np.broadcast_to(np.int64(value), length)
+    repeated: I64 = np.broadcast_to(np.int64(value), length)
+    return repeated
 
 
-def _select(array: I64, indices: np.ndarray, length: int) -> I64:
+def _select(array: I64, indices: I64, length: int) -> I64:
     if array.strides == (0,) and len(array):
         return np.broadcast_to(array[0], length)
     return array[indices]

@@ -1,13 +1,15 @@
 """Columns of state: NumPy arrays for numbers, Arrow arrays for everything else, and the few operations both share.
 
-Reductions by group scatter with ``ufunc.at``: NumPy 2's indexed loops take 1.7-1.9 ns a row for int64 (one million rows, 100,000
-groups), where sorting the codes takes 60 ns a row and Arrow's hash aggregation 11; ``bincount`` is no faster and rounds large integers.
+Reductions by group scatter with ``ufunc.at``: NumPy 2's indexed loops take 1.7-1.9 ns a row for int64 (one million
+rows, 100,000
+groups), where sorting the codes takes 60 ns a row and Arrow's hash aggregation 11; ``bincount`` is no faster and rounds
+large integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +18,8 @@ import pyarrow.compute as pc
 
 from flower.model.time import I64
 
-Column = npt.NDArray[Any] | pa.Array
-"""One column of state, a value a group."""
+Column: TypeAlias = Any
+"""One column of state, a value a group: a NumPy or an Arrow array (which has no types of its own)."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -73,7 +75,9 @@ def missing(column: pa.Array) -> Bools | None:
 
 
 def numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """The values of a column of plain numbers, bools or times as a NumPy array; nulls become NaN, 0 or False: mask them."""
+    """The values of a column of plain numbers, bools or times as a NumPy array; nulls become NaN, 0 or False: mask
+    them.
+    """
     kind = column.type
     if pa.types.is_boolean(kind):
         filled = column.fill_null(False) if column.null_count else column

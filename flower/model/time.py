@@ -48,18 +48,18 @@ def duration_us(value: Duration, what: str, *, minimum: int = 0) -> int:
     >>> duration_us("1.5s", "size")
     1500000
     """
-    if isinstance(value, (bool, int, float)) or not isinstance(
-        value, (str, pd.Timedelta, dt.timedelta, np.timedelta64)
-    ):
-        raise DurationError(f"`{what}` must be a duration", got=repr(value), hint="write it with its unit, as '10s' or '5min'")
+    refused = DurationError(
+        f"`{what}` must be a duration", got=repr(value), hint="write it with its unit, as '10s', '5min' or '1h 30min'"
+    )
+    bare = isinstance(value, str) and value.strip().lstrip("+-").replace(".", "", 1).isdigit()
+    if bare or not isinstance(value, (str, pd.Timedelta, dt.timedelta, np.timedelta64)):
+        raise refused
     try:
         delta = pd.Timedelta(value)
     except (ValueError, OverflowError):
-        raise DurationError(
-            f"`{what}` must be a duration", got=repr(value), hint="write it as '10s', '5min', '1h 30min' or '1D'"
-        ) from None
-    if delta is pd.NaT:
-        raise DurationError(f"`{what}` must be a duration", got=repr(value), hint="write it as '10s' or '5min'")
+        raise refused from None
+    if pd.isna(delta):
+        raise refused
     whole = delta.as_unit("us")
     if whole != delta:
         raise DurationError(f"`{what}` must be whole microseconds", got=repr(value), hint="round it to '1us' or more")
@@ -103,14 +103,14 @@ def instant_us(value: object, what: str, *, tz: str = "UTC") -> int:
     """
     try:
         stamp = pd.Timestamp(value)  # type: ignore[arg-type]
-        if stamp is pd.NaT:
+        if pd.isna(stamp):
             raise ValueError("NaT")
         stamp = stamp.tz_localize(tz) if stamp.tzinfo is None else stamp
     except (ValueError, TypeError, OverflowError) as error:
         raise EventTimeError(
             f"`{what}` must be a time", got=repr(value), hint="write it as '2000-01-01T12:00:00Z'"
         ) from error
-    return int(stamp.as_unit("us", round_ok=True).value)
+    return int(stamp.as_unit("us", round_ok=True).asm8.astype(np.int64))
 
 
 def instant_text(us: int) -> str:

@@ -1,4 +1,6 @@
-"""Keyed steps, epoch by epoch, against the oracle: random rows on a coarse grid of times, so that they land on the edges of windows."""
+"""Keyed steps, epoch by epoch, against the oracle: random rows on a coarse grid of times, so that they land on the
+edges of windows.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,9 @@ rows = st.builds(
     st.integers(-6, 14),
 )
 epochs = st.lists(
-    st.tuples(st.lists(rows, max_size=6), st.integers(0, 4), st.integers(0, 2), st.integers(0, 4)), min_size=1, max_size=6
+    st.tuples(st.lists(rows, max_size=6), st.integers(0, 4), st.integers(0, 2), st.integers(0, 4)),
+    min_size=1,
+    max_size=6,
 )
 
 
@@ -101,7 +105,10 @@ def keyed(windowing: Windowing, by: tuple[str, ...]) -> Keyed:
         tuple((name, combiner_of(how), column) for name, (column, how) in AGGREGATES.items()),
         tuple(None if column is None else SCHEMA.field(column) for column, _ in AGGREGATES.values()),
     )
-    fields = [law.schema(field).with_name(name) for (name, law, _), field in zip(aggregates.parts, aggregates.inputs, strict=True)]
+    fields = [
+        law.schema(field).with_name(name)
+        for (name, law, _), field in zip(aggregates.parts, aggregates.inputs, strict=True)
+    ]
     stamp = None if windowing.timestamp_combiner == "end_of_window" else windowing.timestamp_combiner
     by_fields = [SCHEMA.field(name) for name in by]
     exact = keys.exact([field.type for field in by_fields], [field.nullable for field in by_fields])

@@ -5,4 +5,17 @@ from flower.model.combiners.named import combiner_of, names
 from flower.model.combiners.numeric import Count, Extreme, Mean, Std, Sum
 from flower.model.combiners.order import Edge, Nunique
 
-__all__ = ["Combiner", "Count", "Edge", "Extreme", "Mean", "Nunique", "Order", "State", "Std", "Sum", "combiner_of", "names"]
+__all__ = [
+    "Combiner",
+    "Count",
+    "Edge",
+    "Extreme",
+    "Mean",
+    "Nunique",
+    "Order",
+    "State",
+    "Std",
+    "Sum",
+    "combiner_of",
+    "names",
+]

@@ -10,7 +10,8 @@ from flower.model.combiners.numeric import Count, Extreme, Mean, Std, Sum
 from flower.model.combiners.order import Edge, Nunique
 
 _ALL: tuple[Combiner, ...] = (
-    Sum(), Count(), Mean(), Extreme(least=True), Extreme(least=False), Std(), Edge(first=True), Edge(first=False), Nunique(),
+    Sum(), Count(), Mean(), Extreme(least=True), Extreme(least=False), Std(), Edge(first=True), Edge(first=False),
+    Nunique(),
 )  # fmt: skip
 _BY_NAME = {combiner.name: combiner for combiner in _ALL}
 

@@ -23,7 +23,7 @@ def _present(codes: I64, column: pa.Array) -> tuple[I64, npt.NDArray[Any]]:
 
 
 def _numeric(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,7 +56,9 @@ class Count(Combiner):
 
 @dataclass(frozen=True, repr=False)
 class Sum(Combiner):
-    """The sum; 0 where there is no value. Integers and bools add up to int64, unsigned 64-bit ones to uint64, floats to float64."""
+    """The sum; 0 where there is no value. Integers and bools add up to int64, unsigned 64-bit ones to uint64, floats to
+    float64.
+    """
 
     name = "sum"
     combines = "sum"
@@ -125,7 +127,8 @@ class Mean(Combiner):
 class Std(Combiner):
     """The sample standard deviation (one degree of freedom less than values) as float64; missing below two values.
 
-    Partial states (count, mean, sum of squared deviations) merge by the formula of Chan, Golub and LeVeque (1979), which does not cancel.
+    Partial states (count, mean, sum of squared deviations) merge by the formula of Chan, Golub and LeVeque (1979),
+    which does not cancel.
     """
 
     name = "std"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from flower.model.arrays import group_ends, group_starts, joined, missing, take
+from flower.model.arrays import arrow, group_ends, group_starts, joined, missing, numbers, take
 from flower.model.combiners.base import Combiner, Order, State
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
@@ -85,6 +85,9 @@ class Nunique(Combiner):
         if gone is not None:
             kept = np.flatnonzero(~gone)
             codes, column = codes[kept], take(column, kept)
+        if pa.types.is_floating(column.type):
+            # -0.0 is 0.0, though their bits differ.
+            column = arrow(numbers(column) + column.type.to_pandas_dtype()(0), column.type)
         return self._distinct(state[0], codes, column)
 
     def merge(self, state: State, other: State, codes: I64) -> State:

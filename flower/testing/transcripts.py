@@ -1,0 +1,292 @@
+"""Transcripts: a stream told step by step in YAML, with the panes that each step must give.
+
+A file is a list of transcripts. One looks like this::
+
+    - name: a late row inside the allowed lateness refines the pane
+      windows: FixedWindows("2min")
+      allowed_lateness: 1min
+      schema: {k: str, v: int64}
+      keys: [k]
+      aggregations: {total: [v, sum]}
+      steps:
+        - rows: [[12:00:30, a, 5]]
+          watermark: 12:02
+          panes: [{k: a, window: [12:00, 12:02], total: 5, timing: on_time}]
+        - rows: [[12:01:00, a, 7]]
+          panes: [{k: a, window: [12:00, 12:02], total: 12, timing: late, index: 1}]
+
+Each step is an epoch; what happens in it happens in the order in which it is written. A row is its event time and then
+the columns of the schema. A time of day is one of 2000-01-01, in UTC.
+
+Keys of a transcript
+    ``name``, ``windows``, ``schema``, ``aggregations`` (name: [column or null, aggregate]) and ``steps``, and if needed
+    ``keys``, ``partitions``, ``must_fail`` (what the error must say) and the arguments of ``stream.window``:
+    ``trigger``, ``accumulation``, ``allowed_lateness``, ``timestamp_combiner``, ``on_time_behavior``,
+    ``closing_behavior``.
+Keys of a step
+    ``rows``, ``watermark``, ``clock``, ``end`` (true: the stream ends), ``partition`` (of the rows and the watermark),
+    or ``epoch``: a list of steps that are one epoch; and what comes of it: ``panes`` and ``dropped``, nothing if left
+    out.
+Keys of a pane
+    The keys and aggregates, ``window`` ([start, end], or global), ``timing``, and unless they are 0, false, none and
+    the end of the window less one microsecond: ``index``, ``final``, ``absorbs`` (a list of windows), ``event_time``.
+Keys of a dropped pair
+    ``row``, ``window`` and the ``watermark`` that the row met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from flower.errors import FlowerError, TranscriptError
+from flower.graph.schema import names_text, schema_of
+from flower.model.canonical import value_of
+from flower.model.panes import ABSORBS, EVENT_TIME, FINAL, INDEX, TIMING, TIMINGS, WINDOW_END, WINDOW_START
+from flower.model.reference import KeyedOracle, Row, WatermarkOracle
+from flower.model.time import instant_us
+from flower.model.watermarks import ManualWatermark
+from flower.model.windowing import Windowing
+from flower.testing.panes import Plain, compare_rows, plain_rows
+from flower.testing.stream import TestStream
+
+_TIME = "t"
+"""The event-time column of a transcript's stream."""
+_WINDOW = ("trigger", "accumulation", "allowed_lateness", "timestamp_combiner", "on_time_behavior", "closing_behavior")
+_NEEDED = ("name", "windows", "schema", "aggregations", "steps")
+_TRANSCRIPT = (*_NEEDED, "keys", "partitions", "must_fail", *_WINDOW)
+_EVENTS = ("rows", "watermark", "clock", "end")
+_STEP = (*_EVENTS, "partition", "epoch", "panes", "dropped")
+_TIMES = (_TIME, WINDOW_START, WINDOW_END, EVENT_TIME, "watermark")
+
+
+def load_transcripts(path: str | Path) -> list[dict[str, Any]]:
+    """The transcripts of a YAML file, to be run one by one with `run_transcript`.
+
+    Raises
+    ------
+    TranscriptError
+        If it is no list of transcripts, or a mapping names a key twice.
+    """
+    from flower.testing.documents import load
+
+    loaded = load(Path(path).read_text(encoding="utf-8"), str(path))
+    if not isinstance(loaded, list) or not all(isinstance(each, dict) for each in loaded):
+        raise TranscriptError(f"{path} must be a list of transcripts", got=type(loaded).__name__)
+    return loaded
+
+
+def run_transcript(transcript: Mapping[str, Any], executor: str = "embedded") -> None:
+    """Play a transcript, and check every pane and dropped row of every step.
+
+    Parameters
+    ----------
+    transcript : mapping
+        As the module says.
+    executor : str
+        ``"reference"`` is the oracle; others are those of ``stream.collect``.
+
+    Raises
+    ------
+    TranscriptError
+        If something is not as the transcript says, or the transcript has keys that nobody knows, or it must fail and
+        does not.
+    FlowerError
+        If the pipeline that it describes is refused.
+    """
+    reason = transcript.get("must_fail")
+    try:
+        _run(transcript, executor)
+    except FlowerError as error:
+        if reason is None or reason not in str(error):
+            raise
+        return
+    if reason is not None:
+        raise TranscriptError(f"transcript {transcript['name']!r} must fail", got="all as expected")
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    panes: list[Plain]
+    dropped: list[Plain]
+
+
+def _run(transcript: Mapping[str, Any], executor: str) -> None:
+    _only(transcript, _TRANSCRIPT, "a transcript")
+    if lacking := [key for key in _NEEDED if key not in transcript]:
+        raise TranscriptError(f"a transcript must have {names_text(lacking)}")
+    if not transcript["steps"]:
+        raise TranscriptError("a transcript must have at least one step")
+    play = _Play(transcript)
+    expected = [play.expected(step) for step in transcript["steps"]]
+    actual = play.on_oracle() if executor == "reference" else play.on(executor, expected)
+    for number, (step, want, got) in enumerate(zip(transcript["steps"], expected, actual, strict=True), 1):
+        for what in ("panes", "dropped"):
+            try:
+                compare_rows(getattr(got, what), getattr(want, what), _TIMES, rtol=1e-9)
+            except TranscriptError as error:
+                said = ", ".join(f"{key}: {value}" for key, value in step.items() if key not in ("panes", "dropped"))
+                required = f"{what} of step {number} of {transcript['name']!r} must be as expected ({said})"
+                raise TranscriptError(required, got=error.got) from None
+
+
+class _Play:
+    """A transcript, understood."""
+
+    def __init__(self, transcript: Mapping[str, Any]) -> None:
+        self.windows = _value(transcript["windows"])
+        options = {key: transcript[key] for key in _WINDOW if key in transcript}
+        self.options = {key: _value(value) if key == "trigger" else value for key, value in options.items()}
+        self.windowing = Windowing.make(self.windows, **self.options)
+        self.keys = tuple(transcript.get("keys", ()))
+        self.aggregations = {name: tuple(how) for name, how in transcript["aggregations"].items()}
+        self.columns = schema_of(transcript["schema"]).names
+        stream = TestStream(transcript["schema"], _TIME, transcript.get("partitions", 1))
+        for step in transcript["steps"]:
+            stream = stream.epoch(partial(self._epoch, step))
+        self.stream = stream
+
+    def _epoch(self, step: Mapping[str, Any], stream: TestStream) -> TestStream:
+        _only(step, _STEP, "a step")
+        if "epoch" in step:
+            _only(step, ("epoch", "panes", "dropped"), "a step with an epoch")
+            for part in step["epoch"]:
+                _only(part, (*_EVENTS, "partition"), "a part of an epoch")
+                stream = self._events(stream, part)
+            return stream
+        return self._events(stream, step)
+
+    def _events(self, stream: TestStream, step: Mapping[str, Any]) -> TestStream:
+        partition = step.get("partition", 0)
+        before = stream
+        for key, value in step.items():
+            if key == "rows":
+                stream = stream.add([self._row(row) for row in value], partition)
+            elif key == "watermark":
+                stream = stream.watermark(_instant(value), partition)
+            elif key == "clock":
+                stream = stream.clock(_instant(value))
+            elif key == "end":
+                stream = stream.end()
+        if stream is before:
+            raise TranscriptError("a step must have " + " or ".join(_EVENTS), got=names_text(step))
+        return stream
+
+    def _row(self, row: Sequence[Any]) -> dict[str, Any]:
+        if len(row) != 1 + len(self.columns):
+            raise TranscriptError(f"a row must be its time, {', '.join(self.columns)}", got=str(list(row)))
+        return {_TIME: _instant(row[0]), **dict(zip(self.columns, row[1:], strict=True))}
+
+    # What is expected
+
+    def expected(self, step: Mapping[str, Any]) -> _Outcome:
+        panes = [self._pane(pane) for pane in step.get("panes", ())]
+        return _Outcome(panes, [self._dropped(pair) for pair in step.get("dropped", ())])
+
+    def _pane(self, pane: Mapping[str, Any]) -> Plain:
+        needed = (*self.keys, "window", *self.aggregations, "timing")
+        _only(pane, (*needed, "index", "final", "absorbs", "event_time"), "a pane")
+        if lacking := [key for key in needed if key not in pane]:
+            raise TranscriptError(f"a pane must have {names_text(lacking)}", got=str(dict(pane)))
+        if pane["timing"] not in TIMINGS:
+            raise TranscriptError(f"`timing` must be {' or '.join(TIMINGS)}", got=repr(pane["timing"]))
+        start, end = _window(pane["window"])
+        plain = {key: pane[key] for key in self.keys}
+        plain |= {WINDOW_START: start, WINDOW_END: end}
+        plain |= {name: pane[name] for name in self.aggregations}
+        plain |= {TIMING: pane["timing"], INDEX: pane.get("index", 0), FINAL: pane.get("final", False)}
+        if self.windowing.windows.merging:
+            plain[ABSORBS] = sorted(_window(window) for window in pane.get("absorbs", ()))
+        elif "absorbs" in pane:
+            raise TranscriptError("only sessions absorb windows", got=str(dict(pane)))
+        plain[EVENT_TIME] = _us(pane["event_time"]) if "event_time" in pane else None if end is None else end - 1
+        return plain
+
+    def _dropped(self, pair: Mapping[str, Any]) -> Plain:
+        _only(pair, ("row", "window", "watermark"), "a dropped pair")
+        row = self._row(pair["row"])
+        row[_TIME] = _us(row[_TIME])
+        start, end = _window(pair["window"])
+        met = {"reason": "the window had expired", "watermark": _us(pair["watermark"])}
+        return {**row, WINDOW_START: start, WINDOW_END: end, **met}
+
+    # What comes
+
+    def on_oracle(self) -> list[_Outcome]:
+        """Each epoch on the oracle alone."""
+        source = self.stream.source
+        watermarks = WatermarkOracle(ManualWatermark(), source.count)
+        keyed = KeyedOracle(self.windowing, self.keys, self.aggregations)
+        outcomes, positions = [], (0,) * source.count
+        for ends, now in source.epochs():
+            before = watermarks.watermark
+            ranges = list(enumerate(zip(positions, ends, strict=True)))
+            tables = [source.read(p, start, end).to_pylist() for p, (start, end) in ranges]
+            times = [[_us(row[_TIME]) for row in table] for table in tables]
+            marks = [(list(m), last) for m, last in (source.marks(p, start, end) for p, (start, end) in ranges)]
+            ended = [source.ended(p, end) for p, end in enumerate(ends)]
+            met = watermarks.epoch(times, now, ended, marks=marks)
+            rows = [
+                Row(row, times[p][i], met[p][i], p, positions[p] + i)
+                for p, table in enumerate(tables)
+                for i, row in enumerate(table)
+            ]
+            panes, dropped, _ = keyed.epoch(rows, before, watermarks.watermark, now)
+            outcomes.append(_Outcome(plain_rows(panes), plain_rows(dropped)))
+            positions = ends
+        return outcomes
+
+    def on(self, executor: str, expected: Sequence[_Outcome]) -> list[_Outcome]:
+        """One run of all epochs on an executor, cut where the epochs should end."""
+        windowed = self.stream.window(self.windows, **self.options)
+        grouped = windowed.groupby(*self.keys) if self.keys else windowed
+        panes = grouped.agg(**self.aggregations)
+        frames = {
+            "panes": panes.collect(as_stream=True, executor=executor),
+            "dropped": panes.dropped.collect(as_stream=True, executor=executor),
+        }
+        cut = {
+            what: _cut(plain_rows(frame.to_dict("records")), [getattr(e, what) for e in expected])
+            for what, frame in frames.items()
+        }
+        return [_Outcome(*both) for both in zip(cut["panes"], cut["dropped"], strict=True)]
+
+
+def _cut(rows: list[Plain], expected: Sequence[list[Plain]]) -> list[list[Plain]]:
+    """As many rows for each step as are expected of it; what is left over belongs to the last."""
+    parts, at = [], 0
+    for want in expected:
+        parts.append(rows[at : at + len(want)])
+        at += len(want)
+    parts[-1] = parts[-1] + rows[at:]
+    return parts
+
+
+def _only(mapping: Mapping[str, Any], known: Sequence[str], what: str) -> None:
+    if unknown := [str(key) for key in mapping if key not in known]:
+        raise TranscriptError(f"{what} has only the keys {', '.join(known)}", got=names_text(unknown))
+
+
+def _value(text: object) -> Any:
+    return value_of(str(text))
+
+
+def _instant(text: object) -> str:
+    """Text of an instant; a time of day is one of 2000-01-01."""
+    text = str(text)
+    return text if "-" in text else f"2000-01-01T{text}Z"
+
+
+def _us(text: object) -> int:
+    return instant_us(_instant(text) if isinstance(text, str) else text, "time")
+
+
+def _window(window: object) -> tuple[Any, Any]:
+    if window == "global":
+        return None, None
+    if not isinstance(window, Sequence) or len(window) != 2:
+        raise TranscriptError("a window must be [start, end] or global", got=repr(window))
+    return _us(window[0]), _us(window[1])
