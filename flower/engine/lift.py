@@ -106,7 +106,7 @@ def _dropped(batch: Batch, step: Keyed, pairs: I64, row: I64 | None, start: I64,
     added = [
         instants(start[pairs]),
         instants(end[pairs]),
-        pa.array(["expired"] * len(pairs), pa.large_string()),
+        pa.array(["the window had expired"] * len(pairs), pa.large_string()),
         pa.array(met[pairs]).view(stamp),
     ]
     columns = [*rows.rows.columns, *added]

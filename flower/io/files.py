@@ -68,7 +68,9 @@ def find_files(paths: Paths, suffixes: tuple[str, ...], kind: str) -> tuple[File
     if isinstance(paths, str | os.PathLike):
         return tuple(_file(path, kind) for path in _expand(paths, suffixes, kind))
     if not isinstance(paths, Iterable):
-        raise SourceError(f"{kind}: a path is required", got=repr(paths)[:80], hint="give text, a pathlib.Path or a list")
+        raise SourceError(
+            f"{kind}: a path is required", got=repr(paths)[:80], hint="give text, a pathlib.Path or a list"
+        )
     found = tuple(file for path in paths for file in find_files(path, suffixes, kind))
     if not found:
         raise SourceError(f"{kind}: at least one file is required", got="an empty list", hint="name the files to read")

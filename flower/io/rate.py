@@ -41,9 +41,9 @@ class RateSource:
     >>> source.latest(0, 0, 1000, elapsed_us=1_500_000)
     3
     >>> source.read(0, 1, 3).to_pandas()
-                           time  value  key
-    0 2000-01-01 00:00:00.500000+00:00      1    1
-    1 2000-01-01 00:00:01+00:00             2    0
+                               time  value  key
+    0 2000-01-01 00:00:00.500+00:00      1    1
+    1 2000-01-01 00:00:01.000+00:00      2    0
     """
 
     def __init__(
