@@ -45,9 +45,12 @@ def demo(speed: float | None, page: Path) -> None:
     run = delays.run()
     run.wait()  # shows the run's numbers until it ends
     print(run)
-    print(f"The {run.metrics.errors} errors are cancelled flights: without a departure they have no event time.\n")
-    results = run.results
+    print(f"The {run.metrics.errors} errors are cancelled flights: without a departure they have no event time.")
+    results, panes = run.results, run.panes()
     assert isinstance(results, pd.DataFrame)  # several outputs would be a dict of frames
+    assert isinstance(panes, pd.DataFrame)
+    timings = ", ".join(f"{n} {timing}" for timing, n in panes["pane_timing"].value_counts(sort=False).items())
+    print(f"{len(panes)} panes ({timings}) make {len(results)} results.\n")
     show(results)
 
     from flower.charts import bar, line, save
