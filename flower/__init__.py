@@ -1,5 +1,8 @@
 """Flower: streams explored in Python, after the Dataflow Model."""
 
+from flower import datasets
+from flower.api import read
+from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
@@ -19,5 +22,8 @@ __all__ = [
     "SlidingWindows",
     "Stream",
     "concat",
+    "datasets",
+    "read",
+    "replay",
     "run",
 ]

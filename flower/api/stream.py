@@ -187,13 +187,13 @@ class Stream(Pipeline):
     def map_frames(
         self, fn: Callable[[pd.DataFrame], pd.DataFrame], schema: Mapping[str, object] | pa.Schema | None = None
     ) -> Stream:
-        """Change frames by a function of yours; it gives as many rows as it gets, in their order.
+        """Change frames by a function of yours.
 
         Parameters
         ----------
         fn : callable
-            Takes a DataFrame, which it may change, and gives one. What it gives for a row may not depend on the others:
-            a stream is cut into frames anywhere.
+            Takes a DataFrame, which it may change, and gives one of the same rows or some of them, whose index tells
+            which. What it gives for a row may not depend on the others: a stream is cut into frames anywhere.
         schema : mapping of str to dtype, optional
             The columns it gives. None: ``fn`` is called with a frame without rows to see them.
 

@@ -171,6 +171,8 @@ def _slots(data: pd.DataFrame, x: str, position: F64, kind: str) -> tuple[F64, F
     """What a bar at `x` covers: its window, or as much as leaves a gap to the next."""
     if x in (WINDOW_START, WINDOW_END) and _windowed(data):
         span = (data[WINDOW_END] - data[WINDOW_START]).dt.total_seconds().to_numpy() * 1000
+        # Windows that overlap share the place: each covers what is not yet covered.
+        span = np.minimum(span, np.diff(np.unique(position)).min(initial=np.inf))
         left = position - span if x == WINDOW_END else position
         return left + span * 0.04, left + span * 0.96
     steps = np.diff(np.unique(position)) if kind != "category" else np.ones(1)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bokeh.embed import file_html
-from bokeh.layouts import column
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
 
@@ -25,6 +23,7 @@ TEMPLATE = """\
 {% endblock %}
 {% block postamble %}
     <style>
+      html { overflow-y: scroll; }  /* a scrollbar that comes later would redraw the charts */
       html, body { height: auto; background: #fff; color: #222; }
       body { margin: 0 auto; max-width: 1100px; padding: 24px; font-family: system-ui, "DejaVu Sans", sans-serif; }
       h1 { font-size: 1.35rem; font-weight: 600; margin: 0 0 12px; }
@@ -37,7 +36,6 @@ TEMPLATE = """\
 """
 
 
-@dataclass(frozen=True, repr=False)
 class Chart:
     """A figure that can be kept as a file.
 
@@ -45,12 +43,15 @@ class Chart:
     ----------
     figure : bokeh.plotting.figure
         Bokeh's own object, to be changed as one likes.
-    title : str
-        The title of the page that `save` writes.
     """
 
-    figure: figure
-    title: str
+    def __init__(self, figure: figure) -> None:
+        self.figure = figure
+
+    @property
+    def title(self) -> str:
+        """What stands above the figure."""
+        return str(self.figure.name or "chart")
 
     def __repr__(self) -> str:
         return f"<Chart {self.title!r}: .save('chart.html') writes a page, .figure is Bokeh's figure>"
@@ -80,7 +81,7 @@ def save(charts: Chart | figure | Sequence[Chart | figure], path: str | os.PathL
     several = charts if isinstance(charts, Sequence) else [charts]
     figures = [chart.figure if isinstance(chart, Chart) else chart for chart in several]
     html = file_html(
-        column(figures, sizing_mode="stretch_width", spacing=24),
+        figures,
         INLINE,
         title,
         template=TEMPLATE,

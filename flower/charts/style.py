@@ -50,8 +50,10 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
     """An empty figure with title, notes, axes and grid."""
     plot = figure(
         x_axis_type="datetime" if marks.kind == "time" else "linear",
+        name=title,
         height=440,
         sizing_mode="stretch_width",
+        margin=(0, 0, 24, 0),
         tools="xpan,xwheel_zoom,box_zoom,reset,save",
         active_drag=None,
         toolbar_location="above",

@@ -117,15 +117,18 @@ class Driver:
 
     # -- planning
 
-    def next_epoch(self, *, drain: bool = False) -> EpochPlan | None:
-        """The plan of the next epoch; None if there is nothing to do now."""
+    def next_epoch(self, *, drain: bool = False, force: bool = False) -> EpochPlan | None:
+        """The plan of the next epoch; None if there is nothing to do now, unless ``force`` asks for an empty one.
+
+        ``drain`` ends the input where it is.
+        """
         self.state = discovered(self.job, self.state)
         if self._scripted is not None and not drain:
             return self._scripted_epoch()
         now = max(self.options.clock.now_us(), self.state.now)
         ranges = self._ranges(now - self.started, drain)
         moved = any(r.end > r.start or r.ended != self._ended(r) for r in ranges)
-        if not moved and not drain and not self._ticks:
+        if not moved and not drain and not force and not self._ticks:
             return None
         return EpochPlan(self.state.epoch, now, tuple(ranges))
 
@@ -134,8 +137,7 @@ class Driver:
 
     def _ranges(self, elapsed: int, drain: bool) -> list[Range]:
         ready = {(r.stage, r.partition, r.start): r for r in self._ahead}
-        open_ = sum(not over for known in self.state.sources.values() for over in known.ended)
-        limit = max(1, self._rows // max(open_, 1))
+        limit = self._limit()
         ranges = []
         for stage, read in self._reads:
             known = self.state.sources[stage]
@@ -149,6 +151,11 @@ class Driver:
                 else:
                     ranges.append(_range(read, stage, partition, start, limit, elapsed))
         return ranges
+
+    def _limit(self) -> int:
+        """Rows of an epoch for each partition that is not over."""
+        open_ = sum(not over for known in self.state.sources.values() for over in known.ended)
+        return max(1, self._rows // max(open_, 1))
 
     def _scripted_epoch(self) -> EpochPlan | None:
         assert self._scripted is not None
@@ -227,7 +234,7 @@ class Driver:
                 continue
             read = self.job.stages[done.stage].origin
             assert isinstance(read, Read)
-            wanted = _range(read, done.stage, done.partition, done.end, done.end - done.start, elapsed)
+            wanted = _range(read, done.stage, done.partition, done.end, self._limit(), elapsed)
             if wanted.end > wanted.start and wanted not in self._ahead:
                 self._ahead[wanted] = self._reader.submit(ingested, self.job, wanted)
 
@@ -249,7 +256,8 @@ class Driver:
             return
         fits = int(rows / max(seconds, 1e-6) * self.options.latency_us / 1e6)
         most = min(MOST_ROWS, MOST_BYTES * rows // max(result.report.bytes_in, 1))
-        self._rows = max(LEAST_ROWS, min(fits, 4 * self._rows, most))
+        # What one epoch took says little: the size changes by a factor at a time.
+        self._rows = max(LEAST_ROWS, self._rows // 2, min(fits, 4 * self._rows, most))
 
     def _measure(self, result: EpochResult) -> None:
         now = time.perf_counter()

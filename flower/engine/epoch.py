@@ -1,8 +1,7 @@
 """One epoch as a pure function: state and ranges in, state and rows out. Both executors run the parts of it.
 
 The order within an epoch is that of the model: rows are admitted against the watermark they meet, then watermark and
-clock move, then every
-trigger is asked once, then expired windows leave.
+clock move, then every trigger is asked once, then expired windows leave.
 """
 
 from __future__ import annotations
@@ -136,7 +135,7 @@ class _Epoch:
             _set(known.estimates, wanted.partition, estimate),
             _set(known.ended, wanted.partition, wanted.ended),
         )
-        self._failed(stage.name, rows.errors)
+        self._failed(stage.name, rows.errors, stage)
         self.rows_in += rows.rows_read
         self.bytes_in += rows.batch.rows.nbytes
         self.notes += rows.notes
@@ -189,7 +188,7 @@ class _Epoch:
             name = op.node.name
             assert name is not None
             result, errors = apply_step(op.node, slots[op.source], name)
-            self._failed(name, errors)
+            self._failed(name, errors, stage)
             slots.append(result)
         for delivery in stage.deliveries:
             consumer = self.job.plan.consumers[delivery.port]
@@ -230,9 +229,15 @@ class _Epoch:
         self.watermarks[index] = max(self.watermarks[index], out)
         return panes
 
-    def _failed(self, step: str, errors: pa.RecordBatch) -> None:
-        if len(errors):
-            self.errors[step].append(errors)
+    def _failed(self, step: str, errors: pa.RecordBatch, stage: Stage) -> None:
+        """Keep the rows that a step of ``stage`` could not process; those of a source's rows name the source."""
+        if not len(errors):
+            return
+        if isinstance(stage.origin, Read):
+            at = errors.schema.get_field_index("source")
+            named = errors.column(at).fill_null(stage.origin.source.label)
+            errors = errors.set_column(at, errors.schema.field(at), named)
+        self.errors[step].append(errors)
 
     def done(self) -> EpochResult:
         """What the epoch comes to."""

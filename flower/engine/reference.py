@@ -1,7 +1,7 @@
 """The third executor: the same plan and the same epochs, every keyed step computed by the oracle, row by row.
 
-Reading and row-wise steps are those of the engine; watermarks, windows, triggers and panes are the oracle's. Slow, and
-meant for tests.
+Reading and row-wise steps are those of the engine; watermarks, windows, triggers and panes are the oracle's. Slow,
+and meant for tests.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
+from flower.model.panes import TIMINGS, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark
@@ -197,7 +198,11 @@ def _batch(rows: list[dict[str, Any]], schema: pa.Schema, time: str | None) -> B
         values = [_value(row[field.name], field.type) for row in rows]
         if pa.types.is_floating(field.type):
             values = [float("nan") if value is None else value for value in values]
-        columns.append(pa.array(values, field.type))
+        if pa.types.is_dictionary(field.type):
+            codes = np.array([TIMINGS.index(value) for value in values], np.int8)
+            columns.append(timings(codes))
+        else:
+            columns.append(pa.array(values, field.type))
     n = len(rows)
     times = constant(MIN_TIME, n) if time is None else np.array([_us(row[time]) for row in rows], np.int64)
     table = pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -2,8 +2,8 @@
 side.
 
 State is a handful of runs of geometrically growing size, an LSM tree. What the watermark passes is at the front of
-every run, so firing and
-expiry cut slices off and never search. A run is its own index: a key of a window is found by binary search.
+every run, so firing and expiry cut slices off and never search. A run is its own index: a key of a window is found by
+binary search.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def merge(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run:
     Parameters
     ----------
     newest_wins : bool
-        True where runs hold whole records of their groups, so that a newer one replaces an older; False where they hold
-        partial aggregates that add up.
+        True where runs hold whole records of their groups, so that a newer one replaces an older; False where they
+        hold partial aggregates that add up.
     """
     if len(runs) == 1:
         return runs[0]

@@ -239,7 +239,7 @@ class Assign(Step):
 
 @dataclass(frozen=True, eq=False)
 class MapFrames(Step):
-    """``fn(frame) -> frame`` on frames of any number of rows: as many rows out as in, with the columns ``output``."""
+    """``fn(frame) -> frame`` on frames of any number of rows: some of its rows, with the columns ``output``."""
 
     fn: FrameFunction
     output: pa.Schema

@@ -50,8 +50,10 @@ class Source(Protocol):
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of ``[start, end)``; at least the named columns, all if None.
 
-        A source whose rows can be broken (a line that is no JSON) gives those as the table's column
-        `ERROR_COLUMN`: text of what is wrong, null for good rows.
+        A source whose rows can be broken (a line that is no JSON) says so in the table's column `ERROR_COLUMN`: text of
+        what is wrong, null for good rows, empty for rows that are lost together with one before them, whose text says
+        how many; and in `ROW_COLUMN` what such a row was, as JSON. What there is to tell about the source itself
+        stands in the metadata of the table's schema, under `NOTES`.
         """
         ...
 
@@ -79,6 +81,9 @@ class EpochedSource(Source, Protocol):
 
 
 ERROR_COLUMN = "__error"
+ROW_COLUMN = "__row"
+NOTES = b"flower.notes"
+"""Where `Source.read` puts what is wrong with a row, the row as JSON, and a JSON list of what a person should know."""
 
 
 @runtime_checkable

@@ -42,6 +42,8 @@ def value_of(text: str) -> object:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _refused(text) from None
+    if not isinstance(tree.body, ast.Call):
+        raise _refused(text)
     return _value(tree.body, text)
 
 

@@ -40,6 +40,7 @@ class TestStream(Stream):
     [((1,), 946684800000000), ((2,), 946684800000000)]
     """
 
+    __slots__ = ("_event_time", "_source")
     __test__ = False  # pytest takes it for a test otherwise
 
     def __init__(
@@ -50,15 +51,23 @@ class TestStream(Stream):
             columns = columns.append(field_of(event_time, "datetime64[us, UTC]"))
         self._play(ScriptedSource(columns, partitions), event_time)
 
-    def _play(self, source: ScriptedSource, event_time: str) -> None:
-        self.source = source
-        self._event_time = event_time
-        super().__init__(Read(source, event_time, "UTC", None, ManualWatermark()))
+    def _play(self, source: ScriptedSource, event_time: str, name: str | None = None) -> None:
+        self._source, self._event_time = source, event_time
+        super().__init__(Read(source, event_time, "UTC", None, ManualWatermark(), name=name))
 
-    def _of(self, source: ScriptedSource) -> TestStream:
+    def _of(self, source: ScriptedSource, name: str | None = None) -> TestStream:
         longer = TestStream.__new__(TestStream)
-        longer._play(source, self._event_time)
+        longer._play(source, self._event_time, name or self.node.name)
         return longer
+
+    @property
+    def source(self) -> ScriptedSource:
+        """What it reads: the script as a source."""
+        return self._source
+
+    def named(self, name: str) -> TestStream:
+        """Give it a name, by which errors cite it."""
+        return self._of(self._source, Stream(self.node).named(name).node.name)
 
     def add(self, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, partition: int = 0) -> TestStream:
         """Read rows: dicts, or a frame. Times may be text; what a row lacks is missing."""

@@ -53,14 +53,14 @@ from flower.model.windowing import Windowing
 from flower.testing.panes import Plain, compare_rows, plain_rows
 from flower.testing.stream import TestStream
 
+_TIME = "t"
+"""The event-time column of a transcript's stream."""
 _WINDOW = ("trigger", "accumulation", "allowed_lateness", "timestamp_combiner", "on_time_behavior", "closing_behavior")
 _NEEDED = ("name", "windows", "schema", "aggregations", "steps")
 _TRANSCRIPT = (*_NEEDED, "keys", "partitions", "must_fail", *_WINDOW)
 _EVENTS = ("rows", "watermark", "clock", "end")
 _STEP = (*_EVENTS, "partition", "epoch", "panes", "dropped")
-_TIMES = (WINDOW_START, WINDOW_END, EVENT_TIME, "watermark")
-_TIME = "t"
-"""The event-time column of a transcript's stream."""
+_TIMES = (_TIME, WINDOW_START, WINDOW_END, EVENT_TIME, "watermark")
 
 
 def load_transcripts(path: str | Path) -> list[dict[str, Any]]:

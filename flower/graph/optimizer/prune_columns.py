@@ -26,8 +26,8 @@ def prune_columns(outputs: tuple[Node, ...]) -> Mapping[Node, Node]:
     """Narrow each `Read` and `Select` to what later steps, keys, aggregates, outputs, event time and arrival need.
 
     A function of frames needs all columns that reach it, and so do dropped rows, which show the rows as they came to
-    their step. Rows that failed show what was read. At least one column is kept, to count the rows by. The parts of a
-    `Concat` are made equal again where they differ afterwards.
+    their step. Errors need all columns of their step: a value that is not read is not checked. At least one column is
+    kept, to count the rows by. The parts of a `Concat` are made equal again where they differ afterwards.
 
     Rows are never pruned: a predicate stays after its `Read`, because rows that it drops still advance the watermark.
     """
@@ -78,7 +78,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
             case Dropped():
                 needed[node.of.input].update(node.of.input.schema.names)
             case Errors():
-                pass
+                needed[node.of].update(node.of.schema.names)
             case _:
                 for each in node.inputs:
                     needed[each] |= wanted

@@ -1,0 +1,161 @@
+"""Watermarks: the vectorised estimators against a row-by-row definition, and partitions put together."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flower.errors import DurationError
+from flower.model.canonical import value_of
+from flower.model.reference import WatermarkOracle
+from flower.model.time import MAX_TIME, MIN_TIME
+from flower.model.watermarks import BoundedDisorder, Estimate, Monotonic, combined, elsewhere
+
+TIMES = st.lists(st.integers(-9, 9) | st.integers(MIN_TIME + 1, MIN_TIME + 9), max_size=9)
+POLICIES = st.builds(lambda n: BoundedDisorder(f"{n}us"), st.integers(0, 5)) | st.just(Monotonic())
+
+
+def row_by_row(policy, watermark: int, times: list[int]) -> tuple[list[int], int]:
+    """What each row meets: the newest time before it less the bound, and never less than before."""
+    bound = policy.bound_us if isinstance(policy, BoundedDisorder) else 0
+    met = []
+    for time in times:
+        met.append(watermark)
+        watermark = max(watermark, time - bound)
+    return met, watermark
+
+
+@given(POLICIES, st.lists(TIMES, max_size=4))
+def test_a_row_meets_what_the_rows_before_it_made_however_they_fall_into_epochs(policy, epochs):
+    estimate, met = Estimate(), []
+    for now, times in enumerate(epochs):
+        here, estimate = policy.observe(estimate, np.array(times, np.int64), now)
+        met += here.tolist()
+    assert (met, estimate.watermark) == row_by_row(policy, MIN_TIME, [time for times in epochs for time in times])
+
+
+def test_no_row_sets_no_watermark_but_the_first_look_is_remembered():
+    met, looked = BoundedDisorder("5us").observe(Estimate(), np.empty(0, np.int64), 100)
+    assert (len(met), looked) == (0, Estimate(last_row=100))
+    assert BoundedDisorder("5us").observe(looked, np.empty(0, np.int64), 200)[1] == looked
+    assert BoundedDisorder("5us").observe(looked, np.array([7]), 300)[1] == Estimate(2, 7, 300)
+
+
+def test_a_watermark_does_not_wrap_around_at_the_start_of_time():
+    met, after = BoundedDisorder("10us").observe(Estimate(), np.array([MIN_TIME + 3, MIN_TIME + 12]), 0)
+    assert met.tolist() == [MIN_TIME, MIN_TIME]
+    assert after.watermark == MIN_TIME + 2
+
+
+IDLE = Monotonic(idle="10us")
+
+
+def test_the_minimum_of_the_partitions_counts():
+    assert combined([Estimate(5), Estimate(3), Estimate(9)], [False] * 3, Monotonic(), 0) == 3
+
+
+def test_a_partition_that_has_ended_does_not_hold_the_others_back():
+    assert combined([Estimate(5), Estimate(3)], [False, True], Monotonic(), 0) == 5
+
+
+def test_when_all_have_ended_the_watermark_is_at_the_end_of_time():
+    assert combined([Estimate(5), Estimate(3)], [True, True], Monotonic(), 0) == MAX_TIME
+
+
+def test_a_partition_is_idle_when_its_time_is_over_and_not_before():
+    estimates = [Estimate(5, 5, 90), Estimate(3, 3, 80)]
+    assert combined(estimates, [False, False], IDLE, 89) == 3
+    assert combined(estimates, [False, False], IDLE, 90) == 5
+
+
+def test_when_all_are_idle_the_furthest_counts_and_ended_ones_do_not():
+    estimates = [Estimate(5, 5, 0), Estimate(7, 7, 0), Estimate(9, 9, 0)]
+    assert combined(estimates, [False, False, True], IDLE, 100) == 7
+
+
+def test_a_partition_never_looked_at_is_not_idle():
+    assert combined([Estimate(5, 5, 100), Estimate()], [False, False], IDLE, 100) == MIN_TIME
+
+
+def test_without_idle_a_silent_partition_holds_for_ever():
+    assert combined([Estimate(5, 5, 0), Estimate(3, 3, 0)], [False, False], Monotonic(), MAX_TIME) == 3
+
+
+def test_elsewhere_leaves_out_the_partition_itself_and_those_that_ended_or_are_idle():
+    estimates = [Estimate(1, 1, 100), Estimate(4, 4, 100), Estimate(2, 2, 100), Estimate(3, 3, 0)]
+    assert elsewhere(estimates, [False, False, True, False], IDLE, 100, 0) == 4
+    assert elsewhere(estimates, [False, False, True, False], IDLE, 100, 1) == 1
+    assert elsewhere(estimates[:1], [False], IDLE, 100, 0) == MAX_TIME
+
+
+class Vectorised:
+    """A source's watermarks as an engine keeps them, out of `observe`, `combined` and `elsewhere`."""
+
+    def __init__(self, policy, partitions: int) -> None:
+        self.policy, self.watermark, self.now = policy, MIN_TIME, MIN_TIME
+        self.estimates = [Estimate()] * partitions
+        self.ended = [False] * partitions
+
+    def epoch(self, times: list[list[int]], now: int, ended: list[bool]) -> list[list[int]]:
+        before, met = list(self.estimates), []
+        for p, here in enumerate(times):
+            own, self.estimates[p] = self.policy.observe(self.estimates[p], np.array(here, np.int64), now)
+            others = elsewhere(before, self.ended, self.policy, self.now, p)
+            met.append(np.maximum(np.minimum(own, others), self.watermark).tolist())
+        self.ended, self.now = ended, now
+        self.watermark = max(self.watermark, combined(self.estimates, ended, self.policy, now))
+        return met
+
+
+@st.composite
+def runs(draw):
+    """Epochs of up to three partitions: rows of those that have not ended, the clock, and who has ended now."""
+    count, now = draw(st.integers(1, 3)), 0
+    ended, epochs = [False] * count, []
+    for _ in range(draw(st.integers(1, 6))):
+        times = [[] if over else draw(st.lists(st.integers(-9, 9), max_size=4)) for over in ended]
+        now += draw(st.integers(0, 4))
+        ended = [over or draw(st.integers(0, 5)) == 0 for over in ended]
+        epochs.append((times, now, ended))
+    return count, epochs
+
+
+@given(runs(), st.integers(0, 4), st.none() | st.integers(1, 6))
+def test_the_vectorised_watermarks_are_the_oracles(run, bound, idle):
+    count, epochs = run
+    policy = BoundedDisorder(f"{bound}us", idle=None if idle is None else f"{idle}us")
+    oracle, vectorised = WatermarkOracle(policy, count), Vectorised(policy, count)
+    before = MIN_TIME
+    for times, now, ended in epochs:
+        met = oracle.epoch(times, now, ended)
+        assert vectorised.epoch(times, now, ended) == met
+        assert vectorised.watermark == oracle.watermark
+        assert oracle.watermark >= before, "a watermark never goes back"
+        assert all(before <= w for rows in met for w in rows), "a row meets at least what was promised"
+        before = oracle.watermark
+
+
+def test_policies_are_values_whose_repr_is_their_source():
+    for text in (
+        "BoundedDisorder('12h')",
+        "BoundedDisorder('0s', idle='1min')",
+        "Monotonic()",
+        "Monotonic(idle='1min')",
+        "ManualWatermark()",
+    ):
+        assert repr(value_of(text)) == text
+        assert value_of(text) == value_of(text)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: BoundedDisorder(5),
+        lambda: BoundedDisorder("-1s"),
+        lambda: Monotonic(idle="0s"),
+        lambda: BoundedDisorder("x"),
+    ],
+)
+def test_bounds_that_are_no_durations_are_refused(make):
+    with pytest.raises(DurationError):
+        make()
