@@ -30,7 +30,9 @@ SCHEMA = pa.schema(
 class Rows:
     """A source of the given tables, one a partition."""
 
-    def __init__(self, *tables: pa.Table, schema: pa.Schema = SCHEMA, bounded: bool = True, label: str = "rows") -> None:
+    def __init__(
+        self, *tables: pa.Table, schema: pa.Schema = SCHEMA, bounded: bool = True, label: str = "rows"
+    ) -> None:
         self.tables, self.schema, self.bounded, self.label = tables, schema, bounded, label
 
     def partitions(self) -> tuple[str, ...]:
@@ -176,7 +178,11 @@ WINDOWS = (
     Sessions("2s"),
     GlobalWindows(),
 )
-TRIGGERS = (AfterWatermark(), AfterWatermark(early=AfterCount(2)), AfterWatermark(early=AfterCount(1), late=AfterCount(2)))
+TRIGGERS = (
+    AfterWatermark(),
+    AfterWatermark(early=AfterCount(2)),
+    AfterWatermark(early=AfterCount(1), late=AfterCount(2)),
+)
 
 
 @st.composite

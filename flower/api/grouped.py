@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from flower.api.pipeline import step_errors
 from flower.errors import GraphError
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
@@ -19,7 +21,7 @@ from flower.model.windows import GlobalWindows
 if TYPE_CHECKING:
     from flower.api.stream import Stream
 
-Named = str | Combiner | tuple[str, str | Combiner]
+Named = str | Combiner | tuple[str, str | Combiner] | pd.NamedAgg
 """How a person gives an aggregate: ``("column", "sum")``, or ``"count"`` for rows."""
 
 
@@ -90,6 +92,8 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
 
 
 def _aggregation(name: str, value: object) -> Aggregation:
+    if isinstance(value, pd.NamedAgg) and value == pd.NamedAgg(value.column, value.aggfunc):
+        value = (value.column, value.aggfunc)
     column, how = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
     if not isinstance(how, str | Combiner) or not isinstance(column, str | None):
         raise GraphError(

@@ -146,7 +146,7 @@ class Stream(Pipeline):
             column_names("rename", tuple(columns.values()), ".rename(old='new')")
             pairs = tuple((columns.get(name, name), name) for name in self.schema.names)
             new = [name for name, _ in pairs]
-            if twice := [name for name in columns.values() if not name or new.count(name) > 1]:
+            if twice := [name for name in columns.values() if new.count(name) > 1]:
                 raise SchemaError(
                     "every column must have a name of its own",
                     got=f"{names_text(twice)} more than once",

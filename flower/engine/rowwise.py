@@ -69,8 +69,8 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
         case FlatMapRows():
             result = _flat_mapped(node, batch, errors)
         case Concat():
-            columns = [batch.rows.column(name) for name in node.schema.names]
-            result = batch.with_rows(pa.RecordBatch.from_arrays(columns, schema=node.schema))
+            ordered = [batch.rows.column(name) for name in node.schema.names]
+            result = batch.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
         case _:
             raise TypeError(f"not a stateless step: {node!r}")
     return result, errors.rows()

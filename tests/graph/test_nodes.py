@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pickle
 
-import flower as fl
 import pyarrow as pa
 import pytest
-from strategies import SCHEMA, Rows, stream_of
+from strategies import SCHEMA, Rows
 
+import flower as fl
 from flower.errors import ColumnError, DtypeError, GraphError, SchemaError
 from flower.graph.expressions import parse
 from flower.graph.nodes import (
@@ -217,7 +217,9 @@ def test_naming_a_step_renames_no_other():
         inner = _keyed(reading())
         return _keyed(Select(inner, (("n", "total"), ("k", "k")), name=name))
 
-    assert [names[node] for name in (None, "x") for node in [second(name)] for names in [step_names(node)]] == ["agg-2"] * 2
+    assert [names[node] for name in (None, "x") for node in [second(name)] for names in [step_names(node)]] == [
+        "agg-2"
+    ] * 2
 
 
 def test_a_named_step_is_counted_so_that_the_others_keep_their_names():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import flower as fl
 import pandas as pd
 import pytest
 from strategies import SCHEMA, Rows, stream_of
 
+import flower as fl
 from flower.api.stream import Stream
 from flower.errors import GraphError
 from flower.graph.expressions import FrameFunction, parse
@@ -91,7 +91,9 @@ def test_a_filter_goes_before_a_window():
 
 
 def test_a_filter_goes_before_an_assign_of_other_columns():
-    assert by(everywhere(move_filters), S.assign(y="x / 2").filter("flag")) == (S.filter("flag").assign(y="x / 2").node,)
+    assert by(everywhere(move_filters), S.assign(y="x / 2").filter("flag")) == (
+        S.filter("flag").assign(y="x / 2").node,
+    )
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,9 @@ def test_a_function_gets_all_columns_that_reach_it(stream):
 
 
 def test_a_function_gets_no_more_than_reaches_it():
-    assert reads(*by(prune_columns, aggregated(S.select("k", "n", "t", "x").filter(function)))) == [("k", "n", "x", "t")]
+    assert reads(*by(prune_columns, aggregated(S.select("k", "n", "t", "x").filter(function)))) == [
+        ("k", "n", "x", "t")
+    ]
 
 
 def test_dropped_rows_show_all_their_columns():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import flower as fl
 from strategies import Rows, stream_of
 
+import flower as fl
 from flower.graph.nodes import Aggregate, Concat, Dropped, Errors, Read, Write
 from flower.graph.plan import Delivery, Plan, Stage, plan
 
@@ -86,7 +86,7 @@ def test_a_part_with_its_columns_in_another_order_is_put_into_that_of_the_first(
 
 def test_dropped_rows_are_a_stage_fed_by_the_keyed_step():
     made = planned(hourly(S, "k").dropped.filter("n > 0"))
-    read, keyed, dropped = made.stages
+    _, keyed, dropped = made.stages
     assert isinstance(dropped.origin, Dropped)
     assert dropped.inputs == (1,)
     assert ops(dropped) == [("filter-1", 0, 1)]
