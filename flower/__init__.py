@@ -2,6 +2,7 @@
 
 from flower import datasets
 from flower.api import read
+from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
@@ -23,5 +24,6 @@ __all__ = [
     "concat",
     "datasets",
     "read",
+    "replay",
     "run",
 ]

@@ -74,6 +74,8 @@ class Grouped:
 
 def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Named]) -> Stream:
     """Add the step of ``stream.groupby(*keys).agg(**aggregations)``."""
+    from flower.api.stream import Stream
+
     node = stream.node
     with step_errors(node, Aggregate.verb):
         made = tuple(_aggregation(name, value) for name, value in aggregations.items())
@@ -84,7 +86,7 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
         require_columns(node.schema, [*keys, *(each.column for each in made if each.column is not None)])
         _require_end(node)
         _require_settled(node)
-        return type(stream)(Aggregate(node, keys, made))
+        return Stream(Aggregate(node, keys, made))
 
 
 def _aggregation(name: str, value: object) -> Aggregation:

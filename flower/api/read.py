@@ -8,26 +8,17 @@ and aggregated, but has no windows in time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeAlias
-
 import pandas as pd
 import pyarrow as pa
 
+from flower.api.sourced import Schema, declared, stream_of
 from flower.api.stream import Stream
-from flower.errors import EventTimeError, WatermarkError
-from flower.graph.nodes import Read
-from flower.graph.protocols import Source
-from flower.graph.schema import require_columns, schema_of
+from flower.errors import EventTimeError
+from flower.graph.schema import require_columns
 from flower.io.files import Paths
-from flower.model.event_time import check_event_time, check_zone, event_time_us
-from flower.model.watermarks import BoundedDisorder, WatermarkPolicy
+from flower.model.watermarks import WatermarkPolicy
 
 __all__ = ["csv", "frame", "json_lines", "parquet", "rate"]
-
-Schema: TypeAlias = "Mapping[str, object] | pa.Schema"
-
-_SAMPLE = 100
 
 
 def frame(
@@ -76,7 +67,7 @@ def frame(
 
     if isinstance(frame, pd.DataFrame) and event_time is not None and event_time not in frame.columns:
         _refuse_index(frame, event_time)
-    return _stream(FrameSource(frame, _declared(schema)), event_time, tz, arrival, watermark)
+    return stream_of(FrameSource(frame, declared(schema)), event_time, tz, arrival, watermark)
 
 
 def parquet(
@@ -133,7 +124,7 @@ def parquet(
     """
     from flower.io.parquet import ParquetSource
 
-    return _stream(ParquetSource(path, _declared(schema), partitions=partitions), event_time, tz, arrival, watermark)
+    return stream_of(ParquetSource(path, declared(schema), partitions=partitions), event_time, tz, arrival, watermark)
 
 
 def csv(
@@ -191,7 +182,7 @@ def csv(
     """
     from flower.io.csv import CsvSource
 
-    return _stream(CsvSource(path, _declared(schema), sep=sep), event_time, tz, arrival, watermark, text=True)
+    return stream_of(CsvSource(path, declared(schema), sep=sep), event_time, tz, arrival, watermark, text=True)
 
 
 def json_lines(
@@ -245,7 +236,7 @@ def json_lines(
     """
     from flower.io.json_lines import JsonLinesSource
 
-    return _stream(JsonLinesSource(path, _declared(schema)), event_time, tz, arrival, watermark, text=True)
+    return stream_of(JsonLinesSource(path, declared(schema)), event_time, tz, arrival, watermark, text=True)
 
 
 def rate(
@@ -289,52 +280,7 @@ def rate(
     from flower.model.watermarks import Monotonic
 
     source = RateSource(rows_per_second, start=start, keys=keys, rows=rows)
-    return _stream(source, "time", "UTC", None, Monotonic() if watermark is None else watermark)
-
-
-def _declared(schema: Schema | None) -> pa.Schema | None:
-    return None if schema is None else schema_of(schema)
-
-
-def _stream(
-    source: Source,
-    event_time: str | None,
-    tz: str,
-    arrival: str | None,
-    watermark: WatermarkPolicy | None,
-    *,
-    text: bool = False,
-) -> Stream:
-    """``text``: whether the source's times may be text."""
-    check_zone(tz)
-    for column in (event_time, arrival):
-        if column is not None:
-            check_event_time(source.schema, column, source.label, text=text)
-    if event_time is not None and text:
-        _check_sample(source, event_time, tz)
-    if watermark is None:
-        watermark = BoundedDisorder("0s")
-    if not isinstance(watermark, WatermarkPolicy):
-        raise WatermarkError(
-            "`watermark` must be a watermark policy", got=repr(watermark), hint="write fl.BoundedDisorder('10min')"
-        )
-    return Stream(Read(source, event_time, tz, arrival, watermark))
-
-
-def _check_sample(source: Source, column: str, tz: str) -> None:
-    """Refuse a column of text of whose first rows none is a time: not one row would have an event time."""
-    end = source.latest(0, source.initial(0), _SAMPLE, 0)
-    table = source.read(0, source.initial(0), end, (column,))
-    values = table[column].drop_null()
-    if not len(values):
-        return
-    _, bad, reasons = event_time_us(values, tz=tz)
-    if bad is not None and bad.all():
-        raise EventTimeError(
-            f"{source.label}: the event time must be a column of times",
-            got=f"{reasons[0].removeprefix('event time ')}, nor is any other of the first rows of {column!r}",
-            hint="write times as '2000-01-01T12:00:00Z', or name another column",
-        )
+    return stream_of(source, "time", "UTC", None, Monotonic() if watermark is None else watermark)
 
 
 def _refuse_index(frame: pd.DataFrame, event_time: str) -> None:

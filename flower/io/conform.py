@@ -79,7 +79,8 @@ def conform(table: pa.Table, schema: pa.Schema) -> Conformed:
             continue
         column = table.column(index)
         try:
-            array, lost = cast_column(column, field)
+            # combining even one chunk would copy it
+            array, lost = cast_column(column.chunk(0) if column.num_chunks == 1 else column, field)
         except DtypeError as error:
             columns.append(_anything(field, table.num_rows))
             text = f"column {field.name!r} must be {dtype_name(field)}; got {error.got}"

@@ -92,9 +92,9 @@ def check_zone(tz: str) -> None:
         If ``tz`` names no zone, in the words of `zoneinfo`, ``"UTC"`` or an offset as ``"+02:00"``.
     """
     try:
+        if not isinstance(tz, str):
+            raise TypeError(type(tz).__name__)
         pd.DatetimeIndex([]).tz_localize(tz)
-        if tz is None:
-            raise TypeError("None")
     except (LookupError, ValueError, TypeError, OSError) as error:
         raise EventTimeError(
             "`tz` must be a time zone", got=repr(tz), hint="name it as 'Europe/Berlin', 'UTC' or '+02:00'"

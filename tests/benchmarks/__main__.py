@@ -29,6 +29,18 @@ BENCHMARKS = [
         },
         rows=10_000_000,
     ),
+    Benchmark(
+        "live-keys",
+        {"10,000,000 keys": "live_keys:many_default", "10,000 keys": "live_keys:few_default"},
+        rows=10_000,
+        repeat=3,
+    ),
+    Benchmark(
+        "live-keys-early",
+        {"10,000,000 keys": "live_keys:many_early", "10,000 keys": "live_keys:few_early"},
+        rows=10_000,
+        repeat=3,
+    ),
 ]
 
 

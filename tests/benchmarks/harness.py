@@ -59,6 +59,11 @@ def measure() -> Iterator[None]:
     _measured["cpu_seconds"] = time.process_time() - cpu
 
 
+def record(seconds: float, cpu_seconds: float) -> None:
+    """Count what a subject has timed itself, such as a median of its parts."""
+    _measured.update(seconds=seconds, cpu_seconds=cpu_seconds)
+
+
 def digest(result: bytes) -> str:
     """What stands for a result, so that processes can compare theirs."""
     return hashlib.sha256(result).hexdigest()[:16]

@@ -33,9 +33,7 @@ def read(path: Path, bound: str) -> fl.Stream:
 def by_pandas(rows: pd.DataFrame, size: str, every: str) -> pd.DataFrame:
     """Counts, means and extremes a carrier and window: each row is repeated into its windows."""
     step, count = pd.Timedelta(every), pd.Timedelta(size) // pd.Timedelta(every)
-    pieces = [
-        rows.assign(window_start=rows["departure"].dt.floor(every) - i * step) for i in range(count)
-    ]
+    pieces = [rows.assign(window_start=rows["departure"].dt.floor(every) - i * step) for i in range(count)]
     grouped = pd.concat(pieces).groupby(["window_start", "carrier"], dropna=False)
     out = grouped.agg(
         flights=("delay", "count"),

@@ -16,6 +16,7 @@ from flower.model.windows import FixedWindows, GlobalWindows, Sessions
 KEYS = [pa.field("k", pa.large_string()), pa.field("j", pa.int64())]
 AGGREGATES = [pa.field("n", pa.int64()), pa.field("most", pa.float64()), pa.field("one", pa.large_string())]
 COMBINE = {"n": "sum", "most": "max", "one": "last"}
+OTHERWISE = {"n": "min", "most": "sum", "one": "first"}
 
 
 def batch(rows: list[dict], windowing: Windowing) -> pa.RecordBatch:
@@ -39,15 +40,29 @@ def plain_view(rows: list[dict], windowing: Windowing, combine: dict | None) -> 
             parts += [absorbed] if absorbed else []
         known = shown.pop(key_and_window(row), None)
         parts += [known] if known else []
-        shown[key_and_window(row)] = added_up([*parts, row]) if discarding else row
+        shown[key_and_window(row)] = added_up([*parts, row], combine) if discarding else row
     return in_order(shown.values())
 
 
-def added_up(parts: list[dict]) -> dict:
-    most = [part["most"] for part in parts if not math.isnan(part["most"])]
-    ones = [part["one"] for part in parts if part["one"] is not None]
-    total = {"n": sum(part["n"] or 0 for part in parts), "most": max(most, default=math.nan)}
-    return {**parts[-1], **total, "one": ones[-1] if ones else None}
+COMBINATIONS = {
+    "sum": sum,
+    "min": lambda values: min(values, default=None),
+    "max": lambda values: max(values, default=None),
+    "first": lambda values: values[0] if values else None,
+    "last": lambda values: values[-1] if values else None,
+}
+
+
+def added_up(parts: list[dict], combine: dict) -> dict:
+    total = dict(parts[-1])
+    for name, how in combine.items():
+        values = [part[name] for part in parts if part[name] is not None and not math.isnan(number(part[name]))]
+        total[name] = COMBINATIONS[how](values)
+    return total
+
+
+def number(value) -> float:
+    return value if isinstance(value, (int, float)) else 0.0
 
 
 def in_order(rows) -> list[dict]:
@@ -59,7 +74,7 @@ def in_order(rows) -> list[dict]:
 
 
 def comparable(rows: list[dict]) -> list[dict]:
-    return [{**row, "most": None if math.isnan(row["most"]) else row["most"]} for row in rows]
+    return [{**row, "most": None if row["most"] is None or math.isnan(row["most"]) else row["most"]} for row in rows]
 
 
 def values(code: int) -> dict:
@@ -100,7 +115,7 @@ def panes_of_sessions(draw):
     live: dict[tuple, list[list]] = {}
     rows = []
     for row in draw(ROWS):
-        start = draw(st.integers(0, 30))
+        start = draw(st.integers(0, 15))
         window, absorbs = (start, start + 6), []
         of_key = live.setdefault((row["k"], row["j"]), [])
         for other in [other for other in of_key if other[0][0] < window[1] and window[0] < other[0][1]]:
@@ -117,7 +132,7 @@ def panes_of_sessions(draw):
     return rows
 
 
-@pytest.mark.parametrize("combine", [None, COMBINE])
+@pytest.mark.parametrize("combine", [None, COMBINE, OTHERWISE])
 @pytest.mark.parametrize("accumulation", ["accumulating", "discarding"])
 @given(fixed=panes_of_fixed_windows(), sessions=panes_of_sessions(), cut=st.integers(0, 3))
 def test_a_view_is_that_of_the_plain_rule(accumulation, combine, fixed, sessions, cut):
@@ -190,3 +205,15 @@ def test_names_that_meet_are_refused(keys, aggregates, told):
     fields = [[pa.field(name, pa.int64()) for name in names] for names in (keys, aggregates)]
     with pytest.raises(GraphError, match=told):
         pane_schema(*fields, Windowing.make(FixedWindows("1s")))
+
+
+def test_increments_of_sessions_that_were_absorbed_one_by_the_other_end_up_in_the_last():
+    windowing = Windowing.make(Sessions("6us"), accumulation="discarding")
+    ends = [6, 8, 11, 15, 20]
+    rows = []
+    for i, end in enumerate(ends):
+        row = {**values(0), "n": 10**i, "window_start": 0, "window_end": end, "event_time": end - 1}
+        rows.append({**row, "pane_absorbs": [{"start": 0, "end": ends[i - 1]}] if i else []})
+    view = view_of(batch(rows, windowing), ("k", "j"), windowing, COMBINE)
+    assert view["n"].to_pylist() == [11111]
+    assert view["window_end"].cast(pa.int64()).to_pylist() == [20]
