@@ -26,7 +26,7 @@ def delays_of(speed: float | None) -> fl.Stream:
         .window(
             fl.SlidingWindows("3h", every="1h"),  # Where in event time
             trigger=fl.AfterWatermark(  # When in processing time
-                early=fl.AfterProcessingTime("1s"), late=fl.AfterCount(1)
+                early=fl.AfterProcessingTime("200ms"), late=fl.AfterCount(1)
             ),
             accumulation="accumulating",  # How refinements relate
             allowed_lateness="8h",
@@ -49,8 +49,10 @@ def demo(speed: float | None, page: Path) -> None:
     results, panes = run.results, run.panes()
     assert isinstance(results, pd.DataFrame)  # several outputs would be a dict of frames
     assert isinstance(panes, pd.DataFrame)
-    timings = ", ".join(f"{n} {timing}" for timing, n in panes["pane_timing"].value_counts(sort=False).items())
-    print(f"{len(panes)} panes ({timings}) make {len(results)} results.\n")
+    timings = ", ".join(
+        f"{n:,} {timing.replace('_', ' ')}" for timing, n in panes["pane_timing"].value_counts(sort=False).items()
+    )
+    print(f"{len(panes):,} panes ({timings}) make {len(results):,} results.\n")
     show(results)
 
     from flower.charts import bar, line, save

@@ -58,11 +58,11 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             result = batch.filter(mask)
         case Filter(predicate=FrameFunction() as function):
             result = _filtered(function, batch, errors)
-        case Select(columns=columns):
-            result = batch.with_rows(_selected(batch.rows, columns))
-        case Assign(columns=columns):
+        case Select(columns=pairs):
+            result = batch.with_rows(_selected(batch.rows, pairs))
+        case Assign(columns=values):
             result = batch
-            for name, value in columns:
+            for name, value in values:
                 result = _assigned(node, name, value, result, errors)
         case MapFrames():
             result = _mapped(node, batch, errors)
