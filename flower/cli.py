@@ -26,7 +26,7 @@ def delays_of(speed: float | None) -> fl.Stream:
         .window(
             fl.SlidingWindows("3h", every="1h"),  # Where in event time
             trigger=fl.AfterWatermark(  # When in processing time
-                early=fl.AfterProcessingTime("1s"), late=fl.AfterCount(1)
+                early=fl.AfterProcessingTime("200ms"), late=fl.AfterCount(1)
             ),
             accumulation="accumulating",  # How refinements relate
             allowed_lateness="8h",
@@ -44,9 +44,15 @@ def demo(speed: float | None, page: Path) -> None:
     print(delays, end="\n\n")
     run = delays.run()
     run.wait()  # shows the run's numbers until it ends
-    print(run, end="\n\n")
-    results = run.results
+    print(run)
+    print(f"The {run.metrics.errors} errors are cancelled flights: without a departure they have no event time.")
+    results, panes = run.results, run.panes()
     assert isinstance(results, pd.DataFrame)  # several outputs would be a dict of frames
+    assert isinstance(panes, pd.DataFrame)
+    timings = ", ".join(
+        f"{n:,} {timing.replace('_', ' ')}" for timing, n in panes["pane_timing"].value_counts(sort=False).items()
+    )
+    print(f"{len(panes):,} panes ({timings}) make {len(results):,} results.\n")
     show(results)
 
     from flower.charts import bar, line, save
@@ -55,7 +61,9 @@ def demo(speed: float | None, page: Path) -> None:
     save(
         [
             line(results, x="window_end", y="mean_delay", by="carrier", keys=airlines, title="Mean delay in minutes"),
-            bar(results, x="window_end", y="flights", by="carrier", keys=airlines, stacked=True, title="Late flights"),
+            bar(
+                results, x="window_end", y="flights", by="carrier", keys=airlines, stacked=True, title="Delayed flights"
+            ),
         ],
         page,
         "Departures from New York more than 15 minutes late, in the last 3 hours",
@@ -72,9 +80,9 @@ def show(results: pd.DataFrame) -> None:
     from rich.text import Text
 
     worst = results[results["flights"] >= 5].nlargest(10, "mean_delay")
-    table = Table(title="The ten worst windows of five late flights or more", title_justify="left")
-    for name in ("carrier", "window (UTC)", "late flights", "mean delay", "pane"):
-        table.add_column(name, justify="right" if name in ("late flights", "mean delay") else "left")
+    table = Table(title="The ten worst windows of five delayed flights or more", title_justify="left")
+    for name in ("carrier", "window (UTC)", "delayed", "mean delay", "pane"):
+        table.add_column(name, justify="right" if name in ("delayed", "mean delay") else "left")
     columns = [
         worst[name] for name in ("carrier", "window_start", "window_end", "flights", "mean_delay", "pane_timing")
     ]

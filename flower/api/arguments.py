@@ -16,12 +16,14 @@ def column_names(verb: str, columns: tuple[object, ...], example: str) -> tuple[
     GraphError
         If they are not.
     """
-    names = tuple(each for each in columns if isinstance(each, str))
+    names = tuple(each for each in columns if isinstance(each, str) and each)
     if len(names) < len(columns) or not names:
-        got = repr(next(each for each in columns if not isinstance(each, str))) if columns else "none"
+        got = repr(next(each for each in columns if each not in names)) if columns else "none"
         raise GraphError(f"{verb}() takes the names of columns, at least one", got=got, hint=f"write {example}")
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise GraphError(f"{verb}() takes each column once", got=f"{names_text(twice)} twice", hint="name it once")
+        raise GraphError(
+            f"{verb}() takes each column once", got=f"{names_text(twice)} more than once", hint="name it once"
+        )
     return names
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from flower.api.pipeline import step_errors
 from flower.errors import GraphError
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
@@ -19,7 +21,7 @@ from flower.model.windows import GlobalWindows
 if TYPE_CHECKING:
     from flower.api.stream import Stream
 
-Named = str | Combiner | tuple[str, str | Combiner]
+Named = str | Combiner | tuple[str, str | Combiner] | pd.NamedAgg
 """How a person gives an aggregate: ``("column", "sum")``, or ``"count"`` for rows."""
 
 
@@ -74,6 +76,8 @@ class Grouped:
 
 def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Named]) -> Stream:
     """Add the step of ``stream.groupby(*keys).agg(**aggregations)``."""
+    from flower.api.stream import Stream
+
     node = stream.node
     with step_errors(node, Aggregate.verb):
         made = tuple(_aggregation(name, value) for name, value in aggregations.items())
@@ -84,10 +88,12 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
         require_columns(node.schema, [*keys, *(each.column for each in made if each.column is not None)])
         _require_end(node)
         _require_settled(node)
-        return type(stream)(Aggregate(node, keys, made))
+        return Stream(Aggregate(node, keys, made))
 
 
 def _aggregation(name: str, value: object) -> Aggregation:
+    if isinstance(value, pd.NamedAgg) and value == pd.NamedAgg(value.column, value.aggfunc):
+        value = (value.column, value.aggfunc)
     column, how = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
     if not isinstance(how, str | Combiner) or not isinstance(column, str | None):
         raise GraphError(

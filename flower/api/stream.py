@@ -146,7 +146,7 @@ class Stream(Pipeline):
             column_names("rename", tuple(columns.values()), ".rename(old='new')")
             pairs = tuple((columns.get(name, name), name) for name in self.schema.names)
             new = [name for name, _ in pairs]
-            if twice := [name for name in columns.values() if not name or new.count(name) > 1]:
+            if twice := [name for name in columns.values() if new.count(name) > 1]:
                 raise SchemaError(
                     "every column must have a name of its own",
                     got=f"{names_text(twice)} more than once",
@@ -187,13 +187,13 @@ class Stream(Pipeline):
     def map_frames(
         self, fn: Callable[[pd.DataFrame], pd.DataFrame], schema: Mapping[str, object] | pa.Schema | None = None
     ) -> Stream:
-        """Change frames by a function of yours; it gives as many rows as it gets, in their order.
+        """Change frames by a function of yours.
 
         Parameters
         ----------
         fn : callable
-            Takes a DataFrame, which it may change, and gives one. What it gives for a row may not depend on the others:
-            a stream is cut into frames anywhere.
+            Takes a DataFrame, which it may change, and gives one of the same rows or some of them, whose index tells
+            which. What it gives for a row may not depend on the others: a stream is cut into frames anywhere.
         schema : mapping of str to dtype, optional
             The columns it gives. None: ``fn`` is called with a frame without rows to see them.
 

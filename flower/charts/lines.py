@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.models.sources import ColumnDataSource
 from bokeh.plotting import figure
 
-from flower.charts.marks import marks_of
+from flower.charts.marks import F64, marks_of
 from flower.charts.style import INK, REST, canvas, color_of, dash_of, hover, legend
 from flower.model.panes import EARLY, LATE, TIMING
 
@@ -61,10 +62,11 @@ def line(
         # Neither their sum nor their mean is right for every aggregate; a range is.
         rest = marks.frame[(marks.frame["rank"] >= shown) & marks.frame["y"].notna()].groupby("x")["y"]
         low, high = rest.min(), rest.max()
-        band = plot.varea(
-            low.index.to_numpy(np.float64), low.to_numpy(), high.to_numpy(), fill_color=REST, fill_alpha=0.22
-        )
-        entries.append((f"{more:,} more (band)", [band]))
+        parts = np.split(np.arange(len(low)), _gaps(low.index.to_numpy(np.float64), marks.step))
+        around = [(low.iloc[part], high.iloc[part].iloc[::-1]) for part in parts]
+        xs = [[*under.index, *over.index] for under, over in around]
+        ys = [[*under, *over] for under, over in around]
+        entries.append((f"{more:,} more", [plot.patches(xs, ys, fill_color=REST, fill_alpha=0.22, line_color=None)]))
     points: list[GlyphRenderer[Any]] = []
     for rank in reversed(range(shown)):  # the largest on top
         rows = marks.frame[marks.frame["rank"] == rank]
@@ -120,9 +122,13 @@ def _strokes(rows: pd.DataFrame, step: float) -> ColumnDataSource:
     """The line of one key in two columns, settled and provisional, broken where windows are missing."""
     x, y, early = (rows[name].to_numpy() for name in ("x", "y", "timing"))
     early = early == EARLY
-    if step:
-        gaps = np.flatnonzero(np.diff(x) > 1.5 * step) + 1
-        x, y, early = np.insert(x, gaps, x[gaps]), np.insert(y, gaps, np.nan), np.insert(early, gaps, False)
+    gaps = _gaps(x, step)
+    x, y, early = np.insert(x, gaps, x[gaps]), np.insert(y, gaps, np.nan), np.insert(early, gaps, False)
     # A stroke is provisional if one of its two ends is, so the settled neighbours of early points belong to both.
     beside = early | np.append(early[1:], False) | np.insert(early[:-1], 0, False)
     return ColumnDataSource({"x": x, "settled": np.where(early, np.nan, y), "provisional": np.where(beside, y, np.nan)})
+
+
+def _gaps(x: F64, step: float) -> npt.NDArray[np.int64]:
+    """Where windows are missing: the positions after the gaps."""
+    return np.flatnonzero(np.diff(x) > 1.5 * step) + 1 if step else np.empty(0, np.int64)

@@ -23,6 +23,7 @@ TEMPLATE = """\
 {% endblock %}
 {% block postamble %}
     <style>
+      html { overflow-y: scroll; }  /* a scrollbar that comes later would redraw the charts */
       html, body { height: auto; background: #fff; color: #222; }
       body { margin: 0 auto; max-width: 1100px; padding: 24px; font-family: system-ui, "DejaVu Sans", sans-serif; }
       h1 { font-size: 1.35rem; font-weight: 600; margin: 0 0 12px; }

@@ -19,8 +19,8 @@ column                 type                 what it is
 `distance`             int64                miles
 =====================  ===================  ===============================================================
 
-Which event time to choose: by `departure`, the 472 cancelled flights have no event time, and go to ``stream.errors``; by
-`scheduled_departure` they take part. How late the rows are, in minutes behind the newest event time before them:
+Which event time to choose: by `departure`, the 472 cancelled flights have no event time, and go to ``stream.errors``;
+by `scheduled_departure` they take part. How late the rows are, in minutes behind the newest event time before them:
 
 =====================  ====  ====  ====  ====
 bound that keeps        50%   90%   99%  100%

@@ -117,15 +117,18 @@ class Driver:
 
     # -- planning
 
-    def next_epoch(self, *, drain: bool = False) -> EpochPlan | None:
-        """The plan of the next epoch; None if there is nothing to do now."""
+    def next_epoch(self, *, drain: bool = False, force: bool = False) -> EpochPlan | None:
+        """The plan of the next epoch; None if there is nothing to do now, unless ``force`` asks for an empty one.
+
+        ``drain`` ends the input where it is.
+        """
         self.state = discovered(self.job, self.state)
         if self._scripted is not None and not drain:
             return self._scripted_epoch()
         now = max(self.options.clock.now_us(), self.state.now)
         ranges = self._ranges(now - self.started, drain)
         moved = any(r.end > r.start or r.ended != self._ended(r) for r in ranges)
-        if not moved and not drain and not self._ticks:
+        if not moved and not drain and not force and not self._ticks:
             return None
         return EpochPlan(self.state.epoch, now, tuple(ranges))
 

@@ -1,8 +1,7 @@
 """One epoch as a pure function: state and ranges in, state and rows out. Both executors run the parts of it.
 
 The order within an epoch is that of the model: rows are admitted against the watermark they meet, then watermark and
-clock move, then every
-trigger is asked once, then expired windows leave.
+clock move, then every trigger is asked once, then expired windows leave.
 """
 
 from __future__ import annotations

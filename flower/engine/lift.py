@@ -1,7 +1,7 @@
 """Rows into groups: admission against the watermark, windows, keys and partial aggregates, before anything is shuffled.
 
-Everything is arrays; where windows and keys are dense, which is the rule, a group's number is computed and never looked
-up.
+Everything is arrays; where windows and keys are dense, which is the rule, a group's number is computed and never
+looked up.
 """
 
 from __future__ import annotations
@@ -124,8 +124,7 @@ def _grid(windows: Windows) -> tuple[int, int] | None:
 
 
 def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64]:
-    """Number the windows of pairs by end, then start: codes, and start and end of each number (some may have no pair).
-    """
+    """Number the windows of pairs by end, then start: codes, and start and end of each number; some have no pair."""
     if not len(end):
         return end, end, end
     first, last = int(end.min()), int(end.max())

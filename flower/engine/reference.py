@@ -1,7 +1,7 @@
 """The third executor: the same plan and the same epochs, every keyed step computed by the oracle, row by row.
 
-Reading and row-wise steps are those of the engine; watermarks, windows, triggers and panes are the oracle's. Slow, and
-meant for tests.
+Reading and row-wise steps are those of the engine; watermarks, windows, triggers and panes are the oracle's. Slow,
+and meant for tests.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from flower.engine.isolate import isolate
 from flower.errors import DtypeError, FlowerError, SchemaError
 from flower.graph.batch import Batch
 from flower.graph.expressions import Expr, FrameFunction
-from flower.graph.nodes import Assign, Filter, FlatMapRows, MapFrames, Node, Select
+from flower.graph.nodes import Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
 
@@ -36,8 +36,8 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
 
     Parameters
     ----------
-    node : Filter, Select, Assign, MapFrames or FlatMapRows
-        The step; what is before it is not asked.
+    node : Filter, Select, Assign, MapFrames, FlatMapRows or Concat
+        The step; a concat puts the columns of one part into the order of the whole; what is before it is not asked.
     batch : Batch
         Rows with the columns of the step's input.
     step : str
@@ -58,16 +58,19 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             result = batch.filter(mask)
         case Filter(predicate=FrameFunction() as function):
             result = _filtered(function, batch, errors)
-        case Select(columns=columns):
-            result = batch.with_rows(_selected(batch.rows, columns))
-        case Assign(columns=columns):
+        case Select(columns=pairs):
+            result = batch.with_rows(_selected(batch.rows, pairs))
+        case Assign(columns=values):
             result = batch
-            for name, value in columns:
+            for name, value in values:
                 result = _assigned(node, name, value, result, errors)
         case MapFrames():
             result = _mapped(node, batch, errors)
         case FlatMapRows():
             result = _flat_mapped(node, batch, errors)
+        case Concat():
+            ordered = [batch.rows.column(name) for name in node.schema.names]
+            result = batch.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
         case _:
             raise TypeError(f"not a stateless step: {node!r}")
     return result, errors.rows()

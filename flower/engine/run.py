@@ -48,6 +48,7 @@ class Run:
         self._state: State = "running"
         self._error: BaseException | None = None
         self._steps = 0
+        self._parked = False
         self._drain = False
         self._done = threading.Event()
         self._driver.open()
@@ -128,26 +129,31 @@ class Run:
     # -- what it can be told
 
     def pause(self) -> Run:
-        """Stop after the current epoch, until `resume` or `step`."""
-        return self._tell(lambda: self._to("paused", {"running"}))
+        """Stop after the current epoch, and wait for it, until `resume` or `step`."""
+        self._tell(lambda: self._to("paused", {"running"}))
+        return self._wait_until_parked()
 
     def resume(self) -> Run:
         """Go on after `pause`."""
         return self._tell(lambda: self._to("running", {"paused"}))
 
     def step(self, n: int = 1) -> Run:
-        """Run ``n`` epochs of a paused run, and wait for them."""
+        """Run ``n`` epochs of a paused run, empty ones where no rows are there, and wait for them.
+
+        Raises
+        ------
+        RunError
+            If the run is not paused.
+        """
         if self._state != "paused":
             raise RunError("step() needs a paused run", got=self._state, hint="call .pause() first")
-        target = self._driver.metrics.epochs + n
 
         def more() -> None:
             self._steps += n
+            self._parked = False
 
         self._tell(more)
-        with self._driver.changed:
-            self._driver.changed.wait_for(lambda: self._driver.metrics.epochs >= target or self._done.is_set())
-        return self
+        return self._wait_until_parked()
 
     def stop(self) -> Run:
         """Stop after the current epoch, and wait for it; windows that are open stay so."""
@@ -191,6 +197,11 @@ class Run:
             raise self._error
         return self
 
+    def _wait_until_parked(self) -> Run:
+        with self._driver.changed:
+            self._driver.changed.wait_for(lambda: self._parked or self._state != "paused" or self._done.is_set())
+        return self
+
     def _to(self, state: State, before: set[str]) -> None:
         if self._state in before:
             self._state = state
@@ -207,7 +218,7 @@ class Run:
         driver = self._driver
         try:
             while self._may_go_on():
-                epoch = driver.next_epoch(drain=self._drain)
+                epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0)
                 if epoch is not None:
                     driver.run(epoch)
                     self._steps = max(0, self._steps - 1)
@@ -234,7 +245,10 @@ class Run:
     def _may_go_on(self) -> bool:
         with self._driver.changed:
             while self._state == "paused" and not self._steps:
+                self._parked = True
+                self._driver.changed.notify_all()
                 self._driver.changed.wait()
+            self._parked = False
         return self._state in ("running", "paused")
 
 

@@ -2,8 +2,8 @@
 side.
 
 State is a handful of runs of geometrically growing size, an LSM tree. What the watermark passes is at the front of
-every run, so firing and
-expiry cut slices off and never search. A run is its own index: a key of a window is found by binary search.
+every run, so firing and expiry cut slices off and never search. A run is its own index: a key of a window is found by
+binary search.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def merge(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run:
     Parameters
     ----------
     newest_wins : bool
-        True where runs hold whole records of their groups, so that a newer one replaces an older; False where they hold
-        partial aggregates that add up.
+        True where runs hold whole records of their groups, so that a newer one replaces an older; False where they
+        hold partial aggregates that add up.
     """
     if len(runs) == 1:
         return runs[0]
@@ -130,21 +130,16 @@ def compacted(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> tuple[Run,
 def find(run: Run, wanted: Run, exact: bool) -> I64:
     """Per group of ``wanted``, where ``run`` has it; -1: it has not."""
     _, _, (mine, theirs) = _numbered((run, wanted))
-    at = np.searchsorted(mine, theirs)
-    at_clipped = np.minimum(at, len(mine) - 1)
-    present = mine[at_clipped] == theirs if len(mine) else np.zeros(len(theirs), np.bool_)
-    low = np.where(present, run.offsets[:-1][at_clipped], 0)
-    high = np.where(present, run.offsets[1:][at_clipped], 0)
-    lows, highs = wanted.spread(low), wanted.spread(high)
-    hashes = wanted.groups.hash
-    here = run.groups.hash
-    bound = highs.copy()
-    place = lows
-    while (open_ := place < bound).any():
-        middle = (place + bound) >> 1
-        less = open_ & (here[np.minimum(middle, len(here) - 1)] < hashes)
-        place = np.where(less, middle + 1, place)
-        bound = np.where(open_ & ~less, middle, bound)
+    hashes, here = wanted.groups.hash, run.groups.hash
+    place = np.zeros(len(hashes), np.int64)
+    highs = np.zeros(len(hashes), np.int64)
+    _, in_mine, in_theirs = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+    # One search a window that both have: its needles are sorted, so it finds each near the one before, in cache.
+    for i, j in zip(in_mine.tolist(), in_theirs.tolist(), strict=True):
+        low, high = int(run.offsets[i]), int(run.offsets[i + 1])
+        needles = slice(int(wanted.offsets[j]), int(wanted.offsets[j + 1]))
+        place[needles] = low + np.searchsorted(here[low:high], hashes[needles])
+        highs[needles] = high
     found = np.full(len(hashes), -1)
     asking = np.arange(len(hashes))
     while len(asking):

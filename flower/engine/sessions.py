@@ -1,9 +1,8 @@
 """Windows that merge: the sessions of a step, and one epoch of them.
 
 Sessions of a key never overlap. New ones are laid over the old ones of the same keys: sorted by key and start, a
-session begins where a start is not
-before every end so far. As old and new are free of overlaps among themselves, the greatest end so far is that of the
-last old or the last new one.
+session begins where a start is not before every end so far. As old and new are free of overlaps among themselves, the
+greatest end so far is that of the last old or the last new one.
 """
 
 from __future__ import annotations

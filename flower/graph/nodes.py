@@ -217,7 +217,8 @@ class Select(Step):
 
     def _schema(self) -> pa.Schema:
         before = self.input.schema
-        return pa.schema([column_of(before, old).with_name(new) for new, old in self.columns])
+        require_columns(before, [old for _, old in self.columns])
+        return pa.schema([before.field(old).with_name(new) for new, old in self.columns])
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +240,7 @@ class Assign(Step):
 
 @dataclass(frozen=True, eq=False)
 class MapFrames(Step):
-    """``fn(frame) -> frame`` on frames of any number of rows: as many rows out as in, with the columns ``output``."""
+    """``fn(frame) -> frame`` on frames of any number of rows: some of its rows, with the columns ``output``."""
 
     fn: FrameFunction
     output: pa.Schema
@@ -338,6 +339,13 @@ class Aggregate(Step):
     def _schema(self) -> pa.Schema:
         before = self.input.schema
         keys = [column_of(before, key) for key in self.keys]
+        for key in keys:
+            if pa.types.is_nested(key.type):
+                raise DtypeError(
+                    "a key must be a number, text, a bool, a time or a duration",
+                    got=f"column {key.name!r} of {dtype_name(key)}",
+                    hint="group by other columns",
+                )
         results = []
         for each in self.aggregations:
             taken = None if each.column is None else column_of(before, each.column)

@@ -91,7 +91,7 @@ class Consumer:
     kind : {"aggregate", "output"}
         A keyed step, or rows that leave the pipeline: to a sink, if ``node`` is a `Write`, else to whoever asked.
     step : str
-        The name of the step.
+        The name of the step, as it was written.
     node : Node
         The step.
     stage : int or None
@@ -150,7 +150,7 @@ def plan(outputs: Sequence[Node]) -> Plan:
     """
     logical = named(outputs)
     optimized, applications = optimize(logical)
-    stages, consumers, ports = physical(optimized)
+    stages, consumers, ports = physical(optimized, tuple(_name(node) for node in logical))
     return Plan(logical, optimized, applications, stages, consumers, ports)
 
 
@@ -160,8 +160,13 @@ def named(outputs: Sequence[Node]) -> tuple[Node, ...]:
     return rebuilt(outputs, lambda node, inputs: replace(node.with_inputs(inputs), name=names[node]))
 
 
-def physical(outputs: Sequence[Node]) -> tuple[tuple[Stage, ...], tuple[Consumer, ...], tuple[int, ...]]:
-    """Stages, consumers and the consumer of each of ``outputs``, whose steps all carry names."""
+def physical(
+    outputs: Sequence[Node], names: Sequence[str]
+) -> tuple[tuple[Stage, ...], tuple[Consumer, ...], tuple[int, ...]]:
+    """Stages, consumers and the consumer of each of ``outputs``, whose steps all carry names.
+
+    ``names`` are those of the outputs as they were written: rules may have put other steps last.
+    """
     stages: list[_Stage] = []
     consumers: list[Consumer] = []
     places: dict[Node, list[tuple[_Stage, int]]] = {}  # the slots that hold a node's rows
@@ -170,8 +175,8 @@ def physical(outputs: Sequence[Node]) -> tuple[tuple[Stage, ...], tuple[Consumer
         stages.append(_Stage(len(stages), origin, tuple(sorted(inputs))))
         return stages[-1]
 
-    def consume(kind: Literal["aggregate", "output"], node: Node, rows: Node, stage: int | None) -> int:
-        consumers.append(Consumer(kind, _name(node), node, stage))
+    def consume(kind: Literal["aggregate", "output"], step: str, node: Node, rows: Node, stage: int | None) -> int:
+        consumers.append(Consumer(kind, step, node, stage))
         for place, slot in places[rows]:
             place.deliveries.append(Delivery(slot, len(consumers) - 1))
         return len(consumers) - 1
@@ -182,7 +187,7 @@ def physical(outputs: Sequence[Node]) -> tuple[tuple[Stage, ...], tuple[Consumer
                 places[node] = [(begin(node, set()), 0)]
             case Aggregate():
                 stage = begin(node, {place.index for place, _ in places[node.input]})
-                stage.port = consume("aggregate", node, node.input, stage.index)
+                stage.port = consume("aggregate", _name(node), node, node.input, stage.index)
                 places[node] = [(stage, 0)]
             case Dropped():
                 places[node] = [(begin(node, {place.index for place, _ in places[node.of]}), 0)]
@@ -202,11 +207,11 @@ def physical(outputs: Sequence[Node]) -> tuple[tuple[Stage, ...], tuple[Consumer
             case _:
                 places[node] = [(stage, stage.run(node, slot)) for stage, slot in places[node.inputs[0]]]
 
-    ports: dict[Node, int] = {}
-    for node in outputs:
-        if node not in ports:
-            ports[node] = consume("output", node, node, None)
-    return tuple(stage.done() for stage in stages), tuple(consumers), tuple(ports[node] for node in outputs)
+    ports: dict[str, int] = {}
+    for name, node in zip(names, outputs, strict=True):
+        if name not in ports:
+            ports[name] = consume("output", name, node, node, None)
+    return tuple(stage.done() for stage in stages), tuple(consumers), tuple(ports[name] for name in names)
 
 
 class _Stage:

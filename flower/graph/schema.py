@@ -189,7 +189,7 @@ def names_text(names: Iterable[str], limit: int = 20) -> str:
     "'a', 'b' and 1 more"
     """
     listed = list(names)
-    text = ", ".join(repr(name) for name in listed[:limit])
+    text = ", ".join(repr(name[:60]) for name in listed[:limit])
     return text if len(listed) <= limit else f"{text} and {len(listed) - limit} more"
 
 

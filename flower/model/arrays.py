@@ -1,15 +1,14 @@
 """Columns of state: NumPy arrays for numbers, Arrow arrays for everything else, and the few operations both share.
 
 Reductions by group scatter with ``ufunc.at``: NumPy 2's indexed loops take 1.7-1.9 ns a row for int64 (one million
-rows, 100,000
-groups), where sorting the codes takes 60 ns a row and Arrow's hash aggregation 11; ``bincount`` is no faster and rounds
-large integers.
+rows, 100,000 groups), where sorting the codes takes 60 ns a row and Arrow's hash aggregation 11; ``bincount`` is no
+faster and rounds large integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt

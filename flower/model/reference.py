@@ -343,7 +343,9 @@ class KeyedOracle:
                 if row.met >= self._expiry(window):
                     counts["dropped"] += 1
                     ends = {"window_start": _shown(window[0]), "window_end": _shown(window[1])}
-                    dropped.append({**row.values, **ends, "reason": "expired", "watermark": _shown(row.met)})
+                    dropped.append(
+                        {**row.values, **ends, "reason": "the window had expired", "watermark": _shown(row.met)}
+                    )
                     continue
                 counts["late" if row.met >= window[1] else "on_time"] += 1
                 key = tuple(None if _missing(row.values[name]) else row.values[name] for name in self.keys)

@@ -136,8 +136,7 @@ def _observe(estimate: Estimate, time: I64, now: int, bound: int) -> tuple[I64, 
     last = int(newest[-1])
     # What comes below the range, `MIN_TIME` included, stays at the start of time.
     met = np.where(newest[:-1] < MIN_TIME + bound, MIN_TIME, newest[:-1] - bound)
-    watermark = max(estimate.watermark, later_by(last, -bound))
-    return np.maximum(met, estimate.watermark), Estimate(watermark, last, now)
+    return met, Estimate(later_by(last, -bound), last, now)
 
 
 def combined(estimates: Sequence[Estimate], ended: Sequence[bool], policy: WatermarkPolicy, now: int) -> int:

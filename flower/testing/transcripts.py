@@ -210,7 +210,7 @@ class _Play:
         row = self._row(pair["row"])
         row[_TIME] = _us(row[_TIME])
         start, end = _window(pair["window"])
-        met = {"reason": "expired", "watermark": _us(pair["watermark"])}
+        met = {"reason": "the window had expired", "watermark": _us(pair["watermark"])}
         return {**row, WINDOW_START: start, WINDOW_END: end, **met}
 
     # What comes

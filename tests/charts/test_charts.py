@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bokeh.models import DatetimeAxis, HoverTool
-from bokeh.models.glyphs import Line, Quad, Scatter, VArea
+from bokeh.models.glyphs import Line, Patches, Quad, Scatter
 
 from flower.charts import Chart, bar, line, save
 from flower.errors import ColumnError, DtypeError, FlowerError
@@ -90,17 +90,22 @@ def test_sessions_have_no_missing_windows():
 def test_keys_beyond_the_limit_are_a_band_from_lowest_to_highest_and_the_legend_says_so():
     rows = [(f"k{i}", hour, 10 * i + hour, "on_time") for i in range(5) for hour in range(2)]
     plot = line(panes(rows), x="window_end", y="n", by="k", keys=2)
-    assert entries(plot) == ["k4", "k3", "3 more (band)"]
-    (band,) = drawn(plot, VArea)
-    assert list(band["y1"]) == [0, 1]
-    assert list(band["y2"]) == [20, 21]
-    assert "3 more keys" in notes(plot)
+    assert entries(plot) == ["k4", "k3", "3 more"]
+    (band,) = drawn(plot, Patches)
+    assert [list(ys) for ys in band["ys"]] == [[0, 1, 21, 20]]
+    assert "grey band: 3 more keys" in notes(plot)
+
+
+def test_the_band_is_broken_where_windows_are_missing():
+    rows = [("a", hour, 100, "on_time") for hour in range(5)] + [("b", hour, hour, "on_time") for hour in (0, 1, 3, 4)]
+    (band,) = drawn(line(panes(rows), x="window_end", y="n", by="k", keys=1), Patches)
+    assert [list(ys) for ys in band["ys"]] == [[0, 1, 1, 0], [3, 4, 4, 3]]
 
 
 def test_named_keys_keep_their_order_and_colour_whatever_their_size():
     rows = [("a", 0, 1, "on_time"), ("b", 0, 5, "on_time"), ("c", 0, 9, "on_time")]
     several = line(panes(rows), x="window_end", y="n", by="k", keys=["a", "gone", "b"])
-    assert entries(several) == ["a", "gone", "b", "1 more (band)"]
+    assert entries(several) == ["a", "gone", "b", "1 more"]
     other = bar(panes(rows[:2]), x="window_end", y="n", by="k", keys=["a", "gone", "b"])
 
     def colours(plot):

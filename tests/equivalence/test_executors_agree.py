@@ -1,4 +1,4 @@
-"""Random pipelines over random disordered input: the embedded executor and the oracle give the same panes, drops and views."""
+"""Random pipelines over random disordered input: the embedded executor and the oracle give the same panes and drops."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def scripted(script: Any) -> TestStream:
     return stream.end() if ends else stream
 
 
-parts = st.none() | st.integers(1, 3).map(fl.AfterCount) | st.sampled_from(["0s", "1s", "3s"]).map(fl.AfterProcessingTime)
+delays = st.sampled_from(["0s", "1s", "3s"])
+parts = st.none() | st.integers(1, 3).map(fl.AfterCount) | delays.map(fl.AfterProcessingTime)
 windows = st.sampled_from(
     [
         fl.FixedWindows("4s"),
@@ -89,7 +90,12 @@ steps = st.lists(
 def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:
     grouped = stream.groupby(*by) if by else stream
     return grouped.agg(
-        total=("n", "sum"), mean=("v", "mean"), low=("i", "min"), first=("k", "first"), rows="count", kinds=("k", "nunique")
+        total=("n", "sum"),
+        mean=("v", "mean"),
+        low=("i", "min"),
+        first=("k", "first"),
+        rows="count",
+        kinds=("k", "nunique"),
     )
 
 

@@ -39,6 +39,8 @@ def test_every_value_comes_back_from_its_repr(value):
         "FixedWindows",
         "FixedWindows('1h').assign",
         "FixedWindows(__import__('os').getcwd())",
+        "eval('1')",
+        "FixedWindows(str('1h'))",
         "(lambda: FixedWindows('1h'))()",
         "FixedWindows(*['1h'])",
         "FixedWindows(**{'size': '1h'})",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flower.errors import DurationError, TriggerError
+from flower.model.canonical import value_of
 from flower.model.time import MAX_TIME
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
 
@@ -59,5 +60,5 @@ def test_triggers_are_values_whose_repr_is_their_source():
         "AfterWatermark(early=AfterProcessingTime('1s'), late=AfterCount(1))",
         "AfterWatermark(late=AfterProcessingTime())",
     ):
-        assert repr(eval(text)) == text
-        assert eval(text) == eval(text)
+        assert repr(value_of(text)) == text
+        assert value_of(text) == value_of(text)

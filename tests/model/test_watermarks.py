@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flower.errors import DurationError
+from flower.model.canonical import value_of
 from flower.model.reference import WatermarkOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import BoundedDisorder, Estimate, Monotonic, combined, elsewhere
@@ -142,8 +143,8 @@ def test_policies_are_values_whose_repr_is_their_source():
         "Monotonic(idle='1min')",
         "ManualWatermark()",
     ):
-        assert repr(eval(text)) == text
-        assert eval(text) == eval(text)
+        assert repr(value_of(text)) == text
+        assert value_of(text) == value_of(text)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flower.errors import DurationError, WindowError
+from flower.model.canonical import value_of
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
@@ -117,10 +118,10 @@ def test_windows_are_values_whose_repr_is_their_source():
         "Sessions('30min')",
         "GlobalWindows()",
     ):
-        windows = eval(text)
+        windows = value_of(text)
         assert repr(windows) == text
         assert pickle.loads(pickle.dumps(windows)) == windows
-        assert hash(windows) == hash(eval(text))
+        assert hash(windows) == hash(value_of(text))
 
 
 def test_offsets_a_whole_size_apart_give_equal_windows():

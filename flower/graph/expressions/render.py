@@ -36,7 +36,7 @@ def render(expression: Expr) -> str:
 
 def name_text(name: str) -> str:
     """A column's name as an expression writes it: in backquotes if it would not be read as a name."""
-    if _PLAIN.fullmatch(name) and not keyword.iskeyword(name) and not name.startswith("__"):
+    if _PLAIN.fullmatch(name) and name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__"):
         return name
     return "`" + name.replace("`", "``") + "`"
 

@@ -171,11 +171,13 @@ def _mask(text: str) -> _Masked:
 
 def _mask_name(masked: _Masked, text: str, at: int, token: str, following: str) -> None:
     if following in ("'", '"') and following and not keyword.iskeyword(token):
-        raise _error(text, at, f"quoted text cannot have the prefix `{token}`", "write it in plain quotes")
+        raise _error(text, at, f"quoted text cannot have the prefix `{token[:20]}`", "write it in plain quotes")
     if token in _KEYWORDS:
         masked.add(f" {token} ", at)
     elif keyword.iskeyword(token):
         raise _error(text, at, f"an expression cannot have `{token}`", _HINTS.get(token, _allowed()))
+    elif not token.isidentifier():
+        raise _error(text, at, f"an expression cannot have the name `{token[:50]}`", "put it in backquotes")
     elif token.startswith("__"):
         raise _error(
             text, at, "a name that starts with two underscores is no column", "if it is one, write it in backquotes"
@@ -294,7 +296,7 @@ class _Reader:
     def call(self, node: ast.Call, depth: int) -> Expr:
         kind, name = self.masked.names.get(node.func.id, ("", "")) if isinstance(node.func, ast.Name) else ("", "")
         if kind != "name" or name not in FUNCTIONS:
-            called = f"`{name}`" if kind == "name" else "this"
+            called = f"`{name[:50]}`" if kind == "name" else "this"
             raise self.error(node, f"an expression cannot call {called}", f"the functions are {', '.join(FUNCTIONS)}")
         function = FUNCTIONS[name]
         count = len(node.args)

@@ -49,7 +49,7 @@ def traced(expression: Expression) -> Expr:
         raise
     except Exception as error:
         raise ExpressionError(
-            f"`{expression}` must be an expression that Flower knows",
+            f"`{str(expression)[:80]}` must be an expression that Flower knows",
             got=f"{type(error).__name__}: {error}",
             hint=_REMEDY,
         ) from error
@@ -100,6 +100,8 @@ def literal(value: object) -> Literal:
     ExpressionError
         If it is no plain value.
     """
+    if isinstance(value, np.ndarray) and value.ndim == 0:  # what NumPy makes of a scalar on the left
+        value = value[()]
     if isinstance(value, (pd.Timestamp, dt.datetime, np.datetime64)) and not pd.isna(value):
         return Literal(pd.Timestamp(value).isoformat())
     if isinstance(value, (pd.Timedelta, dt.timedelta, np.timedelta64)) and not pd.isna(value):

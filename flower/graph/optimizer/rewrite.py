@@ -26,8 +26,10 @@ def substituted(outputs: tuple[Node, ...], replacements: Mapping[Node, Node]) ->
 
     def make(node: Node) -> Node:
         if node not in made:
-            new = replacements.get(node, node)
-            made[node] = new.with_inputs(tuple(make(each) for each in new.inputs))
+            # A replacement may contain the node itself, which there stays what it is.
+            made[node] = node.with_inputs(tuple(make(each) for each in node.inputs))
+            if node in replacements:
+                made[node] = make(replacements[node])
         return made[node]
 
     return tuple(make(node) for node in outputs)

@@ -29,15 +29,14 @@ def renamed(expression: Expr, names: Mapping[str, str]) -> Expr:
         return Column(names[expression.name])
     if isinstance(expression, Literal):
         return expression
-    assert dataclasses.is_dataclass(expression)
-    changed = {}
-    for each in dataclasses.fields(expression):
+    changed: dict[str, object] = {}
+    for each in dataclasses.fields(expression):  # type: ignore[arg-type]
         value = getattr(expression, each.name)
         if isinstance(value, Expr):
             changed[each.name] = renamed(value, names)
         elif isinstance(value, tuple):
             changed[each.name] = tuple(renamed(item, names) for item in value)
-    return dataclasses.replace(expression, **changed)
+    return dataclasses.replace(expression, **changed)  # type: ignore[type-var]
 
 
 def total(expression: Expr, schema: pa.Schema) -> bool:
@@ -66,4 +65,4 @@ def _total(expression: Expr, schema: pa.Schema) -> bool:
 
 def _unbounded(t: pa.DataType) -> bool:
     """Whether no value is out of its range."""
-    return pa.types.is_floating(t) or pa.types.is_large_string(t) or pa.types.is_boolean(t)
+    return bool(pa.types.is_floating(t) or pa.types.is_large_string(t) or pa.types.is_boolean(t))

@@ -1,9 +1,8 @@
 """What a combiner is: the law of one aggregate, for any number of groups at once.
 
 A combiner is Beam's CombineFn over columns (create, add, merge, extract accumulators), and the vectorised form of the
-paper's commutative and associative
-aggregation (Akidau et al., 2015, section 2.2): what is added to a group may come in any order and in any number of
-partial states.
+paper's commutative and associative aggregation (Akidau et al., 2015, section 2.2): what is added to a group may come
+in any order and in any number of partial states.
 """
 
 from __future__ import annotations
@@ -35,8 +34,7 @@ class Combiner(ABC):
     """An aggregate as columns of state, one row a group.
 
     ``state`` arguments of `add` and `merge` are the caller's own and may be changed in place; the result is what
-    counts.
-    Missing values are skipped, as pandas does.
+    counts. Missing values are skipped, as pandas does.
     """
 
     name: ClassVar[str]

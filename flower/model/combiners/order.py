@@ -22,10 +22,6 @@ class Edge(Combiner):
     def name(self) -> str:  # type: ignore[override]
         return "first" if self.first else "last"
 
-    @property
-    def combines(self) -> str:  # type: ignore[override]
-        return self.name
-
     def schema(self, column: pa.Field | None) -> pa.Field:
         assert column is not None
         return pa.field("", column.type, nullable=True)

@@ -1,0 +1,73 @@
+"""``python tests/benchmarks [NAME ...]``, or ``make bench``: measure, print, and keep the figures as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from harness import CACHE, Benchmark, child, machine, run, table
+
+BENCHMARKS = [
+    Benchmark(
+        "import",
+        {"import flower": "imports:import_flower", "import pandas": "imports:import_pandas"},
+        repeat=9,
+        limit_seconds=0.15,
+        minus="import pandas",
+    ),
+    Benchmark("first-pane-flights", {"flower run": "first_pane:of_flights"}, limit_seconds=1.0),
+    Benchmark("first-pane-w1", {"flower run": "first_pane:of_w1"}, limit_seconds=1.0),
+    Benchmark(
+        "w1",
+        {
+            "flower run": "w1:flower_run",
+            "flower collect": "w1:flower_collect",
+            "polars streaming": "w1:polars_streaming",
+            "pandas": "w1:pandas_one_shot",
+        },
+        rows=10_000_000,
+    ),
+    Benchmark(
+        "live-keys",
+        {"10,000,000 keys": "live_keys:many_default", "10,000 keys": "live_keys:few_default"},
+        rows=10_000,
+        repeat=3,
+    ),
+    Benchmark(
+        "live-keys-early",
+        {"10,000,000 keys": "live_keys:many_early", "10,000 keys": "live_keys:few_early"},
+        rows=10_000,
+        repeat=3,
+    ),
+]
+
+
+def main() -> int:
+    """Run the benchmarks named, all if none is; 1 if a limit is exceeded."""
+    parser = argparse.ArgumentParser(prog="python tests/benchmarks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(each.name for each in BENCHMARKS)}")
+    parser.add_argument("--repeat", type=int, help="rounds that count, instead of each benchmark's own")
+    parser.add_argument("--json", type=Path, default=CACHE / "figures.json", help="where to keep the figures")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(options.child)
+        return 0
+    known = {each.name: each for each in BENCHMARKS}
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+    reports = []
+    for name in options.names or known:
+        report = run(known[name], options.repeat or known[name].repeat)
+        print(table(report), end="\n\n", flush=True)
+        reports.append(report)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"machine": machine(), "benchmarks": reports}, indent=1))
+    print(f"figures: {options.json}")
+    return 0 if all(report["within"] for report in reports) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

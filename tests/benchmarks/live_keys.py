@@ -1,0 +1,88 @@
+"""What an epoch costs as the state grows: the same rows into ten thousand and into ten million live keys.
+
+The seconds are the median epoch's, the CPU seconds those of all epochs, merges of runs included.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import numpy as np
+import pyarrow as pa
+from harness import record
+
+from flower.engine.aggregates import Aggregates
+from flower.engine.groups import Law
+from flower.engine.keyed import Keyed
+from flower.engine.lift import lift
+from flower.engine.state import KeyedState, advance, empty
+from flower.graph.batch import Batch, constant
+from flower.model.combiners import combiner_of
+from flower.model.panes import pane_schema
+from flower.model.time import MAX_TIME, MIN_TIME
+from flower.model.triggers import AfterCount, AfterWatermark
+from flower.model.windowing import Windowing
+from flower.model.windows import FixedWindows
+
+ROWS, EPOCHS = 10_000, 100
+KEY = pa.field("key", pa.int64(), nullable=False)
+VALUE = pa.field("value", pa.int64(), nullable=False)
+
+
+def _step(early: bool) -> Keyed:
+    trigger = AfterWatermark(early=AfterCount(1)) if early else AfterWatermark()
+    windowing = Windowing.make(FixedWindows("1h"), trigger=trigger)
+    total = combiner_of("sum")
+    law = Law(Aggregates((("total", total, "value"),), (VALUE,)), True, None, False)
+    result = total.schema(VALUE).with_name("total")
+    return Keyed("agg-1", ("key",), windowing, law, pane_schema([KEY], [result], windowing), pa.schema([KEY, VALUE]))
+
+
+def _epoch(state: KeyedState, step: Keyed, keys: np.ndarray, now: int) -> tuple[KeyedState, int]:
+    n = len(keys)
+    rows = pa.RecordBatch.from_arrays([pa.array(keys), pa.array(np.ones(n, np.int64))], schema=pa.schema([KEY, VALUE]))
+    batch = Batch(rows, constant(0, n), constant(MIN_TIME, n), constant(0, n), np.arange(n))
+    lifted = lift(batch, step, watermark=MIN_TIME, elsewhere=MAX_TIME, now=now)
+    state, panes, _ = advance(state, [lifted.groups], step, MIN_TIME, now)
+    return state, len(panes)
+
+
+def _measured(live: int, early: bool) -> str:
+    step = _step(early)
+    state = empty(step)
+    for low in range(0, live, 1_000_000):
+        state, _ = _epoch(state, step, np.arange(low, min(low + 1_000_000, live)), 0)
+    random = np.random.default_rng(0)
+    epochs = [random.integers(0, live, ROWS) for _ in range(EPOCHS)]
+    if live == 10_000:
+        # As many groups touched an epoch as of ten million keys, so that only the state's size differs.
+        epochs = [random.permutation(live) for _ in range(EPOCHS)]
+    panes, seconds = 0, []
+    for number, keys in enumerate(epochs):
+        began = time.perf_counter()
+        state, fired = _epoch(state, step, keys, number + 1)
+        seconds.append(time.perf_counter() - began)
+        panes += fired
+    record(statistics.median(seconds), sum(seconds))
+    return "fired" if panes else "held"
+
+
+def few_default() -> str:
+    """Ten thousand live keys, default trigger."""
+    return _measured(10_000, early=False)
+
+
+def many_default() -> str:
+    """Ten million live keys, default trigger."""
+    return _measured(10_000_000, early=False)
+
+
+def few_early() -> str:
+    """Ten thousand live keys, a pane for every group touched."""
+    return _measured(10_000, early=True)
+
+
+def many_early() -> str:
+    """Ten million live keys, a pane for every group touched."""
+    return _measured(10_000_000, early=True)
