@@ -176,8 +176,7 @@ class ParquetSource:
     def _decode(self, group: _Group, schema: pa.Schema) -> pa.Table:
         import pyarrow.parquet as pq
 
-        # If the file has none of the columns, one that it has counts the rows.
-        wanted = [name for name in schema.names if name in group.names] or list(group.names[:1])
+        wanted = [name for name in schema.names if name in group.names]
         try:
             with pq.ParquetFile(group.file.path, metadata=group.footer) as file:
                 table = file.read_row_group(group.index, columns=wanted)
@@ -185,7 +184,6 @@ class ParquetSource:
             group.file.check(self.label)
             return _lost(group, schema, error)
         added = added_columns(group.names, self.schema) if self._whole else []
-        table = table.select([name for name in schema.names if name in group.names] or wanted)
         return checked(table, schema, [added_note(f"{self.label}: {group.file.path!r}", added)] if added else [])
 
 
