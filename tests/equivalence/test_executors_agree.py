@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Rows, tables
@@ -187,6 +189,19 @@ class Ticking:
         return self.now
 
 
+class Slow(Rows):
+    """Rows that appear with time, so that a partition may fall silent, be set aside, and come back late."""
+
+    def __init__(self, *tables: pa.Table, pauses: list[int]) -> None:
+        super().__init__(*tables)
+        self.pauses = pauses
+
+    def latest(self, partition: int, position: int, limit_rows: int, elapsed_us: int) -> int:
+        waits = [self.pauses[(partition + i) % len(self.pauses)] for i in range(len(self.tables[partition]))]
+        there = sum(1 for until in itertools.accumulate(waits) if until * 1_000_000 <= elapsed_us)
+        return max(position, min(there, super().latest(partition, position, limit_rows, elapsed_us)))
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(tables(), min_size=1, max_size=3),
@@ -196,16 +211,19 @@ class Ticking:
     parts,
     st.sampled_from([fl.FixedWindows("4s"), fl.Sessions("2s")]),
     st.integers(1, 7),
+    st.lists(st.integers(0, 4), min_size=1, max_size=5),
 )
 def test_partitions_of_any_length_meet_each_others_watermarks(
-    parts_of: Any, more: Any, bound: str, idle: str | None, early: Any, where: Any, epoch_rows: int
+    parts_of: Any, more: Any, bound: str, idle: str | None, early: Any, where: Any, epoch_rows: int, pauses: list[int]
 ) -> None:
     policy = fl.BoundedDisorder(bound, idle=idle)
-    streams = [fl.Stream(Read(Rows(*each), "t", "UTC", None, policy)) for each in (parts_of, more) if each]
+    streams = [
+        fl.Stream(Read(Slow(*each, pauses=pauses), "t", "UTC", None, policy)) for each in (parts_of, more) if each
+    ]
     trigger = fl.AfterWatermark(early=early)
     panes = fl.concat(*streams).window(where, trigger=trigger).groupby("k").agg(rows="count", first=("n", "first"))
     for stream in (panes, panes.dropped):
-        driver = Driver([stream.node], Options.make(epoch_rows=epoch_rows, clock=Ticking()))
+        driver = Driver([stream.node], Options.make(epoch_rows=epoch_rows, clock=Ticking(), latency="1ms"))
         driver.drive()
         (ours,) = driver.results.values()
         pd.testing.assert_frame_equal(canonical(ours.panes()), canonical(replayed(driver).panes()))
