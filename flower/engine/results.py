@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from typing import cast
 
@@ -53,6 +54,12 @@ class Results:
         if self._seen > 2 * self._compact + 100_000:
             self._view = [self._viewed()]
             self._seen = self._compact = len(self._view[0])
+
+    def snapshot(self) -> Results:
+        """The same rows as of now, so that a person may look at them while others are added."""
+        same = copy.copy(self)
+        same._log, same._view = deque(self._log), list(self._view)
+        return same
 
     def _viewed(self) -> pa.RecordBatch:
         assert self._panes is not None
