@@ -51,7 +51,7 @@ class Results:
             return
         self._view.append(rows)
         self._seen += len(rows)
-        if self._seen > 2 * self._compact + 100_000:
+        if self._seen > 2 * self._compact + self._kept_rows:
             self._view = [self._viewed()]
             self._seen = self._compact = len(self._view[0])
 
