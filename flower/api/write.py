@@ -63,7 +63,10 @@ class Write:
         from flower.io.parquet_sink import ParquetSink
 
         with step_errors(self._stream.node, WriteNode.verb):
-            return self._to(ParquetSink(path, if_exists=if_exists), Call.of("write.parquet", self.parquet, (path,), {"if_exists": if_exists}))
+            return self._to(
+                ParquetSink(path, if_exists=if_exists),
+                Call.of("write.parquet", self.parquet, (path,), {"if_exists": if_exists}),
+            )
 
     def json_lines(self, path: str | os.PathLike[str], *, if_exists: IfExists = "error") -> Written:
         r"""Write a directory of text files with a JSON object a line, one file for every epoch that has rows.
@@ -95,7 +98,10 @@ class Write:
         from flower.io.json_sink import JsonLinesSink
 
         with step_errors(self._stream.node, WriteNode.verb):
-            return self._to(JsonLinesSink(path, if_exists=if_exists), Call.of("write.json_lines", self.json_lines, (path,), {"if_exists": if_exists}))
+            return self._to(
+                JsonLinesSink(path, if_exists=if_exists),
+                Call.of("write.json_lines", self.json_lines, (path,), {"if_exists": if_exists}),
+            )
 
     def foreach(self, fn: Callable[[pd.DataFrame], object]) -> Written:
         """Call ``fn(frame)`` with the rows of every epoch that has some, in order.

@@ -129,7 +129,7 @@ class Node:
         return type(self) is type(other) and self._hash == other._hash and self._content == other._content
 
     def __getstate__(self) -> dict[str, Any]:
-        # What is cached stays behind: hashes differ between processes. So does the call, which holds what a person gave.
+        # What is cached stays behind: hashes differ between processes. So does the call, which may hold anything.
         return {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "call"}
 
 
