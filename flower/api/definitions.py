@@ -109,11 +109,11 @@ def _code_objects(code: types.CodeType, name: str) -> Iterator[types.CodeType]:
 
 
 def names_read(source: str) -> set[str]:
-    """The names that source reads and does not make itself.
+    r"""The names that source reads and does not make itself.
 
     Examples
     --------
-    >>> sorted(names_read("def f(x, y=LIMIT):\\n    return [g(x + each.limit) for each in y]"))
+    >>> sorted(names_read("def f(x, y=LIMIT):\n    return [g(x + each.limit) for each in y]"))
     ['LIMIT', 'g']
     """
     top = symtable.symtable(source, "<script>", "exec")
