@@ -8,17 +8,20 @@ and aggregated, but has no windows in time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
 
-from flower.api.sourced import Schema, declared, stream_of
+from flower.api.sourced import Schema, declared, recorded, stream_of
 from flower.api.stream import Stream
 from flower.errors import EventTimeError
 from flower.graph.schema import require_columns
 from flower.io.files import Paths
 from flower.model.watermarks import WatermarkPolicy
 
-__all__ = ["csv", "frame", "json_lines", "parquet", "rate"]
+__all__ = ["csv", "frame", "generator", "json_lines", "parquet", "rate"]
 
 
 def frame(
@@ -70,6 +73,7 @@ def frame(
     return stream_of(FrameSource(frame, declared(schema)), event_time, tz, arrival, watermark)
 
 
+@recorded
 def parquet(
     path: Paths,
     *,
@@ -127,6 +131,7 @@ def parquet(
     return stream_of(ParquetSource(path, declared(schema), partitions=partitions), event_time, tz, arrival, watermark)
 
 
+@recorded
 def csv(
     path: Paths,
     *,
@@ -185,6 +190,7 @@ def csv(
     return stream_of(CsvSource(path, declared(schema), sep=sep), event_time, tz, arrival, watermark, text=True)
 
 
+@recorded
 def json_lines(
     path: Paths,
     *,
@@ -239,6 +245,66 @@ def json_lines(
     return stream_of(JsonLinesSource(path, declared(schema)), event_time, tz, arrival, watermark, text=True)
 
 
+@recorded
+def generator(
+    fn: Callable[[], Any],
+    *,
+    event_time: str | None = None,
+    tz: str = "UTC",
+    arrival: str | None = None,
+    watermark: WatermarkPolicy | None = None,
+    schema: Schema | None = None,
+    bounded: bool = False,
+) -> Stream:
+    """Read what a function of yours yields, as it comes: from a socket, a queue, a simulation.
+
+    Every run calls the function anew, in a thread of its own, and closes the generator when it ends or is stopped. What
+    comes is kept in a journal in a temporary directory, so that rows can be read again, until the run ends. When the
+    run is behind, the generator waits. If it raises, the run fails.
+
+    Parameters
+    ----------
+    fn : callable
+        A generator function, an async generator function, or a function that gives an iterable; it yields dicts, lists
+        of dicts or DataFrames.
+    event_time : str, optional
+        The column that says when a row happened: times or dates, or text in ISO 8601.
+    tz : str
+        The zone in which an event time without a zone is read.
+    arrival : str, optional
+        The column that says when a row was observed; if the rows do not have it, it is added: when each was yielded.
+    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
+        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    schema : mapping or pyarrow.Schema, optional
+        The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: those of the first
+        that ``fn`` yields, for which it is called once and closed. A row that does not fit goes to ``stream.errors``.
+    bounded : bool
+        Whether it ends by itself, so that it can be collected.
+
+    Raises
+    ------
+    SourceError
+        If ``fn`` is no function, or yields nothing that tells the columns.
+    EventTimeError
+        If the event time is no time.
+
+    Examples
+    --------
+    >>> import flower as fl
+    >>> def ticks():
+    ...     for i in range(4):
+    ...         yield {"at": f"2024-01-01T12:00:0{i}Z", "v": i}
+    >>> stream = fl.read.generator(ticks, event_time="at", bounded=True)
+    >>> stream.window(fl.FixedWindows("2s")).agg(v=("v", "sum")).collect()["v"].tolist()
+    [1, 5]
+    """
+    from flower.io.generator import GeneratorSource
+
+    source = GeneratorSource(fn, declared(schema), arrival=arrival, bounded=bounded)
+    return stream_of(source, event_time, tz, arrival, watermark, text=True)
+
+
+@recorded
 def rate(
     rows_per_second: float,
     *,

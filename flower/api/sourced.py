@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeAlias
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import ParamSpec, TypeAlias, cast
 
 import pyarrow as pa
 
 from flower.api.stream import Stream
 from flower.errors import EventTimeError, WatermarkError
+from flower.graph.calls import Call
 from flower.graph.nodes import Read
-from flower.graph.protocols import Source
+from flower.graph.protocols import LiveSource, Source
 from flower.graph.schema import schema_of
 from flower.model.event_time import check_event_time, check_zone, event_time_us
 from flower.model.watermarks import BoundedDisorder, WatermarkPolicy
@@ -19,6 +22,19 @@ Schema: TypeAlias = "Mapping[str, object] | pa.Schema"
 """Columns and dtypes as a person declares them."""
 
 _SAMPLE = 100
+_P = ParamSpec("_P")
+
+
+def recorded(function: Callable[_P, Stream]) -> Callable[_P, Stream]:
+    """Let a function of ``fl.read`` note in its `Read` how it was called."""
+
+    @functools.wraps(function)
+    def call(*arguments: _P.args, **options: _P.kwargs) -> Stream:
+        node = function(*arguments, **options).node
+        assert isinstance(node, Read)
+        return Stream(replace(node, call=Call.of(f"read.{function.__name__}", function, arguments, options)))
+
+    return call
 
 
 def declared(schema: Schema | None) -> pa.Schema | None:
@@ -27,7 +43,7 @@ def declared(schema: Schema | None) -> pa.Schema | None:
 
 
 def stream_of(
-    source: Source,
+    source: Source | LiveSource,
     event_time: str | None,
     tz: str,
     arrival: str | None,
@@ -51,7 +67,7 @@ def stream_of(
     for column in (event_time, arrival):
         if column is not None:
             check_event_time(source.schema, column, source.label, text=text)
-    if event_time is not None and text:
+    if event_time is not None and text and isinstance(source, Source):
         _check_sample(source, event_time, tz)
     if watermark is None:
         watermark = BoundedDisorder("0s")
@@ -59,7 +75,7 @@ def stream_of(
         raise WatermarkError(
             "`watermark` must be a watermark policy", got=repr(watermark), hint="write fl.BoundedDisorder('10min')"
         )
-    return Stream(Read(source, event_time, tz, arrival, watermark))
+    return Stream(Read(cast("Source", source), event_time, tz, arrival, watermark))
 
 
 def _check_sample(source: Source, column: str, tz: str) -> None:
