@@ -257,9 +257,13 @@ def start(outputs: Sequence[Node], *, name: str | None = None, **options: object
     return Run(outputs, Options.make(**options), name)  # type: ignore[arg-type]
 
 
+def alive() -> list[Run]:
+    """The runs of this process that are not over."""
+    return [run for run in list(_alive) if not run._done.is_set()]
+
+
 @atexit.register
 def _stop_all() -> None:
     """A thread that computes while the interpreter goes away could crash it."""
-    for run in list(_alive):
-        if not run._done.is_set():
-            run.stop()
+    for run in alive():
+        run.stop()
