@@ -50,7 +50,7 @@ def demo(speed: float | None, page: Path) -> None:
     assert isinstance(results, pd.DataFrame)  # several outputs would be a dict of frames
     assert isinstance(panes, pd.DataFrame)
     timings = ", ".join(
-        f"{n:,} {timing.replace('_', ' ')}" for timing, n in panes["pane_timing"].value_counts(sort=False).items()
+        f"{n:,} {str(timing).replace('_', ' ')}" for timing, n in panes["pane_timing"].value_counts(sort=False).items()
     )
     print(f"{len(panes):,} panes ({timings}) make {len(results):,} results.\n")
     show(results)
