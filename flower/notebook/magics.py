@@ -6,6 +6,8 @@ import ast
 import difflib
 import keyword
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import Any, NoReturn, cast
 
@@ -36,8 +38,28 @@ COMMANDS = {
 NAMELESS = ("list",)
 
 # IPython's decorators, which have no types. They make the text of `%flow?`.
-_documented: Any = magic_arguments.magic_arguments
-_argument: Any = magic_arguments.argument
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_documented: Callable[[str], _Decorator] = magic_arguments.magic_arguments
+_argument: Callable[..., _Decorator] = magic_arguments.argument
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run of a stream, by name.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    options : CellStep
+        What it was given.
+    by_cell : bool
+        Whether a cell that ran again started it, in place of an older one.
+    """
+
+    run: Run
+    options: CellStep
+    by_cell: bool = False
 
 
 @magics_class
@@ -46,7 +68,7 @@ class FlowMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._runs: dict[str, tuple[Run, CellStep]] = {}
+        self._runs: dict[str, Started] = {}
 
     # -- %%flow
 
@@ -107,12 +129,14 @@ class FlowMagics(Magics):
 
     def _replace_run(self, name: str, stream: Stream) -> None:
         """Let the new stream run if the old one does."""
-        if name not in self._runs:
+        started = self._runs.get(name)
+        if started is None:
             return
-        run, options = self._runs[name]
-        if run.state in ("running", "paused"):
-            run.stop()
-            self._start(name, stream, options)
+        # What a cell made is stopped when the cell runs again, so the run that it started last time is.
+        if started.run.state in ("running", "paused") or (started.by_cell and started.run.state == "stopped"):
+            started.run.stop()
+            run = self._start(name, stream, started.options)
+            self._runs[name] = Started(run, started.options, by_cell=True)
             print(f"The run of {name!r} was replaced.")
 
     # -- %flow
@@ -149,7 +173,7 @@ class FlowMagics(Magics):
         if name:
             _refuse(f"%flow list takes no name; write %flow show {name}")
         runs = {run.name: run for run in sorted(alive(), key=lambda run: run.name)}
-        runs.update({name: run for name, (run, _) in self._runs.items()})
+        runs.update({name: started.run for name, started in self._runs.items()})
         rows = []
         streams = self._streams()
         for each in dict.fromkeys([*streams, *runs]):
@@ -173,7 +197,7 @@ class FlowMagics(Magics):
     def _run(self, name: str, options: str) -> Run:
         stream = self._stream(name)
         if name in self._runs:
-            self._runs[name][0].stop()
+            self._runs[name].run.stop()
         return self._start(name, stream, CellStep(1, "run", options))
 
     def _start(self, name: str, stream: Stream, options: CellStep) -> Run:
@@ -183,7 +207,7 @@ class FlowMagics(Magics):
             named = options
         run = run_steps(stream, [named], self._namespace, "<%flow run>").result
         assert isinstance(run, Run)
-        self._runs[name] = run, options
+        self._runs[name] = Started(run, options)
         return run
 
     def _pause(self, name: str, options: str) -> Run:
@@ -196,6 +220,9 @@ class FlowMagics(Magics):
 
     def _stop(self, name: str, options: str) -> Run | None:
         _no_options("stop", options)
+        for each, started in self._runs.items():
+            if name in (each, "--all"):
+                self._runs[each] = replace(started, by_cell=False)
         if name != "--all":
             return self._found_run(name).stop()
         runs = sorted(alive(), key=lambda run: run.name)
@@ -248,7 +275,7 @@ class FlowMagics(Magics):
     def _found_run(self, name: str) -> Run:
         """The run of a stream, or one that a variable holds, or of that name."""
         if name in self._runs:
-            return self._runs[name][0]
+            return self._runs[name].run
         if isinstance(held := self._namespace.get(name), Run):
             return held
         runs = {run.name: run for run in alive()}
@@ -263,8 +290,8 @@ class FlowMagics(Magics):
 
     def forget(self) -> None:
         """Stop the runs that were started here."""
-        for run, _ in self._runs.values():
-            run.stop()
+        for started in self._runs.values():
+            started.run.stop()
         self._runs.clear()
 
 
