@@ -45,6 +45,7 @@ from flower.model.windows import GlobalWindows, Windows
 
 if TYPE_CHECKING:
     from flower.api.write import Write
+    from flower.engine.run import Run
 
 
 class Stream(Pipeline):
@@ -427,6 +428,26 @@ class Stream(Pipeline):
     def plot(self) -> Any:
         """Charts of it: ``stream.plot.line(x=..., y=..., by=...)``."""
         return made("plot", self)
+
+    def table(self, n: int = 20, *, run: Run | None = None) -> Any:
+        """The newest rows of its view, newest window first: live in a notebook, else a frame.
+
+        Parameters
+        ----------
+        n : int
+            Rows, at most.
+        run : Run, optional
+            The run whose results to show. None: in a notebook one is started; else the stream is run to its end.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> fl.read.frame(pd.DataFrame({"v": [1, 2, 3]})).table(2)
+           v
+        2  3
+        1  2
+        """
+        return made("table", self)(n, run)
 
     @property
     def write(self) -> Write:

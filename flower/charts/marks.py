@@ -135,6 +135,17 @@ def number_text(value: float) -> str:
     return f"{value:,.4g}"
 
 
+def keys_of(data: pd.DataFrame, *, y: str, by: Sequence[str]) -> tuple[str, ...]:
+    """The keys' texts, the one with the largest total of `y` first.
+
+    Examples
+    --------
+    >>> keys_of(pd.DataFrame({"k": ["a", "b"], "v": [1, 2]}), y="v", by=["k"])
+    ('b', 'a')
+    """
+    return _ranked(data, list(by), data[y].to_numpy(np.float64, na_value=np.nan))[1]
+
+
 def _ranked(
     data: pd.DataFrame, by: list[str], values: F64, first: Sequence[str] = ()
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:

@@ -1,0 +1,129 @@
+"""Live views in a notebook: what is live belongs to the cell that made it, and goes when the cell runs again."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flower.api.display import register
+from flower.api.tables import tables
+from flower.charts.plot import Plot
+from flower.engine.run import Run, alive
+from flower.notebook import showing
+from flower.notebook.chart import LiveChart, LivePlot
+from flower.notebook.run_view import RunView
+from flower.notebook.showing import Live
+from flower.notebook.table import LiveTable
+
+if TYPE_CHECKING:
+    from flower.api.stream import Stream
+
+
+class Notebook(showing.Screen):
+    """The notebook of a kernel: which cell runs, and what it made.
+
+    Parameters
+    ----------
+    ip : IPython.core.interactiveshell.InteractiveShell
+        The kernel's shell.
+    """
+
+    def __init__(self, ip: Any) -> None:
+        self._ip = ip
+        self._running: list[tuple[str, weakref.WeakSet[Run]]] = []
+        self._views: dict[str, list[Live]] = {}
+        self._runs: dict[str, weakref.WeakSet[Run]] = {}
+
+    def busy(self) -> bool:
+        """Whether a cell runs."""
+        return bool(self._running)
+
+    def publish(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str, update: bool) -> None:
+        """Show a bundle below the cell, or replace what has that id."""
+        self._ip.display_pub.publish(data, metadata, transient={"display_id": display_id}, update=update)
+
+    def made(self, live: Live) -> None:
+        """Remember what the cell made."""
+        if self._running:
+            self._views.setdefault(self._running[-1][0], []).append(live)
+
+    def before_cell(self, info: Any) -> None:
+        """Let go what the cell made when it last ran; a front end without cell ids is told by the cell's text."""
+        cell = str(getattr(info, "cell_id", None) or info.raw_cell)
+        for live in self._views.pop(cell, []):
+            live.close()
+        for run in list(self._runs.pop(cell, ())):
+            run.stop()
+        self._running.append((cell, weakref.WeakSet(alive())))
+
+    def after_cell(self, _: object) -> None:
+        """Remember the runs that the cell started."""
+        if not self._running:
+            # This cell loaded Flower.
+            return
+        cell, before = self._running.pop()
+        self._runs[cell] = weakref.WeakSet(run for run in alive() if run not in before)
+
+    def close(self) -> None:
+        """Let everything go that is shown; runs that were started by hand go on."""
+        for live in _flat(self._views.values()):
+            live.close()
+        self._views.clear()
+        self._runs.clear()
+
+    def show(self, live: Live) -> None:
+        """Show what was made live."""
+        live.show()
+
+    def show_run(self, run: Run) -> None:
+        """Show a run's numbers."""
+        RunView(run).show()
+
+
+_loaded: Notebook | None = None
+
+
+def install(ip: Any) -> None:
+    """Make charts, tables and runs live in the notebook of ``ip``; a shell without a kernel has no live views."""
+    global _loaded
+    if _loaded is not None or getattr(ip, "kernel", None) is None:
+        return
+    _loaded = notebook = Notebook(ip)
+    showing.use(notebook)
+    register("plot", LivePlot)
+    register("table", _live_tables)
+    ip.events.register("pre_run_cell", notebook.before_cell)
+    ip.events.register("post_run_cell", notebook.after_cell)
+    display = ip.display_formatter.ipython_display_formatter
+    display.for_type(Run, notebook.show_run)
+    for kind in (LiveChart, LiveTable):
+        display.for_type(kind, notebook.show)
+
+
+def uninstall(ip: Any) -> None:
+    """Undo `install`; what is live is closed."""
+    global _loaded
+    if _loaded is None:
+        return
+    notebook, _loaded = _loaded, None
+    display = ip.display_formatter.ipython_display_formatter
+    for kind in (Run, LiveChart, LiveTable):
+        display.pop(kind, None)
+    ip.events.unregister("pre_run_cell", notebook.before_cell)
+    ip.events.unregister("post_run_cell", notebook.after_cell)
+    register("plot", Plot)
+    register("table", tables)
+    notebook.close()
+    showing.use(None)
+
+
+def _live_tables(stream: Stream) -> Any:
+    def table(n: int, run: Run | None = None) -> LiveTable:
+        return LiveTable(stream, n, run)
+
+    return table
+
+
+def _flat(several: Iterable[list[Live]]) -> list[Live]:
+    return [live for each in several for live in each]

@@ -1,0 +1,199 @@
+"""What all live views have in common: a run that they follow, a widget where they are shown, an end."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from flower.engine.run import Run
+from flower.errors import FlowerError
+from flower.notebook.ticker import Ticker
+from flower.notebook.view_widget import Message, View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FPS = 10.0
+SHARE = 4
+"""How many times what an update took is waited before the next: a large view is drawn less often."""
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+ticker = Ticker()
+_numbers = itertools.count(1)
+
+
+class Screen:
+    """Where views are shown: the notebook, once Flower is loaded into it."""
+
+    def busy(self) -> bool:
+        """Whether a cell runs."""
+        return False
+
+    def publish(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str, update: bool) -> None:
+        """Show a bundle, or replace what has that id."""
+
+    def made(self, live: Live) -> None:
+        """Called with what a cell made, so that it goes when the cell runs again."""
+
+
+screen = Screen()
+
+
+def use(other: Screen | None) -> None:
+    """Show what is live on ``other``; None: nowhere."""
+    global screen
+    screen = other if other is not None else Screen()
+
+
+def over(run: Run) -> bool:
+    """Whether nothing will come any more."""
+    return run.state not in ("running", "paused")
+
+
+class Live(ABC):
+    """Something shown of a run that follows it.
+
+    Parameters
+    ----------
+    run : Run
+        What it follows.
+    owned : bool
+        Whether the run was started for it, and ends with it.
+    fps : float
+        Updates a second, at most.
+    """
+
+    kind: str
+
+    def __init__(self, run: Run, *, owned: bool, fps: float = FPS) -> None:
+        if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps <= 60:
+            raise FlowerError("`fps` must be a number above 0, at most 60", got=repr(fps))
+        self.run = run
+        self.lock = threading.RLock()
+        self.closed = False
+        self._owned = owned
+        self._fps = fps
+        self._view: View | None = None
+        self._shown: list[str] = []
+        self._finished = False
+        screen.made(self)
+
+    # -- what the kinds say
+
+    @abstractmethod
+    def snapshot(self) -> dict[str, Any]:
+        """All of it, for the front end."""
+
+    @abstractmethod
+    def changes(self) -> Message | None:
+        """What changed since the last call."""
+
+    @abstractmethod
+    def still(self) -> dict[str, Any] | None:
+        """What stands in its place when it is over; None: what the front end makes of it."""
+
+    def command(self, name: str) -> None:  # noqa: B027  # most have none
+        """A button was pressed."""
+
+    def picture(self, png: bytes, width: int, height: int) -> None:  # noqa: B027  # most need none
+        """How it looks in the end, as PNG."""
+
+    # -- showing it
+
+    @property
+    def view(self) -> View | None:
+        """Its widget, while there is one."""
+        return self._view
+
+    def show(self) -> None:
+        """Show it below the cell."""
+        with self.lock:
+            still = self.still() if over(self.run) else None
+            if still is not None:
+                screen.publish(still, {}, f"flower-{next(_numbers)}", update=False)
+                return
+            if self._view is None:
+                self._view = View(self, screen.busy)
+                if not over(self.run):
+                    ticker.add(self)
+            name = f"flower-{next(_numbers)}"
+            if not over(self.run):
+                self._shown.append(name)
+            bundle = {
+                "text/plain": repr(self),
+                WIDGET: {"version_major": 2, "version_minor": 1, "model_id": self._view.model_id},
+            }
+            screen.publish(bundle, {}, name, update=False)
+
+    def tick(self, now: float) -> float | None:
+        """Send what changed; at the run's end what stays. None: that was it."""
+        began = time.perf_counter()
+        ended = over(self.run)
+        with self.lock:
+            if self.closed or self._view is None:
+                return None
+            if ended:
+                self._view.finish(now)
+                self._finished = True
+                still = self.still()
+                if still is not None:
+                    self.replace(still)
+                return None
+            self._view.push(now)
+        return max(1 / self._fps, SHARE * (time.perf_counter() - began))
+
+    def replace(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        """Put a bundle in the place of the widget wherever it is shown."""
+        for name in self._shown:
+            screen.publish(bundle, metadata or {}, name, update=True)
+        self._shown = []
+
+    def stop(self) -> None:
+        """Stop the run; what is shown stays as it then is."""
+        self.run.stop()
+
+    def close(self) -> None:
+        """Show it no more, and stop the run that was started for it."""
+        ticker.discard(self)
+        with self.lock:
+            self.closed = True
+            if self._view is not None:
+                self._view.close()
+                self._view = None
+        if self._owned:
+            self.run.stop()
+
+    def about(self) -> dict[str, Any]:
+        """The line below it: how the run does, and whether that is a problem."""
+        run, numbers = self.run, self.run.metrics
+        if run.error is not None:
+            return {"note": f"{run.name} failed: {run.error}", "problem": True}
+        said = [f"{run.name} {run.state}", f"{numbers.rows_in:,} rows"]
+        said += [f"watermark {value}" for name, value in numbers.lines() if name == "watermark" and not over(run)]
+        if numbers.dropped:
+            said.append(f"{numbers.dropped:,} dropped")
+        return {"note": " · ".join(said), "problem": False}
+
+
+def view_frame(run: Run, step: str | None) -> pd.DataFrame:
+    """The view of the output ``step`` of a run, or of its only one.
+
+    Raises
+    ------
+    FlowerError
+        If the run has several outputs and none has that name.
+    """
+    results = run.results
+    if not isinstance(results, dict):
+        return results
+    if step not in results:
+        raise FlowerError(
+            "the run has several outputs, and none is this stream",
+            got=f"{step!r} beside {', '.join(results)}",
+            hint="name the stream before the run starts: .named('large')",
+        )
+    return results[step]

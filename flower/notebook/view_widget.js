@@ -1,0 +1,275 @@
+// The front end of every live view (see view_widget.py). Data is untrusted: it is shown by textContent only.
+
+const STYLE = `
+.flower-view { position: relative; color: var(--jp-content-font-color1, #222);
+  font: 13px/1.45 var(--jp-ui-font-family, system-ui, "DejaVu Sans", sans-serif); padding: 4px 0; }
+.flower-chart { background: #fff; color: #222; border-radius: 6px; padding: 10px 12px 0; min-height: 440px;
+  box-sizing: border-box; overflow: hidden; }
+.flower-note { color: var(--jp-content-font-color2, #666); font-size: 12px; padding: 2px 0 4px; }
+.flower-chart > .flower-note { color: #666; }
+.flower-problem { color: var(--jp-error-color1, #c0392b); white-space: pre-wrap; }
+.flower-view table { border-collapse: collapse; font-size: 12.5px; margin: 0; }
+.flower-scroll { overflow-x: auto; }
+.flower-view th { text-align: left; font-weight: 600; padding: 4px 12px 4px 8px; white-space: nowrap;
+  border-bottom: 1px solid var(--jp-border-color1, #bbb); }
+.flower-view td { text-align: left; padding: 3px 12px 3px 8px; white-space: nowrap; max-width: 28em; overflow: hidden;
+  text-overflow: ellipsis; border-bottom: 1px solid var(--jp-border-color3, #e6e6e6); }
+.flower-view .flower-number { text-align: right; font-variant-numeric: tabular-nums; }
+.flower-view td.flower-changed { animation: flower-changed 1.6s ease-out; }
+@keyframes flower-changed { from { background: var(--jp-warn-color2, #ffcf70); } to { background: transparent; } }
+@media (prefers-reduced-motion: reduce) { .flower-view td.flower-changed { animation-timing-function: step-end; } }
+.flower-head { display: flex; align-items: center; gap: 8px; flex-wrap: wrap; margin-bottom: 6px; }
+.flower-name { font-weight: 600; }
+.flower-state { border-radius: 9px; padding: 0 9px; font-size: 12px; color: #fff; background: #5f6b76; }
+.flower-state[data-state=running] { background: #00724f; }
+.flower-state[data-state=paused] { background: #8a5a00; }
+.flower-state[data-state=failed] { background: #b3261e; }
+.flower-view button { font: inherit; font-size: 12px; padding: 1px 10px; cursor: pointer; border-radius: 3px;
+  color: inherit; background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); }
+.flower-view button:disabled { opacity: .5; cursor: default; }
+.flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.flower-facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 1px 14px; margin: 0; }
+.flower-facts dt { color: var(--jp-content-font-color2, #666); }
+.flower-facts dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+`
+
+function element(tag, name, text) {
+  const made = document.createElement(tag)
+  if (name) made.className = name
+  if (text !== undefined) made.textContent = text
+  return made
+}
+
+// -- BokehJS, from the kernel, once a page
+
+const loading = (globalThis.__flower_bokeh ??= new Map())
+
+function bokeh(model) {
+  const version = model.get("version")
+  const there = () => (globalThis.Bokeh?.version === version ? globalThis.Bokeh : globalThis.Bokeh?.[version])
+  if (there()) return Promise.resolve(there())
+  if (!loading.has(version)) {
+    const load = async () => {
+      const library = await model.widget_manager.get_model(model.get("library"))
+      const script = element("script")
+      script.textContent = new TextDecoder().decode(library.get("bokehjs"))
+      document.head.append(script)  // runs before append returns
+      script.remove()
+      if (!there()) throw new Error("BokehJS did not load")
+      return there()
+    }
+    loading.set(version, load().catch(problem => { loading.delete(version); throw problem }))
+  }
+  return loading.get(version)
+}
+
+// -- what is drawn: each kind has draw(snapshot), and may have patch(message, buffers), ended() and close()
+
+async function chart(model, el) {
+  const Bokeh = await bokeh(model)
+  const {Document} = Bokeh.require("document")
+  const {add_document_standalone} = Bokeh.require("embed/standalone")
+  const box = element("div", "flower-chart")
+  const note = element("div", "flower-note")
+  el.append(box)
+  let shown = null
+
+  const release = ({doc, views, place}) => {
+    views.clear()
+    doc.clear()
+    const at = Bokeh.documents.indexOf(doc)
+    if (at >= 0) Bokeh.documents.splice(at, 1)
+    place.remove()
+  }
+  const say = message => {
+    note.textContent = message.note ?? ""
+    note.classList.toggle("flower-problem", Boolean(message.problem))
+  }
+  return {
+    async draw(snapshot) {
+      const doc = Document.from_json(snapshot.doc)
+      const place = element("div")
+      box.style.minHeight = `${box.offsetHeight}px`
+      const before = shown
+      if (before) place.style.position = "absolute"
+      note.remove()
+      box.append(place, note)
+      const views = await add_document_standalone(doc, place, doc.roots().map(() => place))
+      place.style.position = ""
+      if (before) release(before)
+      shown = {doc, views, place}
+      box.style.minHeight = ""
+      say(snapshot)
+    },
+    patch(message, buffers) {
+      if (message.content) {
+        const parts = message.names.map((name, at) => {
+          const {buffer, byteOffset, byteLength} = buffers[at]
+          return [name, buffer.slice(byteOffset, byteOffset + byteLength)]
+        })
+        shown.doc.apply_json_patch(JSON.parse(message.content), new Map(parts))
+      }
+      say(message)
+    },
+    async ended() {
+      const {doc, views} = shown
+      if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
+      const [view] = views.roots
+      const canvas = view.export("png", true).canvas
+      const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
+      const {width, height} = view.bbox
+      const message = {type: "picture", width: Math.round(width), height: Math.round(height)}
+      model.send(message, undefined, [await blob.arrayBuffer()])
+    },
+    close() {
+      if (shown) release(shown)
+      shown = null
+    },
+  }
+}
+
+function table(_, el) {
+  const note = element("div", "flower-note")
+  const scroll = element("div", "flower-scroll")
+  el.append(scroll, note)
+  let before = new Map()
+  return {
+    draw(snapshot) {
+      const made = element("table")
+      const head = made.createTHead().insertRow()
+      snapshot.columns.forEach((name, at) => {
+        const cell = element("th", snapshot.numeric[at] ? "flower-number" : "", name)
+        cell.scope = "col"
+        head.append(cell)
+      })
+      const body = made.createTBody()
+      const now = new Map()
+      snapshot.rows.forEach(({key, cells}) => {
+        const row = body.insertRow()
+        const old = before.get(key)
+        cells.forEach((text, at) => {
+          const cell = element("td", snapshot.numeric[at] ? "flower-number" : "", text)
+          if (text.length > 40) cell.title = text
+          if (before.size && (!old || old[at] !== text)) cell.classList.add("flower-changed")
+          row.append(cell)
+        })
+        now.set(key, cells)
+      })
+      before = now
+      scroll.replaceChildren(made)
+      note.textContent = snapshot.note
+      note.classList.toggle("flower-problem", Boolean(snapshot.problem))
+    },
+  }
+}
+
+function run(model, el) {
+  const head = element("div", "flower-head")
+  const state = element("span", "flower-state")
+  state.setAttribute("role", "status")
+  const name = element("span", "flower-name")
+  const facts = element("dl", "flower-facts")
+  const buttons = ["pause", "resume", "stop"].map(command => {
+    const button = element("button", "", command)
+    button.type = "button"
+    button.addEventListener("click", event => {
+      event.stopPropagation()
+      button.disabled = true  // until the run says what became of it
+      model.send({type: "command", name: command})
+    })
+    return button
+  })
+  head.append(name, state, ...buttons)
+  el.append(head, facts)
+  let last = ""
+  return {
+    draw(snapshot) {
+      name.textContent = snapshot.name
+      state.textContent = snapshot.state
+      state.dataset.state = snapshot.state
+      if (snapshot.state !== last) {
+        last = snapshot.state
+        for (const button of buttons) {
+          button.disabled = !snapshot.commands.includes(button.textContent)
+        }
+      }
+      facts.replaceChildren(...snapshot.facts.flatMap(([term, text]) => [element("dt", "", term), element("dd", "", text)]))
+    },
+  }
+}
+
+const KINDS = {chart, table, run}
+
+// -- messages
+
+// Messages that come before there is a view to draw them.
+const held = new WeakMap()
+
+export default {
+  initialize({model}) {
+    const waiting = {messages: [], views: 0}
+    held.set(model, waiting)
+    model.on("msg:custom", (message, buffers) => {
+      if (waiting.views) return
+      if (message.type === "snapshot") waiting.messages = []
+      if (waiting.messages.length < 200) waiting.messages.push([message, buffers])
+    })
+  },
+
+  async render({model, el}) {
+    const style = element("style")
+    style.textContent = STYLE
+    const place = element("div", "flower-view")
+    el.append(style, place)
+    const waiting = held.get(model) ?? {messages: [], views: 0}
+    let view = null, sequence = -1, asked = false, open = true
+    let turn = Promise.resolve()
+
+    const resync = () => {
+      if (asked) return
+      asked = true
+      model.send({type: "resync"})
+    }
+    const take = async (message, buffers) => {
+      if (!open) return
+      if (message.type === "snapshot") {
+        if (message.seq < sequence) return
+        await view.draw(message)
+        asked = false
+      } else {
+        if (message.seq <= sequence) return
+        if (message.seq !== sequence + 1) resync()  // go on drawing: the answer comes when the kernel is idle
+        try {
+          view.patch(message, buffers)
+        } catch (problem) {
+          resync()  // it patches something that this view never saw
+        }
+      }
+      sequence = message.seq
+      place.dataset.sequence = String(sequence)
+      model.send({type: "ack", seq: sequence})
+      if (message.ended && view.ended) await view.ended()
+    }
+    // One after another, as drawing takes its time.
+    const next = (message, buffers) => {
+      turn = turn.then(() => take(message, buffers)).catch(problem => {
+        if (open) place.replaceChildren(element("div", "flower-problem", `cannot draw this view: ${problem}`))
+      })
+      return turn
+    }
+    const listen = (message, buffers) => { next(message, buffers) }
+
+    turn = (async () => { view = await KINDS[model.get("kind")](model, place) })()
+    next(model.get("snapshot"), [])
+    for (const [message, buffers] of waiting.messages) next(message, buffers)
+    waiting.messages = []
+    waiting.views += 1
+    model.on("msg:custom", listen)
+    return () => {
+      open = false
+      waiting.views -= 1
+      model.off("msg:custom", listen)
+      turn.then(() => view?.close?.())
+    }
+  },
+}
