@@ -7,6 +7,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from flower.api.stream import Stream
+from flower.notebook import live
 from flower.notebook.completion import FlowMatcher
 from flower.notebook.magics import FlowMagics
 from flower.notebook.preview import stream_html
@@ -21,6 +22,7 @@ def load_ipython_extension(ip: InteractiveShell) -> None:
     ip.register_magics(magics)
     ip.Completer.custom_matchers.append(matcher)
     _html(ip).for_type(Stream, stream_html)
+    live.install(ip)
     _loaded[id(ip)] = magics, matcher
 
 
@@ -29,6 +31,7 @@ def unload_ipython_extension(ip: InteractiveShell) -> None:
     if id(ip) not in _loaded:
         return
     magics, matcher = _loaded.pop(id(ip))
+    live.uninstall(ip)
     magics.forget()
     ip.magics_manager.magics["line"].pop("flow", None)
     ip.magics_manager.magics["cell"].pop("flow", None)

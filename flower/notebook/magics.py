@@ -73,7 +73,7 @@ class FlowMagics(Magics):
     # -- %%flow
 
     @no_var_expand
-    @cell_magic("flow")
+    @cell_magic("flow")  # type: ignore[arg-type]
     @_documented("%%flow")
     @_argument("name", help="the variable that the stream becomes")
     @_argument("--from", dest="source", metavar="SOURCE", help="a stream: its variable, or an expression")
@@ -103,7 +103,14 @@ class FlowMagics(Magics):
         except CellError as error:
             _refuse(f"%%flow {name}, {error}")
         self._namespace[name] = outcome.stream
-        self._replace_run(name, outcome.stream)
+        # A last line that runs the stream, or shows it live, is its run.
+        run = outcome.result if isinstance(outcome.result, Run) else getattr(outcome.result, "run", None)
+        if isinstance(run, Run):
+            if name in self._runs:
+                self._runs[name].run.stop()
+            self._runs[name] = Started(run, CellStep(1, "run", ""))
+        else:
+            self._replace_run(name, outcome.stream)
         return outcome.result
 
     def _header(self, line: str) -> tuple[str, str]:
@@ -142,7 +149,7 @@ class FlowMagics(Magics):
     # -- %flow
 
     @no_var_expand
-    @line_magic("flow")
+    @line_magic("flow")  # type: ignore[arg-type]
     @_documented("%flow")
     @_argument("command", help="; ".join(f"{name}: {text}" for name, text in COMMANDS.items()).replace("%", "%%"))
     @_argument("name", nargs="?", help="a stream, by its variable; for pause, resume and stop also a run")
