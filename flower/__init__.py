@@ -6,6 +6,7 @@ from flower import datasets
 from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
+from flower.api.script import to_script
 from flower.api.stream import Stream, concat
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
 from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
@@ -28,6 +29,7 @@ __all__ = [
     "read",
     "replay",
     "run",
+    "to_script",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -133,6 +134,37 @@ class Pipeline:
             max_errors=max_errors,
             name=name,
         )
+
+    def to_script(self, path: str | os.PathLike[str]) -> Text:
+        r"""Write it as a Python script, which runs without a notebook: ``python delays.py --scheduler ADDRESS``.
+
+        Functions and plain values of the notebook that its steps need are carried along. The script prints the rows, or
+        writes to the sink. What looks like a secret is read from the environment instead, and said.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file; replaced if it is there.
+
+        Raises
+        ------
+        GraphError
+            If something cannot be written as source, such as a frame in memory or a function that holds an open file;
+            names the step.
+
+        Examples
+        --------
+        >>> import flower as fl, pathlib, tempfile
+        >>> late = fl.read.parquet(fl.datasets.flights).filter("delay > 400")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder, "late.py")
+        ...     _ = late.to_script(file)
+        ...     file.read_text().split("\n\n\n")[1]
+        'def pipeline():\n    flights = fl.read.parquet(fl.datasets.flights)\n    return flights.filter("delay > 400")'
+        """
+        from flower.api.script import to_script
+
+        return to_script(path, self)
 
     def __repr__(self) -> str:
         return stream_text(self._node)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from flower.api.sourced import Schema, declared, stream_of
+from flower.api.sourced import Schema, declared, recorded, stream_of
 from flower.api.stream import Stream
 from flower.errors import EventTimeError
 from flower.graph.schema import require_columns
@@ -70,6 +70,7 @@ def frame(
     return stream_of(FrameSource(frame, declared(schema)), event_time, tz, arrival, watermark)
 
 
+@recorded
 def parquet(
     path: Paths,
     *,
@@ -127,6 +128,7 @@ def parquet(
     return stream_of(ParquetSource(path, declared(schema), partitions=partitions), event_time, tz, arrival, watermark)
 
 
+@recorded
 def csv(
     path: Paths,
     *,
@@ -185,6 +187,7 @@ def csv(
     return stream_of(CsvSource(path, declared(schema), sep=sep), event_time, tz, arrival, watermark, text=True)
 
 
+@recorded
 def json_lines(
     path: Paths,
     *,
@@ -239,6 +242,7 @@ def json_lines(
     return stream_of(JsonLinesSource(path, declared(schema)), event_time, tz, arrival, watermark, text=True)
 
 
+@recorded
 def rate(
     rows_per_second: float,
     *,

@@ -9,6 +9,7 @@ import pandas as pd
 from flower.api.sourced import Schema, declared, stream_of
 from flower.api.stream import Stream
 from flower.errors import DtypeError, GraphError
+from flower.graph.calls import Call
 from flower.graph.nodes import Read, walk
 from flower.graph.optimizer.rewrite import substituted
 from flower.io.frames import FrameSource
@@ -88,7 +89,9 @@ def _replayed(stream: Stream, speed: float | None, arrival: str | None) -> Strea
     column = _named(arrival or read.arrival, read.source.label)
     check_event_time(read.source.schema, column, read.source.label, text=True)
     source = ReplaySource(read.source, column, speed, tz=read.tz)
-    (node,) = substituted((stream.node,), {read: dataclasses.replace(read, source=source, arrival=column)})
+    options = {"speed": speed} if arrival is None else {"speed": speed, "arrival": arrival}
+    call = None if read.call is None else Call.of("replay", replay, (read.call,), options)
+    (node,) = substituted((stream.node,), {read: dataclasses.replace(read, source=source, arrival=column, call=call)})
     return Stream(node)
 
 

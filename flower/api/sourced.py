@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeAlias
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import ParamSpec, TypeAlias
 
 import pyarrow as pa
 
 from flower.api.stream import Stream
 from flower.errors import EventTimeError, WatermarkError
+from flower.graph.calls import Call
 from flower.graph.nodes import Read
 from flower.graph.protocols import Source
 from flower.graph.schema import schema_of
@@ -19,6 +22,19 @@ Schema: TypeAlias = "Mapping[str, object] | pa.Schema"
 """Columns and dtypes as a person declares them."""
 
 _SAMPLE = 100
+_P = ParamSpec("_P")
+
+
+def recorded(function: Callable[_P, Stream]) -> Callable[_P, Stream]:
+    """Let a function of ``fl.read`` note in its `Read` how it was called."""
+
+    @functools.wraps(function)
+    def call(*arguments: _P.args, **options: _P.kwargs) -> Stream:
+        node = function(*arguments, **options).node
+        assert isinstance(node, Read)
+        return Stream(replace(node, call=Call.of(f"read.{function.__name__}", function, arguments, options)))
+
+    return call
 
 
 def declared(schema: Schema | None) -> pa.Schema | None:

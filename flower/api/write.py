@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from flower.api.pipeline import Written, step_errors
+from flower.graph.calls import Call
 from flower.graph.nodes import Write as WriteNode
 from flower.graph.protocols import Sink
 from flower.io.epoch_files import IfExists
@@ -62,7 +63,10 @@ class Write:
         from flower.io.parquet_sink import ParquetSink
 
         with step_errors(self._stream.node, WriteNode.verb):
-            return self._to(ParquetSink(path, if_exists=if_exists))
+            return self._to(
+                ParquetSink(path, if_exists=if_exists),
+                Call.of("write.parquet", self.parquet, (path,), {"if_exists": if_exists}),
+            )
 
     def json_lines(self, path: str | os.PathLike[str], *, if_exists: IfExists = "error") -> Written:
         r"""Write a directory of text files with a JSON object a line, one file for every epoch that has rows.
@@ -94,7 +98,10 @@ class Write:
         from flower.io.json_sink import JsonLinesSink
 
         with step_errors(self._stream.node, WriteNode.verb):
-            return self._to(JsonLinesSink(path, if_exists=if_exists))
+            return self._to(
+                JsonLinesSink(path, if_exists=if_exists),
+                Call.of("write.json_lines", self.json_lines, (path,), {"if_exists": if_exists}),
+            )
 
     def foreach(self, fn: Callable[[pd.DataFrame], object]) -> Written:
         """Call ``fn(frame)`` with the rows of every epoch that has some, in order.
@@ -117,7 +124,7 @@ class Write:
         from flower.io.foreach import ForeachSink
 
         with step_errors(self._stream.node, WriteNode.verb):
-            return self._to(ForeachSink(fn))
+            return self._to(ForeachSink(fn), Call.of("write.foreach", self.foreach, (fn,), {}))
 
-    def _to(self, sink: Sink) -> Written:
-        return Written(WriteNode(self._stream.node, sink))
+    def _to(self, sink: Sink, call: Call) -> Written:
+        return Written(WriteNode(self._stream.node, sink, call=call))

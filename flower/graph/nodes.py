@@ -25,6 +25,7 @@ from flower.model.windowing import Windowing
 from flower.model.windows import GlobalWindows
 
 if TYPE_CHECKING:
+    from flower.graph.calls import Call
     from flower.graph.expressions import Expr, FrameFunction
     from flower.graph.protocols import Sink, Source
     from flower.model.combiners import Combiner
@@ -111,7 +112,7 @@ class Node:
     @property
     def _content(self) -> tuple[Any, ...]:
         """What makes it equal to another node of its class."""
-        return tuple(getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "name")
+        return tuple(getattr(self, each.name) for each in dataclasses.fields(self) if each.name not in ("name", "call"))
 
     @cached_property
     def _hash(self) -> int:
@@ -128,8 +129,8 @@ class Node:
         return type(self) is type(other) and self._hash == other._hash and self._content == other._content
 
     def __getstate__(self) -> dict[str, Any]:
-        # What is cached stays behind: hashes differ between processes.
-        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        # What is cached stays behind: hashes differ between processes. So does the call, which may hold anything.
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "call"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +151,8 @@ class Read(Node):
         How the source's watermark is estimated.
     columns : tuple of str, optional
         The columns to read, in the source's order; None: all.
+    call : Call, optional
+        How a person made it, as a script says it again; None: that cannot be said. A label, as the name.
     """
 
     source: Source
@@ -158,6 +161,7 @@ class Read(Node):
     arrival: str | None
     watermark: WatermarkPolicy
     columns: tuple[str, ...] | None = None
+    call: Call | None = field(default=None, kw_only=True)
     verb = "read"
 
     def _inputs(self) -> tuple[Node, ...]:
@@ -418,9 +422,10 @@ class Errors(Node):
 
 @dataclass(frozen=True, eq=False)
 class Write(Step):
-    """The rows, written to ``sink``."""
+    """The rows, written to ``sink``; ``call`` says how a person made it."""
 
     sink: Sink
+    call: Call | None = field(default=None, kw_only=True)
     verb = "write"
 
     @property
