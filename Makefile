@@ -10,13 +10,16 @@ PYTHON ?= $(shell .ci/python)
 SOURCES := pyproject.toml .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/constraints.txt --editable
 
-.PHONY: help demo test check format bench fuzz lowest clean
+.PHONY: help demo lab test check format bench fuzz lowest clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 demo: $(VENV)/.demo  ## the main job on real flights: live progress, a table, demo.html
 	@$(BIN)/flower demo
+
+lab: $(VENV)/.lab  ## JupyterLab with the notebooks, on this machine only
+	@$(BIN)/flower lab notebooks
 
 test: $(VENV)/.dev  ## all tests, those in a headless browser included; what CI runs
 	@.ci/chromium
@@ -59,7 +62,12 @@ $(VENV)/.demo: $(SOURCES) | $(BIN)/python
 	@$(INSTALL) '.[charts]'
 	@touch $@
 
+$(VENV)/.lab: $(SOURCES) | $(BIN)/python
+	@echo "Making the environment with JupyterLab in $(VENV): a few minutes, once ..."
+	@$(INSTALL) '.[dask,notebook]'
+	@touch $(VENV)/.demo $@
+
 $(VENV)/.dev: $(SOURCES) | $(BIN)/python
 	@echo "Making the environment with the test tools in $(VENV): a few minutes, once ..."
 	@$(INSTALL) '.[dev]'
-	@touch $(VENV)/.demo $@
+	@touch $(VENV)/.demo $(VENV)/.lab $@

@@ -1,5 +1,7 @@
 """Flower: streams explored in Python, after the Dataflow Model."""
 
+from typing import Any
+
 from flower import datasets
 from flower.api import read
 from flower.api.replaying import replay
@@ -29,3 +31,12 @@ __all__ = [
     "run",
     "to_script",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # For `%load_ext flower`, on demand: IPython is not loaded by `import flower`.
+    if name in ("load_ipython_extension", "unload_ipython_extension"):
+        from flower.notebook import extension
+
+        return getattr(extension, name)
+    raise AttributeError(f"module 'flower' has no attribute {name!r}")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 
 import flower as fl
+
+FIRST = "01_first_stream.ipynb"
 
 
 def delays_of(speed: float | None) -> fl.Stream:
@@ -91,6 +95,28 @@ def show(results: pd.DataFrame) -> None:
     Console().print(table)
 
 
+def lab(directory: Path | None) -> int:
+    """Open JupyterLab, reachable from this machine only."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        print("flower lab needs JupyterLab; pip install 'flower-streams[notebook]'", file=sys.stderr)
+        return 1
+    if directory is None:
+        directory = Path("notebooks") if Path("notebooks").is_dir() else Path()
+    if not directory.is_dir():
+        print(f"flower lab: there is no directory {directory}", file=sys.stderr)
+        return 1
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.root_dir={directory.resolve()}",
+    ]
+    if (directory / FIRST).is_file():
+        command.append(f"--LabApp.default_url=/lab/tree/{FIRST}")
+    return subprocess.run(command).returncode
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; ``arguments`` are those of the shell if left out."""
     parser = argparse.ArgumentParser(prog="flower", description="Explore streams.")
@@ -101,13 +127,18 @@ def main(arguments: list[str] | None = None) -> int:
         "--speed", type=float, default=36_000, help="how much faster than real the flights are observed (36000)"
     )
     command.add_argument("--fast", action="store_true", help="as fast as possible instead")
+    command.set_defaults(does=lambda options: demo(None if options.fast else options.speed, options.page))
+    command = commands.add_parser("lab", help="JupyterLab with Flower's notebooks, on this machine only")
+    command.add_argument(
+        "directory", type=Path, nargs="?", help="where to start (notebooks, if it is here, else this directory)"
+    )
+    command.set_defaults(does=lambda options: lab(options.directory))
     options = parser.parse_args(arguments)
     try:
-        demo(None if options.fast else options.speed, options.page)
+        return options.does(options) or 0
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

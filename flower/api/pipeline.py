@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from flower.api import running
 from flower.errors import FlowerError, GraphError
-from flower.graph.format import Text, explain, graph_text, stream_text
+from flower.graph.drawing import Graph
+from flower.graph.format import Text, explain, stream_text
 from flower.graph.nodes import Node, step_names, walk
 from flower.graph.plan import plan
 from flower.model.time import Duration
@@ -43,8 +44,8 @@ class Pipeline:
         return self._node
 
     @property
-    def graph(self) -> Text:
-        """The steps as text.
+    def graph(self) -> Graph:
+        """The steps: as text, and drawn in a notebook.
 
         Examples
         --------
@@ -53,7 +54,7 @@ class Pipeline:
         read-1    read frame of 2 rows
         filter-1  filter "v > 1"
         """
-        return graph_text(self._node)
+        return Graph(self._node)
 
     def explain(self, stage: Literal["logical", "optimized", "physical"] | None = None) -> Text:
         """Tell how it will be run: the steps as written, as optimised (with the rules that applied), and as stages.

@@ -60,6 +60,11 @@ class ReplaySource:
     def __repr__(self) -> str:
         return self.label
 
+    @property
+    def recording(self) -> Source:
+        """What is replayed."""
+        return self._source
+
     def partitions(self) -> tuple[str, ...]:
         """Those of the recording."""
         return self._source.partitions()

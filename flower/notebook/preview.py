@@ -1,0 +1,136 @@
+"""How a stream looks in a notebook: its columns, its windows in words, and its first rows if they are at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from html import escape
+
+import pandas as pd
+
+from flower.api.stream import Stream
+from flower.graph.nodes import Aggregate, Node, Read, walk
+from flower.graph.optimizer.rewrite import substituted
+from flower.graph.schema import dtype_name
+from flower.io.replay import ReplaySource
+from flower.model.time import MAX_TIME, duration_text
+from flower.model.windowing import Windowing
+from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
+
+ROWS = 5
+WITHIN = 0.8
+"""Seconds that a display waits for rows."""
+
+_SMALL = "font-size: 85%; opacity: 0.75"
+
+
+def stream_html(stream: Stream) -> str:
+    """Show a stream; whatever fails is told in its place, nothing is raised, and nothing waits longer than a second.
+
+    Rows are read of sources that end: those of a replay as they were recorded. Others are not opened.
+    """
+    try:
+        return f'<div class="flower-stream">{_described(stream.node)}{_shown(stream.node)}</div>'
+    except Exception as error:
+        return f'<div class="flower-stream"><pre>{escape(repr(stream))}</pre>{_note(_text(error))}</div>'
+
+
+def windows_text(windowing: Windowing) -> str:
+    """Windows in words.
+
+    Examples
+    --------
+    >>> windows_text(Windowing.make(SlidingWindows("1h", every="10min"), allowed_lateness="1h"))
+    'windows of 1h, one every 10min; rows are admitted until 1h past the end'
+    """
+    match windowing.windows:
+        case SlidingWindows(size_us=size, every_us=every):
+            text = f"windows of {duration_text(size)}, one every {duration_text(every)}"
+        case FixedWindows(size_us=size):
+            text = f"windows of {duration_text(size)}, one after the other"
+        case Sessions(gap_us=gap):
+            text = f"sessions that end when nothing came for {duration_text(gap)}"
+        case GlobalWindows():
+            text = "one window of all time"
+    parts = [text]
+    if windowing.trigger.early is not None:
+        parts.append(f"early results by {windowing.trigger.early!r}")
+    if windowing.allowed_lateness_us == MAX_TIME:
+        parts.append("rows are admitted however late")
+    elif windowing.allowed_lateness_us:
+        parts.append(f"rows are admitted until {duration_text(windowing.allowed_lateness_us)} past the end")
+    if windowing.accumulation == "discarding":
+        parts.append("each result holds what came since the one before")
+    return "; ".join(parts)
+
+
+def _described(node: Node) -> str:
+    steps = len(list(walk(node)))
+    parts = ["bounded" if node.bounded else "unbounded", "1 step" if steps == 1 else f"{steps} steps", _grouping(node)]
+    return f"<div>{escape(' · '.join(filter(None, parts)))}</div>"
+
+
+def _table(node: Node, rows: pd.DataFrame | None = None) -> str:
+    """The columns, their dtypes, and rows if there are some."""
+    frame = pd.DataFrame(columns=node.schema.names) if rows is None else rows
+    types = "".join(f'<td style="{_SMALL}">{escape(dtype_name(field))}</td>' for field in node.schema)
+    html = frame.to_html(index=False, border=0).replace("</thead>", f"<tr>{types}</tr></thead>", 1)
+    return f'<div style="overflow-x: auto; white-space: nowrap">{html}</div>'
+
+
+def _grouping(node: Node) -> str | None:
+    """The windows of the rows, or those that the next aggregation will have."""
+    if node.windowing is not None:
+        return f"to be aggregated in {windows_text(node.windowing)}"
+    keyed = [each for each in walk(node) if isinstance(each, Aggregate)]
+    return f"aggregated in {windows_text(keyed[-1].grouping)}" if keyed else None
+
+
+def _shown(node: Node) -> str:
+    """The table, and what there is to say about its rows."""
+    reads = [each for each in walk(node) if isinstance(each, Read)]
+    if not all(read.source.bounded for read in reads):
+        return _table(node) + _note("Its rows come over time: .preview() waits for some, .run() runs it.")
+    rows = _first(node, reads)
+    match rows:
+        case None:
+            return _table(node) + _note(
+                "Its first rows take longer than a display waits; .preview(within='10s') waits."
+            )
+        case Exception():
+            return _table(node) + _note(f"No rows to show: {_text(rows)}")
+    if not len(rows):
+        return _table(node) + _note("No rows came while the display waited.")
+    return _table(node, rows) + _note(
+        f"The first {len(rows)} rows as they came." if len(rows) > 1 else "The first row."
+    )
+
+
+def _first(node: Node, reads: list[Read]) -> pd.DataFrame | Exception | None:
+    """The first rows; None if they do not come in time. A thread that is late ends by itself after its epoch."""
+    recorded: dict[Node, Node] = {
+        read: dataclasses.replace(read, source=read.source.recording)
+        for read in reads
+        if isinstance(read.source, ReplaySource)
+    }
+    (node,) = substituted((node,), recorded) if recorded else (node,)
+    got: list[pd.DataFrame | Exception] = []
+
+    def read_some() -> None:
+        try:
+            got.append(Stream(node).preview(ROWS, within=f"{WITHIN:g}s"))
+        except Exception as error:
+            got.append(error)
+
+    reader = threading.Thread(target=read_some, name="flower-display", daemon=True)
+    reader.start()
+    reader.join(WITHIN + 0.1)
+    return got[0] if got else None
+
+
+def _note(text: str) -> str:
+    return f'<div style="{_SMALL}">{escape(text)}</div>'
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
