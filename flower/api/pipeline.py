@@ -101,13 +101,14 @@ class Pipeline:
 
     def run(
         self,
-        executor: str = "embedded",
+        executor: str | running.Client = "embedded",
         *,
         latency: Duration = "100ms",
         clock: Clock | None = None,
         epoch_rows: int | None = None,
         on_error: Literal["collect", "fail"] = "collect",
         max_errors: int | None = None,
+        scratch: str | os.PathLike[str] | None = None,
         name: str | None = None,
     ) -> Run:
         """Run it in the background; see `flower.run` for the options.
@@ -132,6 +133,7 @@ class Pipeline:
             epoch_rows=epoch_rows,
             on_error=on_error,
             max_errors=max_errors,
+            scratch=scratch,
             name=name,
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import os
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from flower.errors import GraphError
 from flower.model.time import Duration
@@ -12,15 +13,19 @@ if TYPE_CHECKING:
     from flower.engine.clock import Clock
     from flower.engine.run import Run
 
+Client: TypeAlias = Any
+"""A ``distributed.Client``, which is not imported here."""
+
 
 def run(
     *pipelines: Pipeline,
-    executor: str = "embedded",
+    executor: str | Client = "embedded",
     latency: Duration = "100ms",
     clock: Clock | None = None,
     epoch_rows: int | None = None,
     on_error: Literal["collect", "fail"] = "collect",
     max_errors: int | None = None,
+    scratch: str | os.PathLike[str] | None = None,
     name: str | None = None,
 ) -> Run:
     """Run several streams and sinks at once, in the background; what they share is computed once.
@@ -29,8 +34,9 @@ def run(
     ----------
     *pipelines : Stream or Written
         What to run, at least one.
-    executor : {"embedded"}
-        Where: in a thread of this process.
+    executor : {"embedded", "dask"}, scheduler address or distributed.Client
+        Where: in a thread of this process; on worker processes of this machine that end with the run; or on a Dask
+        cluster that is there, such as ``"tcp://host:8786"``.
     latency : str or pandas.Timedelta
         How long rows may wait for an epoch.
     clock : ManualClock, optional
@@ -41,6 +47,8 @@ def run(
         Whether rows that cannot be processed go to ``stream.errors`` and the run goes on, or it fails.
     max_errors : int, optional
         With "collect": fail past so many.
+    scratch : str or os.PathLike, optional
+        On a Dask cluster whose workers are on other machines: a directory that all of them reach, for the run's state.
     name : str, optional
         What to call the run.
 
@@ -69,14 +77,14 @@ def run(
                 got=type(each).__name__,
                 hint="write fl.run(stream, other, latency='1s')",
             )
-    if executor != "embedded":
-        raise GraphError("`executor` must be 'embedded'", got=repr(executor), hint="leave it out")
     return start(
         [each.node for each in pipelines],
         name=name,
+        executor=executor,
         latency=latency,
         clock=clock,
         epoch_rows=epoch_rows,
         on_error=on_error,
         max_errors=max_errors,
+        scratch=scratch,
     )

@@ -365,7 +365,7 @@ class Stream(Pipeline):
 
     # -- results
 
-    def collect(self, *, as_stream: bool = False, executor: str = "embedded") -> pd.DataFrame:
+    def collect(self, *, as_stream: bool = False, executor: Any = "embedded") -> pd.DataFrame:
         """Run a stream that ends, and give its results as a frame.
 
         Parameters
@@ -373,8 +373,8 @@ class Stream(Pipeline):
         as_stream : bool
             False: each window once, nothing is late, sorted by window end and keys. True: as a run would give them,
             under the watermark policy: all panes, in order of emission.
-        executor : {"embedded", "reference"}
-            "reference": the model row by row, slowly.
+        executor : {"embedded", "dask", "reference"}, scheduler address or distributed.Client
+            Where, as for `run`; "reference": the model row by row, slowly.
 
         Raises
         ------

@@ -4,6 +4,7 @@ another.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -48,6 +49,7 @@ class Options:
     epoch_rows: int | None = None
     on_error: Literal["collect", "fail"] = "collect"
     max_errors: int | None = None
+    scratch: str | None = None
 
     @staticmethod
     def make(
@@ -57,6 +59,7 @@ class Options:
         epoch_rows: int | None = None,
         on_error: str = "collect",
         max_errors: int | None = None,
+        scratch: str | os.PathLike[str] | None = None,
     ) -> Options:
         """Options of what a person gives.
 
@@ -76,6 +79,7 @@ class Options:
             epoch_rows,
             "fail" if on_error == "fail" else "collect",
             max_errors,
+            None if scratch is None else os.path.abspath(os.path.expanduser(os.fspath(scratch))),
         )
 
 
@@ -125,6 +129,11 @@ class Driver:
         self._ahead: dict[Range, Future[Ingested]] = {}
         self._reader = ThreadPoolExecutor(1, "flower-reader")
         self._opened = False
+
+    @property
+    def seen(self) -> JobState:
+        """The state as of the last epoch that is done."""
+        return self.state
 
     # -- planning
 
@@ -217,6 +226,9 @@ class Driver:
         self._size(result, time.perf_counter() - began)
         return result
 
+    def settle(self) -> None:
+        """Wait for the epochs that are under way; here every epoch is done when `run` returns."""
+
     def _commit(self, epoch: int, result: EpochResult) -> None:
         """Stage what every sink gets, then commit: what fails while staging leaves nothing behind."""
         staged: dict[int, list[object]] = {}
@@ -284,15 +296,15 @@ class Driver:
         self.metrics = Metrics(
             old.epochs + 1,
             old.rows_in + result.report.rows_in,
-            old.rows_out + sum(len(rows) for rows in result.outputs.values()),
+            old.rows_out + result.report.rows_out,
             now - self._began,
             rows / span if span else 0.0,
             self._counts.on_time,
             self._counts.late,
             self._counts.dropped,
             old.errors + result.report.errors,
-            sum(state.groups for state in result.state.keyed.values()),
-            sum(state.nbytes for state in result.state.keyed.values()),
+            result.report.groups,
+            result.report.state_bytes,
             min(result.state.watermarks),
             told,
             old.first_error or result.report.first_error,
@@ -333,6 +345,7 @@ class Driver:
                     time.sleep(self.options.latency_us / 4e6)
                 else:
                     self.run(epoch)
+            self.settle()
         finally:
             self.close()
 
@@ -354,20 +367,44 @@ def _scripted(reads: Sequence[tuple[int, Read]]) -> dict[int, Sequence[tuple[tup
 
 
 def collect(
-    node: Node, *, as_stream: bool = False, executor: str = "embedded", epoch_rows: int | None = None
+    node: Node, *, as_stream: bool = False, executor: object = "embedded", epoch_rows: int | None = None
 ) -> pd.DataFrame:
     """Run a bounded pipeline to its end; see ``Stream.collect``."""
     if executor == "reference":
         from flower.engine.reference import collect_reference
 
         return collect_reference(node, as_stream=as_stream, epoch_rows=epoch_rows)
-    if executor != "embedded":
-        raise GraphError("unknown executor", got=repr(executor), hint="there are 'embedded' and 'reference'")
     require_bounded(node)
-    driver = Driver([node], Options.make(epoch_rows=epoch_rows), batch=not as_stream)
+    driver = driver_of([node], Options.make(epoch_rows=epoch_rows), executor, batch=not as_stream)
     results = driver.results[driver.job.plan.outputs[0]]
     driver.drive()
     return results.panes() if as_stream else results.view()
+
+
+def driver_of(outputs: Sequence[Node], options: Options, executor: object, *, batch: bool = False) -> Driver:
+    """The driver for an executor as a person names it.
+
+    Raises
+    ------
+    GraphError
+        If there is no such executor.
+    """
+    if executor == "embedded":
+        return Driver(outputs, options, batch=batch)
+    is_address = isinstance(executor, str) and (executor == "dask" or "://" in executor)
+    if not is_address and not hasattr(executor, "scheduler_info"):
+        raise GraphError(
+            "`executor` must be 'embedded', 'dask', a distributed.Client or a scheduler's address",
+            got=repr(executor)[:80],
+            hint="write executor='dask' for workers on this machine, or executor='tcp://host:8786'",
+        )
+    try:
+        from flower.engine.dask_driver import DaskDriver
+    except ImportError as error:
+        raise GraphError(
+            "Dask must be installed to run on it", got=str(error), hint="pip install 'flower-streams[dask]'"
+        ) from error
+    return DaskDriver(outputs, options, executor, batch=batch)
 
 
 def require_bounded(node: Node) -> None:

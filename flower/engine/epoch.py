@@ -7,13 +7,13 @@ clock move, then every trigger is asked once, then expired windows leave.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
-from flower.engine.job import Job, JobState, SourceState
+from flower.engine.job import Job, JobState
 from flower.engine.lift import Counts, Lifted, lift
 from flower.engine.rowwise import apply_step
 from flower.engine.state import KeyedState, advance
@@ -22,7 +22,7 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
 from flower.io.ingest import Ingested, ingest
-from flower.model.time import I64, MAX_TIME, MIN_TIME
+from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import Estimate, ManualWatermark, combined, elsewhere
 
 
@@ -52,8 +52,8 @@ class Report:
 
     Parameters
     ----------
-    rows_in, bytes_in : int
-        Rows read, and the bytes of their columns.
+    rows_in, bytes_in, rows_out : int
+        Rows read, the bytes of their columns; rows given to outputs.
     counts : mapping of str to Counts
         Per keyed step, what became of its pairs.
     errors : int
@@ -62,14 +62,19 @@ class Report:
         The first of them, for a person.
     notes : tuple of str
         What a source has to say, such as columns that were ignored.
+    groups, state_bytes : int
+        Records that are held after it, and their bytes.
     """
 
     rows_in: int = 0
     bytes_in: int = 0
+    rows_out: int = 0
     counts: Mapping[str, Counts] = field(default_factory=dict)
     errors: int = 0
     first_error: str | None = None
     notes: tuple[str, ...] = ()
+    groups: int = 0
+    state_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,162 @@ def ingested(job: Job, wanted: Range) -> Ingested:
     read = job.stages[wanted.stage].origin
     assert isinstance(read, Read)
     return ingest(read, wanted.partition, wanted.start, wanted.end, job.stages[wanted.stage].name)
+
+
+# -- the parts of an epoch: small pure functions, which an executor calls in an order of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is known of the rows that leave a stage, between two epochs.
+
+    Parameters
+    ----------
+    watermark : int
+        Its output watermark.
+    estimates : tuple of Estimate
+        Of a source, what each partition's rows say.
+    ended : tuple of bool
+        Of a source, whether no row will follow.
+    """
+
+    watermark: int = MIN_TIME
+    estimates: tuple[Estimate, ...] = ()
+    ended: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an epoch's rows are admitted against.
+
+    Parameters
+    ----------
+    now, before : int
+        Processing time of this epoch and of the one before.
+    marks : mapping of int to Mark
+        Per stage, as of the epoch's start.
+    """
+
+    now: int
+    before: int
+    marks: Mapping[int, Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What some rows of a stage came to.
+
+    Parameters
+    ----------
+    outputs : list of (int, Batch)
+        Rows for outputs, by consumer.
+    lifted : list of (int, Lifted)
+        Groups for keyed steps, by consumer.
+    dropped : list of (int, Batch)
+        Pairs that keyed steps did not admit, by stage.
+    errors : list of (str, pyarrow.RecordBatch)
+        Rows that a step could not process.
+    counts : mapping of str to Counts
+        Per keyed step, what became of its pairs.
+    """
+
+    outputs: list[tuple[int, Batch]] = field(default_factory=list)
+    lifted: list[tuple[int, Lifted]] = field(default_factory=list)
+    dropped: list[tuple[int, Batch]] = field(default_factory=list)
+    errors: list[tuple[str, pa.RecordBatch]] = field(default_factory=list)
+    counts: dict[str, Counts] = field(default_factory=dict)
+
+
+def observe_range(job: Job, wanted: Range, rows: Batch, estimate: Estimate, now: int) -> tuple[Batch, Estimate]:
+    """The rows of a range with the watermark that each meets in its own partition, and the estimate after them."""
+    read = job.stages[wanted.stage].origin
+    assert isinstance(read, Read)
+    if job.batch:
+        return rows, estimate
+    if not isinstance(read.watermark, ManualWatermark):
+        met, estimate = read.watermark.observe(estimate, rows.time, now)
+    elif isinstance(read.source, MarkedSource):
+        marks, after = read.source.marks(wanted.partition, wanted.start, wanted.end)
+        met = marks[rows.position - wanted.start]
+        estimate = replace(estimate, watermark=max(estimate.watermark, after))
+    else:
+        met = constant(MIN_TIME, len(rows))
+    return replace(rows, met=met), estimate
+
+
+def source_watermark(job: Job, stage: int, mark: Mark, now: int) -> int:
+    """The watermark of a source that has been read so far; never behind the one before, ``mark.watermark``."""
+    read = job.stages[stage].origin
+    assert isinstance(read, Read)
+    if job.batch:
+        return MAX_TIME if all(mark.ended) else mark.watermark
+    return max(mark.watermark, combined(mark.estimates, mark.ended, read.watermark, now))
+
+
+def errors_of_source(stage: Stage, errors: pa.RecordBatch) -> pa.RecordBatch:
+    """Errors of rows that came from a source name it."""
+    if not isinstance(stage.origin, Read) or not len(errors):
+        return errors
+    at = errors.schema.get_field_index("source")
+    named = errors.column(at).fill_null(stage.origin.source.label)
+    return errors.set_column(at, errors.schema.field(at), named)
+
+
+def through_stage(job: Job, context: Context, index: int, partition: int, batch: Batch) -> Part:
+    """Rows of a stage's origin through its steps, to its consumers."""
+    stage, part = job.stages[index], Part()
+    slots = [batch]
+    for op in stage.ops:
+        name = op.node.name
+        assert name is not None
+        result, errors = apply_step(op.node, slots[op.source], name)
+        if len(errors):
+            part.errors.append((name, errors_of_source(stage, errors)))
+        slots.append(result)
+    for delivery in stage.deliveries:
+        target = job.plan.consumers[delivery.port].stage
+        rows = slots[delivery.slot]
+        if not len(rows):
+            continue
+        if target is None:
+            part.outputs.append((delivery.port, rows))
+        else:
+            _deliver(part, lift_delivery(job, context, index, partition, target, rows), delivery.port, target, job)
+    return part
+
+
+def _deliver(part: Part, lifted: Lifted, port: int, target: int, job: Job) -> None:
+    name = job.keyed[target].name
+    part.lifted.append((port, lifted))
+    part.counts[name] = part.counts.get(name, Counts()) + lifted.counts
+    if len(lifted.dropped):
+        part.dropped.append((target, lifted.dropped))
+
+
+def lift_delivery(job: Job, context: Context, origin: int, partition: int, target: int, rows: Batch) -> Lifted:
+    """Rows of one partition of a stage into groups of a keyed step, admitted against what was known before."""
+    inputs, marks = job.stages[target].inputs, context.marks
+    start = min(marks[i].watermark for i in inputs)
+    others = min((marks[i].watermark for i in inputs if i != origin), default=MAX_TIME)
+    read = job.stages[origin].origin
+    if not isinstance(read, Read):
+        rows = replace(rows, met=constant(marks[origin].watermark, len(rows)))
+    elif not job.batch:
+        mark = marks[origin]
+        there = elsewhere(mark.estimates, mark.ended, read.watermark, context.before, partition)
+        others = min(others, there)
+    return lift(rows, job.keyed[target], watermark=start, elsewhere=others, now=context.now)
+
+
+def first_error(errors: Sequence[pa.RecordBatch]) -> str | None:
+    """The first of the rows that failed, for a person."""
+    if not errors:
+        return None
+    first = errors[0].slice(0, 1).to_pylist()[0]
+    return f"step {first['step']!r}: {first['reason']}: {first['error']}"
+
+
+# -- an epoch in this process
 
 
 def run_epoch(
@@ -110,7 +271,8 @@ class _Epoch:
     """The bookkeeping of one epoch; lives no longer than the call."""
 
     def __init__(self, job: Job, state: JobState, epoch: EpochPlan) -> None:
-        self.job, self.before, self.epoch = job, state, epoch
+        self.job, self.epoch = job, epoch
+        self.context = Context(epoch.now, state.now, marks_of(state))
         self.sources = dict(state.sources)
         self.keyed: dict[int, KeyedState] = dict(state.keyed)
         self.watermarks = list(state.watermarks)
@@ -118,107 +280,58 @@ class _Epoch:
         self.lifted: dict[int, list[Lifted]] = defaultdict(list)  # per keyed consumer
         self.outputs: dict[int, list[Batch]] = defaultdict(list)  # per output consumer
         self.errors: dict[str, list[pa.RecordBatch]] = defaultdict(list)  # per step
-        self.dropped: dict[Aggregate, list[Batch]] = defaultdict(list)
+        self.dropped: dict[int, list[Batch]] = defaultdict(list)  # per keyed stage
         self.counts: dict[str, Counts] = {}
         self.notes: list[str] = []
         self.rows_in = self.bytes_in = 0
 
     def admit(self, wanted: Range, rows: Ingested) -> None:
-        """Take the rows of a range, with the watermark that each meets in its own partition."""
-        stage = self.job.stages[wanted.stage]
-        assert isinstance(stage.origin, Read)
-        known = self.sources[wanted.stage]
-        met, estimate = self._observed(stage.origin, wanted, rows.batch, known.estimates[wanted.partition])
-        self.fresh[wanted.stage].append((wanted.partition, replace(rows.batch, met=met)))
-        self.sources[wanted.stage] = SourceState(
-            _set(known.positions, wanted.partition, wanted.end),
-            _set(known.estimates, wanted.partition, estimate),
-            _set(known.ended, wanted.partition, wanted.ended),
-        )
-        self._failed(stage.name, rows.errors, stage)
+        """Take the rows of a range."""
+        stage, known = self.job.stages[wanted.stage], self.sources[wanted.stage]
+        batch, estimate = observe_range(self.job, wanted, rows.batch, known.estimates[wanted.partition], self.epoch.now)
+        self.fresh[wanted.stage].append((wanted.partition, batch))
+        self.sources[wanted.stage] = known.moved(wanted.partition, wanted.end, estimate, wanted.ended)
+        if len(rows.errors):
+            self.errors[stage.name].append(errors_of_source(stage, rows.errors))
         self.rows_in += rows.rows_read
         self.bytes_in += rows.batch.rows.nbytes
         self.notes += rows.notes
-
-    def _observed(self, read: Read, wanted: Range, batch: Batch, estimate: Estimate) -> tuple[I64, Estimate]:
-        if self.job.batch:
-            return constant(MIN_TIME, len(batch)), estimate
-        if not isinstance(read.watermark, ManualWatermark):
-            return read.watermark.observe(estimate, batch.time, self.epoch.now)
-        if not isinstance(read.source, MarkedSource):
-            return constant(MIN_TIME, len(batch)), estimate
-        marks, after = read.source.marks(wanted.partition, wanted.start, wanted.end)
-        return marks[batch.position - wanted.start], replace(estimate, watermark=max(estimate.watermark, after))
 
     def run(self, index: int) -> None:
         """Run one stage: its origin's rows through its steps, to its consumers."""
         stage = self.job.stages[index]
         match stage.origin:
             case Read():
-                self._move_source(index, stage.origin)
+                known = self.sources[index]
+                mark = Mark(self.watermarks[index], known.estimates, known.ended)
+                self.watermarks[index] = source_watermark(self.job, index, mark, self.epoch.now)
                 # Without rows the empty batch still goes through: a consumer learns its columns from it.
                 for partition, batch in self.fresh[index]:
-                    self._through(index, stage, partition, batch)
+                    self._through(index, partition, batch)
             case Aggregate():
-                self._through(index, stage, 0, self._advance(index, stage))
+                self._through(index, 0, self._advance(index, stage))
             case Dropped():
-                self._move(index, stage)
-                for batch in self.dropped.get(stage.origin.of, ()):
-                    self._through(index, stage, 0, batch)
+                self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
+                for batch in self.dropped.get(dropped_by(self.job, stage), ()):
+                    self._through(index, 0, batch)
             case Errors():
-                self._move(index, stage)
+                self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                 rows = [batch for name in stage.covers for batch in self.errors.get(name, ())]
                 if rows:
-                    self._through(index, stage, 0, untimed(pa.concat_batches(rows)))
+                    self._through(index, 0, untimed(pa.concat_batches(rows)))
 
-    def _move_source(self, index: int, read: Read) -> None:
-        known = self.sources[index]
-        if self.job.batch:
-            now = MAX_TIME if all(known.ended) else MIN_TIME
-        else:
-            now = combined(known.estimates, known.ended, read.watermark, self.epoch.now)
-        self.watermarks[index] = max(self.watermarks[index], now)
-
-    def _move(self, index: int, stage: Stage) -> None:
-        self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
-
-    def _through(self, index: int, stage: Stage, partition: int, batch: Batch) -> None:
-        slots = [batch]
-        for op in stage.ops:
-            name = op.node.name
-            assert name is not None
-            result, errors = apply_step(op.node, slots[op.source], name)
-            self._failed(name, errors, stage)
-            slots.append(result)
-        for delivery in stage.deliveries:
-            consumer = self.job.plan.consumers[delivery.port]
-            rows = slots[delivery.slot]
-            if consumer.stage is None:
-                if len(rows):
-                    self.outputs[delivery.port].append(rows)
-            elif len(rows):
-                self._lift(index, partition, consumer.stage, delivery.port, rows)
-
-    def _lift(self, origin: int, partition: int, target: int, port: int, rows: Batch) -> None:
-        step = self.job.keyed[target]
-        inputs = self.job.stages[target].inputs
-        start = min(self.before.watermarks[i] for i in inputs)
-        others = min((self.before.watermarks[i] for i in inputs if i != origin), default=MAX_TIME)
-        read = self.job.stages[origin].origin
-        if isinstance(read, Read):
-            known = self.before.sources[origin]
-            if not self.job.batch:
-                there = elsewhere(known.estimates, known.ended, read.watermark, self.before.now, partition)
-                others = min(others, there)
-        else:
-            rows = replace(rows, met=constant(self.before.watermarks[origin], len(rows)))
-        lifted = lift(rows, step, watermark=start, elsewhere=others, now=self.epoch.now)
-        self.lifted[port].append(lifted)
-        self.counts[step.name] = self.counts.get(step.name, Counts()) + lifted.counts
-        if len(lifted.dropped):
-            node = self.job.stages[target].origin
-            assert isinstance(node, Aggregate)
-            self.dropped[node].append(lifted.dropped)
+    def _through(self, index: int, partition: int, batch: Batch) -> None:
+        part = through_stage(self.job, self.context, index, partition, batch)
+        for port, rows in part.outputs:
+            self.outputs[port].append(rows)
+        for port, lifted in part.lifted:
+            self.lifted[port].append(lifted)
+        for target, gone in part.dropped:
+            self.dropped[target].append(gone)
+        for name, errors in part.errors:
+            self.errors[name].append(errors)
+        for name, counts in part.counts.items():
+            self.counts[name] = self.counts.get(name, Counts()) + counts
 
     def _advance(self, index: int, stage: Stage) -> Batch:
         assert stage.port is not None
@@ -229,16 +342,6 @@ class _Epoch:
         self.watermarks[index] = max(self.watermarks[index], out)
         return panes
 
-    def _failed(self, step: str, errors: pa.RecordBatch, stage: Stage) -> None:
-        """Keep the rows that a step of ``stage`` could not process; those of a source's rows name the source."""
-        if not len(errors):
-            return
-        if isinstance(stage.origin, Read):
-            at = errors.schema.get_field_index("source")
-            named = errors.column(at).fill_null(stage.origin.source.label)
-            errors = errors.set_column(at, errors.schema.field(at), named)
-        self.errors[step].append(errors)
-
     def done(self) -> EpochResult:
         """What the epoch comes to."""
         failed = [batch for batches in self.errors.values() for batch in batches]
@@ -247,24 +350,32 @@ class _Epoch:
         report = Report(
             self.rows_in,
             self.bytes_in,
+            sum(len(rows) for rows in outputs.values()),
             self.counts,
             sum(len(batch) for batch in failed),
-            _told(failed[0]) if failed else None,
+            first_error(failed),
             tuple(dict.fromkeys(self.notes)),
+            sum(held.groups for held in self.keyed.values()),
+            sum(held.nbytes for held in self.keyed.values()),
         )
         return EpochResult(state, outputs, report)
+
+
+def marks_of(state: JobState) -> dict[int, Mark]:
+    """What a state knows of every stage."""
+    marks = {index: Mark(watermark) for index, watermark in enumerate(state.watermarks)}
+    for index, known in state.sources.items():
+        marks[index] = Mark(state.watermarks[index], known.estimates, known.ended)
+    return marks
+
+
+def dropped_by(job: Job, stage: Stage) -> int:
+    """The keyed stage of which ``stage`` takes the dropped pairs."""
+    assert isinstance(stage.origin, Dropped)
+    return next(index for index, other in enumerate(job.stages) if other.origin == stage.origin.of)
 
 
 def untimed(rows: pa.RecordBatch) -> Batch:
     """A batch of rows that have no event time."""
     n = len(rows)
     return Batch(rows, constant(MIN_TIME, n), constant(MIN_TIME, n), constant(0, n), np.arange(n))
-
-
-def _set(values: tuple[object, ...], index: int, value: object) -> tuple:  # type: ignore[type-arg]
-    return (*values[:index], value, *values[index + 1 :])
-
-
-def _told(errors: pa.RecordBatch) -> str:
-    first = errors.slice(0, 1).to_pylist()[0]
-    return f"step {first['step']!r}: {first['reason']}: {first['error']}"

@@ -65,6 +65,12 @@ class SourceState:
     estimates: tuple[Estimate, ...]
     ended: tuple[bool, ...]
 
+    def moved(self, partition: int, position: int, estimate: Estimate, ended: bool) -> SourceState:
+        """The state after more of one partition has been read."""
+        positions, estimates, over = list(self.positions), list(self.estimates), list(self.ended)
+        positions[partition], estimates[partition], over[partition] = position, estimate, ended
+        return SourceState(tuple(positions), tuple(estimates), tuple(over))
+
 
 @dataclass(frozen=True, slots=True)
 class JobState:

@@ -11,7 +11,7 @@ from typing import Literal, cast
 
 import pandas as pd
 
-from flower.engine.embedded import Driver, Options
+from flower.engine.embedded import Driver, Options, driver_of
 from flower.engine.metrics import Metrics
 from flower.engine.progress import show_until
 from flower.engine.results import Results
@@ -43,9 +43,11 @@ class Run:
     [1, 2]
     """
 
-    def __init__(self, outputs: Sequence[Node], options: Options, name: str | None = None) -> None:
+    def __init__(
+        self, outputs: Sequence[Node], options: Options, name: str | None = None, executor: object = "embedded"
+    ) -> None:
         self.name = name if name is not None else f"run-{next(_numbers)}"
-        self._driver = Driver(outputs, options)
+        self._driver: Driver = driver_of(outputs, options, executor)
         self._state: State = "running"
         self._error: BaseException | None = None
         self._steps = 0
@@ -226,8 +228,10 @@ class Run:
                 if driver.over():
                     break
                 if epoch is None or not any(wanted.end > wanted.start for wanted in epoch.ranges):
+                    driver.settle()
                     with driver.changed:
                         driver.changed.wait(driver.options.latency_us / 4e6)
+            driver.settle()
             if self._state != "stopped":
                 self._state = "finished"
         except BaseException as error:
@@ -244,18 +248,23 @@ class Run:
                 driver.changed.notify_all()
 
     def _may_go_on(self) -> bool:
+        while self._state == "paused" and not self._steps:
+            self._driver.settle()
+            with self._driver.changed:
+                if self._state == "paused" and not self._steps:
+                    self._parked = True
+                    self._driver.changed.notify_all()
+                    self._driver.changed.wait()
         with self._driver.changed:
-            while self._state == "paused" and not self._steps:
-                self._parked = True
-                self._driver.changed.notify_all()
-                self._driver.changed.wait()
             self._parked = False
         return self._state in ("running", "paused")
 
 
-def start(outputs: Sequence[Node], *, name: str | None = None, **options: object) -> Run:
+def start(
+    outputs: Sequence[Node], *, name: str | None = None, executor: object = "embedded", **options: object
+) -> Run:
     """Start a run of ``outputs``; see ``Stream.run`` for the options."""
-    return Run(outputs, Options.make(**options), name)  # type: ignore[arg-type]
+    return Run(outputs, Options.make(**options), name, executor)  # type: ignore[arg-type]
 
 
 def alive() -> list[Run]:

@@ -20,7 +20,7 @@ def why(driver: Driver, key: object, window: object) -> str:
         raise RunError(
             "why() is about windows", got="a run without a windowed aggregation", hint="ask a run with .agg(...)"
         )
-    state, told = driver.state, []
+    state, told = driver.seen, []
     for index, step in driver.job.keyed.items():
         watermark = min(state.watermarks[i] for i in driver.job.stages[index].inputs)
         told.append(f"step {step.name!r}: its watermark is {instant_text(watermark)}.")

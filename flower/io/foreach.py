@@ -28,6 +28,8 @@ class ForeachSink:
         If ``fn`` cannot be called.
     """
 
+    driver_local = True
+
     def __init__(self, fn: Callable[[pd.DataFrame], object]) -> None:
         if not callable(fn):
             raise SinkError(

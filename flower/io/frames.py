@@ -34,6 +34,7 @@ class FrameSource:
     """
 
     bounded = True
+    driver_local = True
 
     def __init__(self, frame: pd.DataFrame, schema: pa.Schema | None = None) -> None:
         if not isinstance(frame, pd.DataFrame):

@@ -1,0 +1,392 @@
+"""The Dask executor: epochs as task graphs, several under way at once, their outputs committed in order.
+
+State is a chain of results on the workers, which the scheduler remembers as a whole. So every so often the driver lets
+the epochs under way come to their end, has every shard's state saved in the run's scratch, and begins a new chain from
+there. What is lost with a worker is computed again from the last saved states; what the scheduler gives up on, the
+driver runs again as a new attempt, with the same plans, and skips what has been committed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
+from distributed import KilledWorker, wait
+from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
+
+from flower.engine.cluster import Cluster
+from flower.engine.dask_graph import Graph, Maker, Planned, Saved, waited_for
+from flower.engine.dask_plugin import JobPlugin
+from flower.engine.dask_tasks import Brief, Told, packed
+from flower.engine.embedded import Driver, Options
+from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
+from flower.engine.job import JobState, SourceState
+from flower.engine.lift import Counts
+from flower.engine.travel import packed_job, stays
+from flower.errors import RunError
+from flower.graph.nodes import Aggregate, Node, Read
+from flower.model.watermarks import Estimate
+
+UNDER_WAY = 4
+"""Epochs at once; more would only wait."""
+
+SAVE_EPOCHS, SAVE_SECONDS = 64, 10.0
+"""A chain of states is at most so long: in epochs, and in time as long as saving takes a tenth of it."""
+
+ATTEMPTS = 4
+"""How often an epoch is run before the run fails."""
+
+LOST = (KilledWorker, FutureCancelledError, CancelledError, CommClosedError)
+"""What the scheduler says of work that it has given up on."""
+
+
+@dataclass
+class _Submitted:
+    planned: Planned
+    graph: Graph
+    futures: dict[str, Any]
+    saving: Mapping[tuple[int, int], Saved]
+    saves: bool
+
+
+@dataclass(frozen=True)
+class _Root:
+    """From where a new attempt begins."""
+
+    marks: Mapping[int, Mark]
+    states: Mapping[tuple[int, int], Saved]
+
+
+class DaskDriver(Driver):
+    """Plans epochs as the embedded driver does, and has a cluster run them.
+
+    ``state`` is the state as of the last epoch that was planned, ``seen`` as of the last that is done.
+    """
+
+    def __init__(self, outputs: Sequence[Node], options: Options, executor: Any, *, batch: bool = False) -> None:
+        super().__init__(outputs, options, batch=batch)
+        packed_job(self.job)  # refuses what cannot travel before anything is started
+        self._executor = executor
+        self._cluster: Cluster | None = None
+        self._seen = self.state
+        self._under_way: deque[_Submitted] = deque()
+        self._last: _Submitted | None = None
+        self._since: list[Planned] = []  # planned since the root
+        self._attempt = self._failures = 0
+        self._job = ""
+        self._run = uuid.uuid4().hex[:12]
+        self._saved_at = self._finished_at = time.monotonic()
+        self._save_seconds = 0.0
+        self._waited_for = waited_for(self.job)
+
+    @property
+    def seen(self) -> JobState:
+        """The state as of the last epoch that is done; without what keyed steps hold, which is on the workers."""
+        return self._seen
+
+    def open(self) -> None:
+        """Start or find the cluster, open the sinks, and make the job known to the workers."""
+        if self._cluster is not None:
+            return
+        try:
+            self._cluster = Cluster(self._executor)
+            threads = self._cluster.threads()
+            self._shards = {
+                index: min(max(threads, 1), 64) if step.keys else 1 for index, step in self.job.keyed.items()
+            }
+            self._maker = Maker(self.job, self._shards)
+            self._scratch = self._cluster.scratch(self.options.scratch, self._run) if self._shards else ""
+            super().open()
+            digest, blob = packed_job(self.job)
+            # Two runs of one job at once are two jobs: each forgets its own.
+            self._job = f"{digest}-{self._run}"
+            self._cluster.client.register_plugin(JobPlugin(self._job, blob))
+            self._root = _Root(marks_of(self._seen), {})
+        except BaseException:
+            self.close()
+            raise
+
+    # -- epochs
+
+    def run(self, epoch: EpochPlan) -> EpochResult | None:  # type: ignore[override]
+        """Have an epoch run, and finish those that are done; waits while too many are under way."""
+        before = self.state
+        moved = dict(before.sources)
+        for wanted in epoch.ranges:
+            moved[wanted.stage] = moved[wanted.stage].moved(wanted.partition, wanted.end, Estimate(), wanted.ended)
+        ended, after = ({i: known.ended for i, known in sources.items()} for sources in (before.sources, moved))
+        planned = Planned(epoch, before.now, ended, after)
+        self.state = JobState(epoch.epoch + 1, epoch.now, moved, before.keyed, before.watermarks)
+        self._since.append(planned)
+        saves = len(self._since) >= SAVE_EPOCHS or self._is_time_to_save()
+        self._trying(lambda: self._submit(planned, saves=saves))
+        if saves:
+            began = time.monotonic()
+            self.settle()
+            self._save_seconds = time.monotonic() - began
+        while len(self._under_way) > UNDER_WAY or self._first_is_done():
+            self._finish()
+        return None
+
+    def settle(self) -> None:
+        """Wait for the epochs that are under way."""
+        while self._under_way:
+            self._finish()
+
+    def _is_time_to_save(self) -> bool:
+        return time.monotonic() - self._saved_at > max(SAVE_SECONDS, 10 * self._save_seconds)
+
+    def _first_is_done(self) -> bool:
+        return bool(self._under_way) and all(future.done() for future in self._under_way[0].futures.values())
+
+    def _submit(self, planned: Planned, *, saves: bool) -> None:
+        assert self._cluster is not None
+        epoch = planned.plan.epoch
+        marks: dict[int, str | Mark] = {i: mark for i, mark in self._root.marks.items() if i in self._waited_for}
+        states: dict[tuple[int, int], str | Saved] = dict(self._root.states)
+        if self._last is not None:
+            marks |= self._last.graph.marks
+            states |= self._last.graph.shards
+        prefix = f"flower-{self._job}-{self._attempt}-{epoch}"
+        saving = {
+            (index, shard): Saved(
+                os.path.join(self._scratch, f"{epoch}-{self._attempt}-{index}-{shard}.state"),
+                f"{self._job}-{index}-{shard}",
+            )
+            for index, shards in self._shards.items()
+            for shard in range(shards)
+            if saves
+        }
+        told = Told(self._job, epoch, self._attempt, planned.plan.now, planned.before, self._shards, planned.ended)
+        graph = self._maker.graph(planned, told, prefix, marks, states, self._tables(planned), saving)
+        futures = self._send(graph, prefix, -epoch)
+        self._last = _Submitted(planned, graph, futures, saving, saves)
+        self._under_way.append(self._last)
+
+    def _send(self, graph: Graph, prefix: str, priority: int) -> dict[str, Any]:
+        assert self._cluster is not None
+        workers = sorted(self._cluster.workers()) or [""]
+        layers = {prefix: MaterializedLayer(graph.free)}
+        for (index, shard), tasks in graph.placed.items():
+            # A wish: where that worker is gone, any other loads the state.
+            wish = {"workers": [workers[(index + shard) % len(workers)]], "allow_other_workers": True}
+            layers[f"{prefix}-{index}-{shard}"] = MaterializedLayer(tasks, annotations=wish)
+        every = set(layers)
+        whole = HighLevelGraph(layers, {name: every - {name} if name == prefix else set() for name in every})
+        keys = graph.kept
+        held = self._cluster.client.get(whole, keys, sync=False, priority=priority)
+        return dict(zip(keys, held, strict=True))
+
+    def _tables(self, planned: Planned) -> dict[Any, bytes]:
+        tables = {}
+        for wanted in planned.plan.ranges:
+            read = self.job.stages[wanted.stage].origin
+            assert isinstance(read, Read)
+            if stays(read.source):
+                tables[wanted] = packed(read, wanted)
+        return tables
+
+    def _finish(self) -> None:
+        """Wait for the oldest epoch under way, commit what it gives, and tell of it."""
+        first = self._under_way[0]
+        values = self._trying(lambda: self._values(first))
+        if values is None:
+            return  # a new attempt has begun
+        self._failures = 0
+        self._under_way.popleft()
+        plan, graph = first.planned.plan, first.graph
+        briefs: dict[tuple[int, int], Brief] = {place: values[key] for place, key in graph.briefs.items()}
+        marks = self._marks(first, briefs, values)
+        tokens = self._tokens(briefs)
+        if plan.epoch >= self._seen.epoch:
+            self._adopt(first, briefs, marks, tokens)
+        else:
+            for port, staged in tokens.items():
+                self._sinks[port].abort(staged)
+        if first is not self._last:
+            first.futures.clear()
+        if first.saves:
+            self._reroot(first, marks)
+
+    def _values(self, submitted: _Submitted) -> dict[str, Any]:
+        assert self._cluster is not None
+        graph = submitted.graph
+        pending = [*submitted.futures.values()]
+        while True:
+            try:
+                with self._cluster.client.as_current():
+                    wait(pending, timeout=1.0)
+                break
+            except TimeoutError:
+                self._cluster.watch()
+        keys = [*graph.briefs.values(), *graph.marks.values(), *graph.saves.values()]
+        failed = next((f for f in pending if f.status == "error"), None)
+        if failed is not None:
+            failed.result()
+        return dict(zip(keys, self._cluster.client.gather([submitted.futures[key] for key in keys]), strict=True))
+
+    def _marks(
+        self, submitted: _Submitted, briefs: Mapping[tuple[int, int], Brief], values: Mapping[str, Any]
+    ) -> dict[int, Mark]:
+        """What is known of every stage after an epoch."""
+        marks: dict[int, Mark] = {i: values[key] for i, key in submitted.graph.marks.items()}
+        for index, stage in enumerate(self.job.stages):
+            if index in marks:
+                continue
+            if isinstance(stage.origin, Aggregate):
+                held = min(brief.watermark for (i, _), brief in briefs.items() if i == index)
+                marks[index] = Mark(max(self._seen.watermarks[index], held))
+            else:
+                marks[index] = Mark(min(marks[i].watermark for i in stage.inputs))
+        return marks
+
+    def _tokens(self, briefs: Mapping[tuple[int, int], Brief]) -> dict[int, list[object]]:
+        """What workers have staged for every sink."""
+        return {port: [b.staged[port] for b in briefs.values() if port in b.staged] for port in self._sinks}
+
+    def _adopt(
+        self,
+        submitted: _Submitted,
+        briefs: Mapping[tuple[int, int], Brief],
+        marks: Mapping[int, Mark],
+        tokens: dict[int, list[object]],
+    ) -> None:
+        plan = submitted.planned.plan
+        sources = {
+            index: SourceState(known.positions, marks[index].estimates, marks[index].ended)
+            for index, known in self._moved(plan).items()
+        }
+        watermarks = tuple(marks[index].watermark for index in range(len(self.job.stages)))
+        seen = JobState(plan.epoch + 1, plan.now, sources, {}, watermarks)
+        result = EpochResult(seen, {}, _report(briefs.values()))
+        self._check(result)
+        outputs: dict[int, list[pa.RecordBatch]] = {}
+        for brief in briefs.values():
+            for port, rows in brief.outputs.items():
+                outputs.setdefault(port, []).append(rows)
+        try:
+            for port, sink in self._sinks.items():
+                for part, rows in enumerate(outputs.get(port, ())):
+                    tokens[port].append(sink.stage(plan.epoch, self._attempt, part, rows))
+        except BaseException:
+            for port, staged in tokens.items():
+                self._sinks[port].abort(staged)
+            raise
+        for port, staged in tokens.items():
+            self._sinks[port].commit(plan.epoch, staged)
+        with self.changed:
+            for port, results in self.results.items():
+                for rows in outputs.get(port, ()):
+                    results.add(rows)
+            self.log.append(plan)
+            self._seen = seen
+            self._measure(result)
+            self.changed.notify_all()
+        now = time.monotonic()
+        self._size(result, now - self._finished_at)
+        self._finished_at = now
+
+    def _moved(self, plan: EpochPlan) -> dict[int, SourceState]:
+        sources = dict(self._seen.sources)
+        for wanted in plan.ranges:
+            known = sources[wanted.stage]
+            while len(known.positions) <= wanted.partition:
+                known = SourceState((*known.positions, 0), (*known.estimates, Estimate()), (*known.ended, False))
+            sources[wanted.stage] = known.moved(wanted.partition, wanted.end, Estimate(), wanted.ended)
+        return sources
+
+    def _reroot(self, submitted: _Submitted, marks: Mapping[int, Mark]) -> None:
+        """Begin a new chain: nothing is under way, and every state is saved."""
+        old = self._root.states.values()
+        self._root = _Root(marks, dict(submitted.saving))
+        self._last = None
+        self._since.clear()
+        for saved in old:
+            os.unlink(saved.path)
+        self._saved_at = time.monotonic()
+
+    # -- when work is lost
+
+    def _trying(self, step: Any) -> Any:
+        """Do it; if the scheduler has given up on an epoch, begin a new attempt, and give None."""
+        try:
+            return step()
+        except LOST as error:
+            self._again(error)
+            return None
+
+    def _again(self, error: BaseException) -> None:
+        """Run what was planned since the last saved states as a new attempt."""
+        assert self._cluster is not None
+        while True:
+            self._failures += 1
+            if self._failures >= ATTEMPTS:
+                raise RunError(
+                    "the cluster must be able to run every epoch",
+                    got=f"{self._failures} attempts that were lost, the last with {type(error).__name__}: {error}",
+                    hint="a row may kill its worker, or memory may be short: look at the workers' logs",
+                ) from error
+            self._attempt += 1
+            self._under_way.clear()
+            self._last = None
+            try:
+                self._back()
+                for number, planned in enumerate(self._since):
+                    last = number + 1 == len(self._since)
+                    self._submit(planned, saves=last and len(self._since) >= SAVE_EPOCHS)
+                return
+            except LOST as again:
+                error = again
+
+    def _back(self) -> None:
+        """Wait until the cluster answers and has a worker."""
+        assert self._cluster is not None
+        while self._cluster.client.status != "running" or not self._cluster.workers():
+            self._cluster.watch()
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        """Close the sinks, make the workers forget the job, and end what was started."""
+        try:
+            super().close()
+        finally:
+            cluster, self._cluster = self._cluster, None
+            if cluster is not None:
+                self._under_way.clear()
+                self._last = None
+                try:
+                    if self._job and cluster.client.status == "running":
+                        cluster.client.unregister_worker_plugin(f"flower-{self._job}")
+                except (*LOST, OSError, TimeoutError):
+                    pass  # a cluster that is gone has forgotten
+                finally:
+                    cluster.close()
+
+
+def _report(briefs: Any) -> Report:
+    counts: dict[str, Counts] = {}
+    whole = Report()
+    for brief in briefs:
+        for name, some in brief.counts.items():
+            counts[name] = counts.get(name, Counts()) + some
+        whole = replace(
+            whole,
+            rows_in=whole.rows_in + brief.rows_in,
+            bytes_in=whole.bytes_in + brief.bytes_in,
+            rows_out=whole.rows_out + brief.rows_out,
+            errors=whole.errors + brief.errors,
+            first_error=whole.first_error or brief.first_error,
+            notes=tuple(dict.fromkeys((*whole.notes, *brief.notes))),
+            groups=whole.groups + brief.groups,
+            state_bytes=whole.state_bytes + brief.state_bytes,
+        )
+    return replace(whole, counts=counts)
