@@ -72,7 +72,7 @@ def lambda_of(fn: types.FunctionType) -> str:
 def _holds(body: ast.expr, spans: list[tuple[int | None, int | None, int | None, int | None]]) -> bool:
     assert body.end_lineno is not None and body.end_col_offset is not None
     start, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
-    inside = [s for s in spans if start <= (s[0], s[2]) and (s[1], s[3]) <= end]  # type: ignore[operator]
+    inside = [s for s in spans if start <= (s[0], s[2]) and (s[1], s[3]) <= end]
     # The first instructions of a code object may stand for the whole lambda.
     return bool(inside) and any((s[0], s[2]) == start and (s[1], s[3]) == end for s in inside)
 

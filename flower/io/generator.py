@@ -12,7 +12,7 @@ import queue
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -96,7 +96,9 @@ class GeneratorSource:
 
     def table(self, batches: Sequence[object], arrivals_us: Sequence[int]) -> pa.Table:
         """What came, as rows of the schema; a row that does not fit is an error row."""
-        tables, rows, times = [], [], []
+        tables: list[pa.Table] = []
+        rows: list[dict[str, Any]] = []
+        times: list[int] = []
         for batch, at in zip(batches, arrivals_us, strict=True):
             if isinstance(batch, pd.DataFrame):
                 if rows:
@@ -137,7 +139,7 @@ class GeneratorSource:
         try:
             table = pa.Table.from_batches([columns_of(frame.reset_index(drop=True))])
         except FlowerError:
-            return self._of_rows(frame.to_dict("records"), [at] * len(frame))
+            return self._of_rows(cast("list[dict[str, Any]]", frame.to_dict("records")), [at] * len(frame))
         return self._checked(table, [at] * len(frame))
 
     def _of_rows(self, rows: list[dict[str, Any]], times: list[int]) -> pa.Table:
@@ -305,7 +307,7 @@ def _column(values: list[Any], field: pa.Field | None) -> tuple[pa.Array, dict[i
         return _one_by_one(values, field)
     if field is not None and pa.types.is_temporal(field.type) and pa.types.is_string(array.type):
         times, lost = values_of(array.cast(TEXT), field.type)
-        return times, {row: f"column {field.name!r}: {no_value(field, values[row])}" for row in lost}
+        return times, {row: no_value(field, values[row]) for row in lost}
     return array, {}
 
 
@@ -316,10 +318,11 @@ def _one_by_one(values: list[Any], field: pa.Field | None) -> tuple[pa.Array, di
     for row, value in enumerate(values):
         try:
             part, lost = cast_column(pa.array([value], from_pandas=True), field)
+            fits = lost is None
         except (pa.ArrowException, DtypeError, TypeError, ValueError, OverflowError):
-            part, lost = pa.nulls(1, field.type), True
-        if lost is not None:
-            bad[row] = f"column {field.name!r}: {str(value)[:80]!r} is no {field.type}"
+            fits = False
+        if not fits:
+            bad[row] = no_value(field, value)
             part = pa.nulls(1, field.type)
         parts.append(part)
     return pa.concat_arrays(parts), bad

@@ -75,7 +75,8 @@ class JournalWriter:
         with pa.ipc.new_stream(buffer, rows.schema) as stream:
             stream.write_table(rows)
         data = buffer.getvalue().to_pybytes()
-        self._file.write(_HEADER.pack(self.end, rows.num_rows, arrival_us, len(data), zlib.crc32(data)) + data)
+        fields = (self.end, rows.num_rows, arrival_us, len(data))
+        self._file.write(_HEADER.pack(*fields, _checksum(fields, data)) + data)
         self._file.flush()
         self.end += rows.num_rows
 
@@ -186,7 +187,8 @@ class JournalReader:
         with self._open(path) as file:
             file.seek(entry.offset)
             data = file.read(entry.size)
-        if len(data) < entry.size or zlib.crc32(data) != entry.checksum:
+        fields = (entry.start, entry.rows, entry.arrival_us, entry.size)
+        if len(data) < entry.size or _checksum(fields, data) != entry.checksum:
             raise self._broken(path, f"a damaged entry at byte {entry.offset}")
         return pa.ipc.open_stream(data).read_all()
 
@@ -206,6 +208,11 @@ class JournalReader:
 
     def __setstate__(self, state: dict[str, str]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+
+def _checksum(fields: tuple[int, int, int, int], data: bytes) -> int:
+    """Of the header and the rows."""
+    return zlib.crc32(data, zlib.crc32(_HEADER.pack(*fields, 0)))
 
 
 def _start(path: str) -> int:

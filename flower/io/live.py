@@ -109,17 +109,8 @@ class LiveRun:
         try:
             rows = self._rows = self._source.open()
             for batch in rows:
-                with self._changed:
-                    if self._stopped:
-                        break
-                    self._came.append(batch)
-                    self._times.append(time.time_ns() // 1000)
-                    self._waiting += len(batch)
-                    if self._waiting >= APPEND_ROWS:
-                        self._append()
-                    self._changed.wait_for(lambda: self._stopped or self._ahead() < BUFFER_ROWS)
-                    if self._stopped:
-                        break
+                if not self._keep(batch):
+                    break
         except Exception as error:
             self._fail(error)
         finally:
@@ -131,6 +122,18 @@ class LiveRun:
             with self._changed:
                 self._over = True
                 self._changed.notify_all()
+
+    def _keep(self, batch: Any) -> bool:
+        """Take rows, and wait while too many wait already; whether more are wanted."""
+        with self._changed:
+            if not self._stopped:
+                self._came.append(batch)
+                self._times.append(time.time_ns() // 1000)
+                self._waiting += len(batch)
+                if self._waiting >= APPEND_ROWS:
+                    self._append()
+                self._changed.wait_for(lambda: self._stopped or self._ahead() < BUFFER_ROWS)
+            return not self._stopped
 
     def _ahead(self) -> int:
         return self._writer.end + self._waiting - self._seen
