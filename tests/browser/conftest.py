@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -99,7 +99,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[laboratory.Server]
 @pytest.fixture
 def lab_page(browser: Browser, lab: laboratory.Server, complaints: list[str]) -> Iterator[Page]:
     """A page that may ask JupyterLab only; the test fails if it asks anybody else, or complains."""
-    context = browser.new_context(viewport={"width": 1300, "height": 1000})
+    context = browser.new_context(viewport={"width": 1300, "height": 1500})
     context.set_default_timeout(30_000)
     page = context.new_page()
 
@@ -118,6 +118,17 @@ def lab_page(browser: Browser, lab: laboratory.Server, complaints: list[str]) ->
     yield page
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def lab_screenshot(lab_page: Page) -> Callable[[str], None]:
+    """Keep a picture of what the page shows, for people to look at."""
+
+    def keep(name: str) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        lab_page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    return keep
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ class Server:
     token: str
     notebooks: Path
     process: subprocess.Popen[str]
+    reader: threading.Thread
 
     def ask(self, path: str, method: str = "GET") -> object:
         """What its API answers."""
@@ -52,6 +53,9 @@ class Server:
         self.end_kernels()
         self.process.terminate()
         self.process.wait(30)
+        self.reader.join(30)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
 
 
 def start(home: Path) -> Server:
@@ -97,8 +101,9 @@ def start(home: Path) -> Server:
     for line in process.stderr:
         said.append(line)
         if found := RUNNING.search(line):
-            threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would block when the pipe is full
-            return Server(found[1], token, notebooks, process)
+            reader = threading.Thread(target=process.stderr.read, daemon=True)  # or it would block on a full pipe
+            reader.start()
+            return Server(found[1], token, notebooks, process, reader)
     raise RuntimeError("JupyterLab did not start:\n" + "".join(said))
 
 
@@ -164,12 +169,17 @@ class Notebook:
         )
         return self
 
+    def theme(self, name: str) -> "Notebook":
+        """Choose JupyterLab's colours."""
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        return self
+
     def save(self) -> dict[str, object]:
         """Save it, and read the file."""
         with self.page.expect_response(
             lambda answer: f"/api/contents/{self.name}.ipynb" in answer.url and answer.request.method == "PUT"
         ):
-            self.page.keyboard.press("Control+s")
+            self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
         said: dict[str, object] = json.loads((self.server.notebooks / f"{self.name}.ipynb").read_text())
         return said
 
