@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import SCHEMA as ROWS
 from strategies import Rows, tables
 
 import flower as fl
@@ -227,3 +228,28 @@ def test_partitions_of_any_length_meet_each_others_watermarks(
         driver.drive()
         (ours,) = driver.results.values()
         pd.testing.assert_frame_equal(canonical(ours.panes()), canonical(replayed(driver).panes()))
+
+
+def rows_at(*seconds: int) -> pa.Table:
+    times = [pd.Timestamp(second, unit="s", tz="UTC").as_unit("us") for second in seconds]
+    some = {"k": "a", "n": 0, "m": 0, "x": 0.0, "flag": True}
+    return pa.Table.from_pylist([{**some, "t": time} for time in times], schema=ROWS)
+
+
+def test_a_partition_that_was_set_aside_meets_what_was_promised_without_it() -> None:
+    class Silent(Rows):
+        """The second partition has nothing to say for six seconds."""
+
+        def latest(self, partition: int, position: int, limit_rows: int, elapsed_us: int) -> int:
+            silent = partition == 1 and elapsed_us < 6_000_000
+            return position if silent else super().latest(partition, position, 1, elapsed_us)
+
+    source = Silent(rows_at(1, 9, *[11] * 10), rows_at(2, 3))
+    read = Read(source, "t", "UTC", None, fl.BoundedDisorder("0s", idle="1s"))
+    panes = fl.Stream(read).window(fl.FixedWindows("4s")).groupby("k").agg(rows="count")
+    driver = Driver([panes.node], Options.make(epoch_rows=2, clock=Ticking(), latency="1ms"))
+    driver.drive()
+    (results,) = driver.results.values()
+    assert results.panes()["rows"].tolist() == [1, 11]
+    assert driver.metrics.dropped == 2
+    pd.testing.assert_frame_equal(canonical(results.panes()), canonical(replayed(driver).panes()))
