@@ -105,7 +105,7 @@ def drawing(roots: Node | Sequence[Node], prefix: str = "flow") -> str:
     steps = [
         _step(boxes[node], node, names[node], texts[node], f"{prefix}-{index}") for index, node in enumerate(nodes)
     ]
-    label = escape("Steps: " + "; ".join(f"{names[node]}: {_printable(step_line(node))}" for node in nodes))
+    label = escape("Steps: " + "; ".join(_printable(f"{names[node]}: {step_line(node)}") for node in nodes))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" class="flower-graph" '
         f'width="{total_width:.0f}" height="{total_height:.0f}" viewBox="0 0 {total_width:.0f} {total_height:.0f}" '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 import sysconfig
 import traceback
 from collections.abc import Mapping
@@ -42,8 +43,7 @@ class Outcome:
 @cache
 def flower_names() -> Mapping[str, Any]:
     """What a step may use without an import: `flower`'s public names, and ``fl``."""
-    import flower
-
+    flower = sys.modules["flower"]  # not imported: it stands above
     return {**{name: getattr(flower, name) for name in flower.__all__}, "fl": flower}
 
 
@@ -177,8 +177,6 @@ def _article(value: object) -> str:
 
 @cache
 def _installed() -> tuple[str, ...]:
-    import flower
-
     paths = {sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")}
-    package = os.path.dirname(flower.__file__)
+    package = os.path.dirname(os.path.dirname(__file__))
     return (*(path + os.sep for path in {*paths, package}), "<frozen")

@@ -94,16 +94,12 @@ def _shown(node: Node) -> str:
     rows = _first(node, reads)
     match rows:
         case None:
-            return _table(node) + _note(
-                "Its first rows take longer than a display waits; .preview(within='10s') waits."
-            )
+            return _table(node) + _note("Its first rows take a while: .preview(within='10s') waits for them.")
         case Exception():
             return _table(node) + _note(f"No rows to show: {_text(rows)}")
     if not len(rows):
         return _table(node) + _note("No rows came while the display waited.")
-    return _table(node, rows) + _note(
-        f"The first {len(rows)} rows as they came." if len(rows) > 1 else "The first row."
-    )
+    return _table(node, rows) + _note(f"The first {len(rows)} rows." if len(rows) > 1 else "The first row.")
 
 
 def _first(node: Node, reads: list[Read]) -> pd.DataFrame | Exception | None:

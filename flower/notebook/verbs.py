@@ -43,8 +43,7 @@ def _is_plumbing(member: object) -> bool:
 
 def is_namespace(value: object) -> bool:
     """Whether a property's value only holds methods, as ``stream.plot`` and ``stream.write`` do."""
-    own = type(value)
-    return own.__module__.startswith("flower.") and own.__repr__ is object.__repr__
+    return type(value).__module__.startswith("flower.") and not isinstance(value, Stream | Grouped | str)
 
 
 def owner_of(subject: Steps, verb: str) -> tuple[object, str]:
