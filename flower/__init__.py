@@ -1,16 +1,20 @@
 """Flower: streams explored in Python, after the Dataflow Model."""
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from flower import datasets
 from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
-from flower.api.script import to_script
 from flower.api.stream import Stream, concat
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
 from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
+
+if TYPE_CHECKING:
+    from flower.api.script import to_script
+    from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
     "AfterCount",
@@ -26,17 +30,23 @@ __all__ = [
     "Stream",
     "concat",
     "datasets",
+    "load_ipython_extension",
     "read",
     "replay",
     "run",
     "to_script",
+    "unload_ipython_extension",
 ]
+
+_ON_DEMAND = {
+    "to_script": "flower.api.script",
+    "load_ipython_extension": "flower.notebook.extension",
+    "unload_ipython_extension": "flower.notebook.extension",
+}
+"""What `import flower` does not load: a name and its module."""
 
 
 def __getattr__(name: str) -> Any:
-    # For `%load_ext flower`, on demand: IPython is not loaded by `import flower`.
-    if name in ("load_ipython_extension", "unload_ipython_extension"):
-        from flower.notebook import extension
-
-        return getattr(extension, name)
+    if name in _ON_DEMAND:
+        return getattr(importlib.import_module(_ON_DEMAND[name]), name)
     raise AttributeError(f"module 'flower' has no attribute {name!r}")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from flower.api import running
 from flower.errors import FlowerError, GraphError
-from flower.graph.drawing import Graph
-from flower.graph.format import Text, explain, stream_text
 from flower.graph.nodes import Node, step_names, walk
-from flower.graph.plan import plan
 from flower.model.time import Duration
 
+# What plans, prints and draws is imported by the methods that need it: `import flower` has a budget.
 if TYPE_CHECKING:
     from flower.engine.clock import Clock
     from flower.engine.run import Run
+    from flower.graph.drawing import Graph
+    from flower.graph.format import Text
 
 
 class Pipeline:
@@ -54,6 +54,8 @@ class Pipeline:
         read-1    read frame of 2 rows
         filter-1  filter "v > 1"
         """
+        from flower.graph.drawing import Graph
+
         return Graph(self._node)
 
     def explain(self, stage: Literal["logical", "optimized", "physical"] | None = None) -> Text:
@@ -76,6 +78,9 @@ class Pipeline:
         rules applied:
           prune_columns on 'read-1' (read): now read frame of 2 rows, columns k, v
         """
+        from flower.graph.format import explain
+        from flower.graph.plan import plan
+
         return explain(plan([self._node]), stage)
 
     def named(self, name: str) -> Self:
@@ -169,6 +174,8 @@ class Pipeline:
         return to_script(path, self)
 
     def __repr__(self) -> str:
+        from flower.graph.format import stream_text
+
         return stream_text(self._node)
 
 

@@ -11,9 +11,7 @@ from flower.api.stream import Stream
 from flower.errors import DtypeError, GraphError
 from flower.graph.calls import Call
 from flower.graph.nodes import Read, walk
-from flower.graph.optimizer.rewrite import substituted
 from flower.io.frames import FrameSource
-from flower.io.replay import ReplaySource, in_order
 from flower.model.event_time import check_event_time
 from flower.model.watermarks import WatermarkPolicy
 
@@ -72,6 +70,8 @@ def replay(
     source = FrameSource(recording, declared(schema))
     column = _named(arrival, source.label)
     check_event_time(source.schema, column, source.label)
+    from flower.io.replay import ReplaySource, in_order
+
     ordered = recording.iloc[in_order(source.read(0, 0, len(recording), (column,))[column], tz)]
     replayed = ReplaySource(FrameSource(ordered, source.schema), column, speed, tz=tz)
     return stream_of(replayed, event_time, tz, column, watermark)
@@ -88,6 +88,9 @@ def _replayed(stream: Stream, speed: float | None, arrival: str | None) -> Strea
     read = reads[0]
     column = _named(arrival or read.arrival, read.source.label)
     check_event_time(read.source.schema, column, read.source.label, text=True)
+    from flower.graph.optimizer.rewrite import substituted
+    from flower.io.replay import ReplaySource
+
     source = ReplaySource(read.source, column, speed, tz=read.tz)
     options = {"speed": speed} if arrival is None else {"speed": speed, "arrival": arrival}
     call = None if read.call is None else Call.of("replay", replay, (read.call,), options)

@@ -11,10 +11,8 @@ import pyarrow as pa
 
 from flower.api.arguments import at_least_one, column_names, row_count
 from flower.api.display import made
-from flower.api.grouped import Grouped, Named, aggregated
 from flower.api.pipeline import Pipeline, step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
-from flower.graph.expressions import FrameFunction, expression, predicate
 from flower.graph.nodes import (
     Aggregate,
     Assign,
@@ -44,8 +42,10 @@ from flower.model.windowing import (
 from flower.model.windows import GlobalWindows, Windows
 
 if TYPE_CHECKING:
+    from flower.api.grouped import Grouped, Named
     from flower.api.write import Write
     from flower.engine.run import Run
+    from flower.graph.expressions import FrameFunction
 
 
 class Stream(Pipeline):
@@ -94,6 +94,8 @@ class Stream(Pipeline):
            delay
         0     20
         """
+        from flower.graph.expressions import predicate
+
         with step_errors(self.node, Filter.verb):
             return Stream(Filter(self.node, predicate(condition, self.schema)))
 
@@ -176,6 +178,8 @@ class Stream(Pipeline):
         0  1  10  11
         1  2  20  22
         """
+        from flower.graph.expressions import expression
+
         with step_errors(self.node, Assign.verb):
             at_least_one("assign", columns, ".assign(late='delay > 15')")
             schema, values = self.schema, []
@@ -314,6 +318,8 @@ class Stream(Pipeline):
         0  a        3
         1  b        2
         """
+        from flower.api.grouped import Grouped
+
         with step_errors(self.node, Aggregate.verb):
             names = column_names("groupby", keys, ".groupby('carrier').agg(...), or .agg(...) for all rows together")
             require_columns(self.schema, names)
@@ -330,6 +336,8 @@ class Stream(Pipeline):
            mean  rows
         0   2.0     3
         """
+        from flower.api.grouped import aggregated
+
         return aggregated(self, (), aggregations)
 
     # -- what went another way
@@ -485,6 +493,8 @@ def concat(*streams: Stream) -> Stream:
 def _function(fn: object, example: str) -> FrameFunction:
     if not callable(fn):
         raise GraphError("`fn` must be a function", got=repr(fn), hint=f"write {example}")
+    from flower.graph.expressions import FrameFunction
+
     return FrameFunction(fn)
 
 
