@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import pyarrow as pa
 
 from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
-from flower.graph.expressions import predicate as checked_predicate
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import dtype_name, names_text, require_columns
 from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema
@@ -208,7 +207,9 @@ class Filter(Step):
     verb = "filter"
 
     def _schema(self) -> pa.Schema:
-        checked_predicate(self.predicate, self.input.schema)
+        from flower.graph.expressions import predicate  # loaded with the first one
+
+        predicate(self.predicate, self.input.schema)
         return self.input.schema
 
 
