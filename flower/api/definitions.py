@@ -25,7 +25,8 @@ def definition_of(value: Any) -> str:
         If it cannot be found, or has changed since.
     """
     try:
-        source = textwrap.dedent(inspect.getsource(value)).strip()
+        text = _class_source(value) if isinstance(value, type) else inspect.getsource(value)
+        source = textwrap.dedent(text).strip()
         tree = ast.parse(source)
     except (OSError, TypeError, SyntaxError) as error:
         raise NoDefinition("its source cannot be found") from error
@@ -36,6 +37,19 @@ def definition_of(value: Any) -> str:
         if not any(_alike(code, value.__code__) for code in found):
             raise NoDefinition("its source has changed since it was defined")
     return source
+
+
+def _class_source(value: type) -> str:
+    """A class where one of its methods is: a notebook's module has no file."""
+    methods = [inspect.unwrap(getattr(each, "__func__", each)) for each in vars(value).values()]
+    for code in (each.__code__ for each in methods if isinstance(each, types.FunctionType)):
+        source = "".join(linecache.getlines(code.co_filename))
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef) and node.name == value.__name__ and node.end_lineno is not None:
+                first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+                if first <= code.co_firstlineno <= node.end_lineno:
+                    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+    return inspect.getsource(value)
 
 
 def lambda_of(fn: types.FunctionType) -> str:

@@ -244,19 +244,26 @@ def laid_out(node: ast.expr, before: int = 0, indent: int = 0, after: int = 0) -
 
     Examples
     --------
-    >>> print(laid_out(parsed("rows.filter('" + "a" * 60 + " > 1').select('b', 'c', 'ddddddddddddddddd')")))
+    >>> print(laid_out(parsed("rows.filter('" + "a" * 60 + " > 1').select('b', 'c').rename(b='ddddddddd')")))
     (
         rows.filter("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa > 1")
-        .select("b", "c", "ddddddddddddddddd")
+        .select("b", "c")
+        .rename(b="ddddddddd")
     )
     """
     line = _line(node)
     if before + len(line) + after <= WIDTH:
         return line
     chain = _chain(node)
-    if len(chain) > 2:
+    if len(chain) > 3:
         return _chained(chain, indent)
     match node:
+        case ast.Call(func=ast.Attribute(value=ast.Call() as first, attr=name)) if (
+            before + len(_line(node.func)) >= WIDTH
+        ):
+            *lines, last = laid_out(first, before, indent).split("\n")
+            rest = ast.Call(ast.Name(f"{last.lstrip()}.{name}"), node.args, node.keywords)
+            return "\n".join([*lines, " " * indent + laid_out(rest, indent, indent, after)])
         case ast.Call():
             return _bracketed(f"{_line(node.func)}(", [*node.args, *node.keywords], ")", indent)
         case ast.Tuple(elts=elts):
