@@ -93,7 +93,11 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
             hourmin="%H:%M",
             minutes="%H:%M",
             minsec="%H:%M:%S",
-            context=DatetimeTickFormatter(seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"),
+            seconds="%H:%M:%S",
+            milliseconds="%H:%M:%S.%3N",
+            context=DatetimeTickFormatter(
+                milliseconds=DATE, seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"
+            ),
             context_which="start",
         )
     if marks.kind == "category":
