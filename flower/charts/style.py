@@ -61,7 +61,7 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
     )
     if not len(marks.frame):
         # Axes of nothing: BokehJS finds no ends for them.
-        plot.x_range, plot.y_range = Range1d(0, 1), Range1d(0, 1)
+        plot.x_range, plot.y_range = Range1d(start=0, end=1), Range1d(start=0, end=1)
         plot.axis.visible = False
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
