@@ -61,7 +61,7 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
     )
     if not len(marks.frame):
         # Axes of nothing: BokehJS finds no ends for them.
-        plot.x_range, plot.y_range = Range1d(0, 1), Range1d(0, 1)
+        plot.x_range, plot.y_range = Range1d(start=0, end=1), Range1d(start=0, end=1)
         plot.axis.visible = False
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
@@ -93,7 +93,11 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
             hourmin="%H:%M",
             minutes="%H:%M",
             minsec="%H:%M:%S",
-            context=DatetimeTickFormatter(seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"),
+            seconds="%H:%M:%S",
+            milliseconds="%H:%M:%S.%3N",
+            context=DatetimeTickFormatter(
+                milliseconds=DATE, seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"
+            ),
             context_which="start",
         )
     if marks.kind == "category":

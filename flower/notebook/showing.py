@@ -102,6 +102,9 @@ class Live(ABC):
     def picture(self, png: bytes, width: int, height: int) -> None:  # noqa: B027  # most need none
         """How it looks in the end, as PNG."""
 
+    def let_go(self) -> None:  # noqa: B027  # most hold nothing
+        """Free what it holds; nobody will ask for it again."""
+
     # -- showing it
 
     @property
@@ -162,10 +165,13 @@ class Live(ABC):
         """Show it no more, and stop the run that was started for it."""
         ticker.discard(self)
         with self.lock:
+            if self.closed:
+                return
             self.closed = True
             if self._view is not None:
                 self._view.close()
                 self._view = None
+            self.let_go()
         if self._owned:
             self.run.stop()
 

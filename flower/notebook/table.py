@@ -107,7 +107,8 @@ def html_of(table: dict[str, Any]) -> str:
 
 def _row(tag: str, texts: list[str], align: list[str]) -> str:
     cells = (
-        f'<{tag} style="text-align: {side}">{text_html(text)}</{tag}>' for text, side in zip(texts, align, strict=True)
+        f'<{tag} style="text-align: {side}; white-space: nowrap">{text_html(text)}</{tag}>'
+        for text, side in zip(texts, align, strict=True)
     )
     return f"<tr>{''.join(cells)}</tr>"
 
