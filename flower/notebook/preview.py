@@ -73,9 +73,12 @@ def _described(node: Node) -> str:
 def _table(node: Node, rows: pd.DataFrame | None = None) -> str:
     """The columns, their dtypes, and rows if there are some."""
     frame = pd.DataFrame(columns=node.schema.names) if rows is None else rows
-    types = "".join(f'<td style="{_SMALL}">{escape(dtype_name(field))}</td>' for field in node.schema)
+    types = "".join(
+        f'<td style="{_SMALL}; white-space: nowrap">{escape(dtype_name(field))}</td>' for field in node.schema
+    )
     html = frame.to_html(index=False, border=0).replace("</thead>", f"<tr>{types}</tr></thead>", 1)
-    return f'<div style="overflow-x: auto; white-space: nowrap">{html}</div>'
+    # On the cells themselves: JupyterLab's style of tables lets times wrap.
+    return '<div style="overflow-x: auto">' + html.replace("<td>", '<td style="white-space: nowrap">') + "</div>"
 
 
 def _grouping(node: Node) -> str | None:
