@@ -8,6 +8,7 @@ from typing import Any
 from bokeh.core.properties import value
 from bokeh.models.annotations import Legend, LegendItem, Title
 from bokeh.models.formatters import BasicTickFormatter, DatetimeTickFormatter
+from bokeh.models.ranges import Range1d
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.models.text import PlainText
 from bokeh.models.tickers import DatetimeTicker, FixedTicker
@@ -58,6 +59,10 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
         active_drag=None,
         toolbar_location="above",
     )
+    if not len(marks.frame):
+        # Axes of nothing: BokehJS finds no ends for them.
+        plot.x_range, plot.y_range = Range1d(0, 1), Range1d(0, 1)
+        plot.axis.visible = False
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
     plot.outline_line_color = None
@@ -88,7 +93,11 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
             hourmin="%H:%M",
             minutes="%H:%M",
             minsec="%H:%M:%S",
-            context=DatetimeTickFormatter(seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"),
+            seconds="%H:%M:%S",
+            milliseconds="%H:%M:%S.%3N",
+            context=DatetimeTickFormatter(
+                milliseconds=DATE, seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"
+            ),
             context_which="start",
         )
     if marks.kind == "category":

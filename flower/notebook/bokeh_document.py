@@ -124,7 +124,7 @@ def _shape(plot: Figure) -> object:
         {tick: getattr(label, "text", label) for tick, label in axis.major_label_overrides.items()}
         for axis in plot.xaxis
     ]
-    return glyphs, labels, ticks, len(_texts(plot)), getattr(plot.y_range, "start", None) == 0
+    return glyphs, labels, ticks, len(_texts(plot)), type(plot.x_range), getattr(plot.y_range, "start", None) == 0
 
 
 def _update(old: Figure, new: Figure) -> None:

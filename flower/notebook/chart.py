@@ -112,9 +112,8 @@ class LiveChart(Live, Chart):
                 data = {"image/png": base64.b64encode(png).decode(), "text/plain": repr(self)}
                 self.replace(data, {"image/png": {"width": width, "height": height}})
 
-    def close(self) -> None:
-        """Let the figure go as well; the run's own chart is over."""
-        super().close()
+    def let_go(self) -> None:
+        """Free the figure."""
         self._drawing.close()
 
     def _moment(self) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from flower.api.display import register
@@ -67,10 +66,14 @@ class Notebook(showing.Screen):
 
     def close(self) -> None:
         """Let everything go that is shown; runs that were started by hand go on."""
-        for live in _flat(self._views.values()):
+        for live in self.views():
             live.close()
         self._views.clear()
         self._runs.clear()
+
+    def views(self) -> list[Live]:
+        """What is live, or was until its run was over."""
+        return [live for several in self._views.values() for live in several]
 
     def show(self, live: Live) -> None:
         """Show what was made live."""
@@ -118,12 +121,13 @@ def uninstall(ip: Any) -> None:
     showing.use(None)
 
 
+def views() -> list[Live]:
+    """The views that the notebook's cells have made, and not yet replaced."""
+    return _loaded.views() if _loaded is not None else []
+
+
 def _live_tables(stream: Stream) -> Any:
     def table(n: int, run: Run | None = None) -> LiveTable:
         return LiveTable(stream, n, run)
 
     return table
-
-
-def _flat(several: Iterable[list[Live]]) -> list[Live]:
-    return [live for each in several for live in each]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from typing import Any
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from flower.engine.run import Run
 from flower.model.time import duration_text
+from flower.notebook.markup import text_html
 from flower.notebook.showing import FPS, Live, over
 from flower.notebook.view_widget import Message
 
@@ -61,11 +61,11 @@ class RunView(Live):
         if not over(self.run):
             return None
         rows = "".join(
-            f'<tr><td style="text-align: left">{html.escape(name)}</td>'
-            f'<td style="text-align: left">{html.escape(value)}</td></tr>'
+            f'<tr><td style="text-align: left">{text_html(name)}</td>'
+            f'<td style="text-align: left">{text_html(value)}</td></tr>'
             for name, value in facts_of(self.run)
         )
-        head = f"<b>{html.escape(self.run.name)}</b> {html.escape(self.run.state)}"
+        head = f"<b>{text_html(self.run.name)}</b> {text_html(self.run.state)}"
         return {"text/html": f"<div>{head}</div><table><tbody>{rows}</tbody></table>", "text/plain": repr(self.run)}
 
 

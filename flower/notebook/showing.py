@@ -79,7 +79,7 @@ class Live(ABC):
         self._fps = fps
         self._view: View | None = None
         self._shown: list[str] = []
-        self._finished = False
+        self._due = float("-inf")
         screen.made(self)
 
     # -- what the kinds say
@@ -101,6 +101,9 @@ class Live(ABC):
 
     def picture(self, png: bytes, width: int, height: int) -> None:  # noqa: B027  # most need none
         """How it looks in the end, as PNG."""
+
+    def let_go(self) -> None:  # noqa: B027  # most hold nothing
+        """Free what it holds; nobody will ask for it again."""
 
     # -- showing it
 
@@ -131,20 +134,22 @@ class Live(ABC):
 
     def tick(self, now: float) -> float | None:
         """Send what changed; at the run's end what stays. None: that was it."""
-        began = time.perf_counter()
         ended = over(self.run)
         with self.lock:
             if self.closed or self._view is None:
                 return None
             if ended:
                 self._view.finish(now)
-                self._finished = True
                 still = self.still()
                 if still is not None:
                     self.replace(still)
                 return None
-            self._view.push(now)
-        return max(1 / self._fps, SHARE * (time.perf_counter() - began))
+            if now >= self._due:
+                # The time of this thread alone: that a cell computes makes no update dearer.
+                began = time.thread_time()
+                self._view.push(now)
+                self._due = now + SHARE * (time.thread_time() - began)
+        return 1 / self._fps
 
     def replace(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         """Put a bundle in the place of the widget wherever it is shown."""
@@ -160,10 +165,13 @@ class Live(ABC):
         """Show it no more, and stop the run that was started for it."""
         ticker.discard(self)
         with self.lock:
+            if self.closed:
+                return
             self.closed = True
             if self._view is not None:
                 self._view.close()
                 self._view = None
+            self.let_go()
         if self._owned:
             self.run.stop()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +11,16 @@ from flower.api.arguments import row_count
 from flower.api.tables import newest
 from flower.charts.marks import number_text
 from flower.engine.run import Run
-from flower.model.panes import ABSORBS, WINDOW_END, WINDOW_START
+from flower.model.panes import ABSORBS, FINAL, WINDOW_END, WINDOW_START
+from flower.notebook.markup import text_html
 from flower.notebook.showing import FPS, Live, over, view_frame
 from flower.notebook.view_widget import Message
 
 if TYPE_CHECKING:
     from flower.api.stream import Stream
+
+HIDDEN = (ABSORBS, FINAL, "event_time")
+"""Columns of panes that a frame has, and a glance does not need."""
 
 LONGEST = 200
 """Characters of a cell."""
@@ -78,7 +81,7 @@ class LiveTable(Live):
 
 def cells_of(frame: pd.DataFrame) -> dict[str, Any]:
     """Columns and rows as texts; a row's key tells it from the others."""
-    names = [name for name in frame.columns if name not in (ABSORBS, "event_time")]
+    names = [name for name in frame.columns if name not in HIDDEN]
     texts = {name: _texts(frame[name]) for name in names}
     windowed = WINDOW_START in names or WINDOW_END in names
     before = names.index(WINDOW_START) if WINDOW_START in names else len(names)
@@ -98,13 +101,13 @@ def html_of(table: dict[str, Any]) -> str:
     align = ["right" if numeric else "left" for numeric in table["numeric"]]
     head = _row("th", table["columns"], align)
     body = "".join(_row("td", row["cells"], align) for row in table["rows"])
-    note = html.escape(table["note"])
+    note = text_html(table["note"])
     return f"<table><thead>{head}</thead><tbody>{body}</tbody></table><div><small>{note}</small></div>"
 
 
 def _row(tag: str, texts: list[str], align: list[str]) -> str:
     cells = (
-        f'<{tag} style="text-align: {side}">{html.escape(text)}</{tag}>'
+        f'<{tag} style="text-align: {side}; white-space: nowrap">{text_html(text)}</{tag}>'
         for text, side in zip(texts, align, strict=True)
     )
     return f"<tr>{''.join(cells)}</tr>"

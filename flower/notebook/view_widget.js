@@ -28,9 +28,10 @@ const STYLE = `
   color: inherit; background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view button:disabled { opacity: .5; cursor: default; }
 .flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
-.flower-facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 1px 14px; margin: 0; }
-.flower-facts dt { color: var(--jp-content-font-color2, #666); }
-.flower-facts dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.flower-view .flower-facts th { color: var(--jp-content-font-color2, #666); font-weight: normal; vertical-align: top; }
+.flower-view .flower-facts :is(th, td) { border: 0; padding: 1px 14px 1px 0; }
+.flower-view .flower-facts td { white-space: normal; max-width: none; overflow-wrap: anywhere;
+  font-variant-numeric: tabular-nums; }
 `
 
 function element(tag, name, text) {
@@ -168,7 +169,7 @@ function run(model, el) {
   const state = element("span", "flower-state")
   state.setAttribute("role", "status")
   const name = element("span", "flower-name")
-  const facts = element("dl", "flower-facts")
+  const facts = element("table", "flower-facts")
   const buttons = ["pause", "resume", "stop"].map(command => {
     const button = element("button", "", command)
     button.type = "button"
@@ -193,7 +194,13 @@ function run(model, el) {
           button.disabled = !snapshot.commands.includes(button.textContent)
         }
       }
-      facts.replaceChildren(...snapshot.facts.flatMap(([term, text]) => [element("dt", "", term), element("dd", "", text)]))
+      facts.replaceChildren(...snapshot.facts.map(([term, text]) => {
+        const row = element("tr")
+        const head = element("th", "", term)
+        head.scope = "row"
+        row.append(head, element("td", "", text))
+        return row
+      }))
     },
   }
 }

@@ -28,6 +28,7 @@ class Content(Protocol):
     """What a view shows."""
 
     kind: str
+    lock: threading.RLock  # one for content and view: two could be taken in either order
 
     def snapshot(self) -> dict[str, Any]:
         """All of it, as JSON."""
@@ -77,7 +78,7 @@ class View(anywidget.AnyWidget):
     snapshot = traitlets.Any(None).tag(sync=True, to_json=lambda _, view: view._everything())
 
     def __init__(self, content: Content, busy: Callable[[], bool] = lambda: False) -> None:
-        self._lock = threading.RLock()
+        self._lock = content.lock
         self._content = content
         self._busy = busy
         self.feed = Feed()

@@ -1,8 +1,11 @@
 """A real browser, headless and without a network. Debian's Chromium; `.ci/chromium` installs it."""
 
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,10 @@ FLAGS = [
     "--disable-sync",
 ]
 HERE = Path(__file__).parent
+sys.path.append(str(HERE))
+
+import laboratory  # noqa: E402  # tests are collected by path: the folder is on nobody's path
+
 SCREENSHOTS = HERE.parents[1] / ".cache" / "screenshots"
 
 
@@ -79,3 +86,60 @@ def keep_screenshot(page: Page, request: pytest.FixtureRequest) -> Iterator[None
     yield
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{request.node.name}.png", full_page=True)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[laboratory.Server]:
+    """A JupyterLab of our own; kernels see the package of this checkout."""
+    server = laboratory.start(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def lab_page(browser: Browser, lab: laboratory.Server, complaints: list[str]) -> Iterator[Page]:
+    """A page that may ask JupyterLab only; the test fails if it asks anybody else, or complains."""
+    context = browser.new_context(viewport={"width": 1300, "height": 1500})
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((lab.url, lab.url.replace("http:", "ws:"), "data:", "blob:")):
+            complaints.append(f"request: {request.url}")
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page.on("request", asked)
+    page.on("console", said)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: dialog.accept())  # to leave a page with what is not saved
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def lab_screenshot(lab_page: Page) -> Callable[[str], None]:
+    """Keep a picture of what the page shows, for people to look at."""
+
+    def keep(name: str) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        lab_page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    return keep
+
+
+@pytest.fixture
+def opened(lab_page: Page, lab: laboratory.Server, request: pytest.FixtureRequest) -> Iterator[laboratory.Open]:
+    """Open a notebook with these cells."""
+
+    def open_(cells: list[str]) -> laboratory.Notebook:
+        # A workspace of its own, or old tabs would come back.
+        name = f"{re.sub('[^a-z0-9]+', '-', request.node.name.lower())[:60]}-{secrets.token_hex(4)}"
+        laboratory.written(lab.notebooks / f"{name}.ipynb", cells)
+        return laboratory.Notebook(lab_page, lab, name, name).open()
+
+    yield open_
+    lab.end_kernels()

@@ -1,0 +1,124 @@
+"""Live views in JupyterLab: they grow, also while a cell is busy, stop, are replaced, come back and hurt nobody."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+SETUP = """
+import flower as fl
+from flower.engine.run import alive
+from flower.notebook import live
+live.install(get_ipython())
+names = [
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(2)>",
+    "$$\\\\href{javascript:alert(3)}{x}$$",
+    "plain",
+]
+rows = fl.read.rate(200, keys=4).assign(name=lambda frame: frame["key"].map(dict(enumerate(names))).astype("str"))
+panes = (
+    rows.window(fl.FixedWindows("1s"), trigger=fl.AfterWatermark(early=fl.AfterProcessingTime("200ms")))
+    .groupby("name")
+    .agg(rows="count", largest=("value", "max"))
+)
+"""
+CHART = "chart = panes.plot.line(x='window_end', y='largest', by='name')\nchart"
+BUSY = "import pathlib\nwhile not pathlib.Path('enough').exists():\n    sum(range(1000))"
+
+# The largest value that the charts of the page show.
+LARGEST = """() => Math.max(...(window.Bokeh?.documents ?? []).flatMap(doc => [...doc._all_models.values()])
+    .filter(model => model.type === "ColumnDataSource" && model.data.y).flatMap(model => [...model.data.y]))"""
+GROWN = f"before => ({LARGEST})() > before"
+CHARTS = "() => (window.Bokeh?.documents ?? []).length"
+
+
+FORMULA = "$$\\href{javascript:alert(3)}{x}$$"
+
+
+def grows(page: Page, more: float = 0) -> float:
+    """Wait until a chart shows larger values, and give the largest."""
+    before = page.evaluate(LARGEST)
+    page.wait_for_function(GROWN, arg=(before if before is not None else float(-1)) + more)
+    return page.evaluate(LARGEST)
+
+
+def test_a_chart_grows_also_while_a_cell_is_busy_and_ends_as_a_picture(opened, lab, lab_page):
+    notebook = opened([SETUP, CHART, BUSY, "chart.stop()\nalive()"])
+    notebook.run(0).run(1)
+    lab_page.wait_for_function(GROWN, arg=-1)
+    grows(lab_page)
+    notebook.run(2, wait=False)
+    expect(notebook.cell(2).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    for _ in range(5):
+        grows(lab_page, more=100)
+    expect(notebook.cell(2).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    (lab.notebooks / "enough").touch()
+    notebook.wait_until_idle().run(3)
+    expect(notebook.output(3)).to_contain_text("[]")
+    expect(notebook.output(1).locator("img")).to_be_visible()
+    assert lab_page.evaluate(CHARTS) == 0
+    [output] = notebook.save()["cells"][1]["outputs"]
+    assert set(output["data"]) == {"image/png", "text/plain"}
+    assert "stopped" in "".join(output["data"]["text/plain"])
+
+
+def test_a_cell_that_runs_again_leaves_one_run_and_one_chart(opened, lab_page):
+    count = "print([run.name for run in alive()], len(live.views()))"
+    notebook = opened([SETUP, CHART, count])
+    notebook.run(0)
+    for _ in range(3):
+        notebook.run(1)
+        lab_page.wait_for_function(f"() => ({CHARTS})() === 1")
+        grows(lab_page)
+    notebook.run(2)
+    expect(notebook.output(2)).to_have_text("['run-3'] 1")
+    expect(notebook.output(1).locator(".flower-chart")).to_have_count(1)
+
+
+def test_a_page_that_is_loaded_again_shows_the_chart_of_the_moment(opened, lab_page):
+    notebook = opened([SETUP, CHART])
+    notebook.run(0).run(1)
+    before = grows(lab_page)
+    notebook.save()
+    notebook.reload()
+    lab_page.wait_for_function(GROWN, arg=before)
+    grows(lab_page)
+    assert lab_page.evaluate(CHARTS) == 1
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_hostile_keys_are_text_in_chart_table_and_run(opened, lab_page, lab_screenshot, theme):
+    notebook = opened([SETUP, CHART, "table = panes.table(run=chart.run)\ntable", "chart.run", "chart.stop()\nNone"])
+    notebook.theme(theme).run(0).run(1).run(2).run(3)
+    for key in ("<script>alert(1)</script>", FORMULA):
+        expect(notebook.output(2).get_by_text(key, exact=True).first).to_be_visible()
+        expect(notebook.output(1).locator(".bk-Legend").get_by_text(key[:20]).first).to_be_visible()
+    expect(notebook.output(3).locator(".flower-state")).to_have_text("running")
+    expect(notebook.output(3)).to_contain_text("lag")
+    lab_screenshot(f"live-{theme.split()[-1].lower()}")
+    notebook.run(4)
+    expect(notebook.output(1).locator("img")).to_be_visible()
+    expect(notebook.output(3)).to_contain_text("stopped")
+    expect(notebook.output(2).locator("td").get_by_text(FORMULA, exact=True).first).to_be_visible()
+    expect(notebook.output(2).locator("mjx-container")).to_have_count(0)
+    lab_screenshot(f"still-{theme.split()[-1].lower()}")
+    kinds = [set(output["data"]) for cell in notebook.save()["cells"] for output in cell["outputs"]]
+    assert kinds == [{"image/png", "text/plain"}, {"text/html", "text/plain"}, {"text/html", "text/plain"}]
+
+
+def test_a_run_is_paused_resumed_and_stopped_by_its_buttons(opened, lab_page):
+    notebook = opened([SETUP, "run = panes.run(name='<b>mine</b>')\nrun"])
+    notebook.run(0).run(1)
+    shown = notebook.output(1)
+    state = shown.locator(".flower-state")
+    expect(shown.locator(".flower-name")).to_have_text("<b>mine</b>")
+    expect(state).to_have_text("running")
+    shown.get_by_role("button", name="pause").click()
+    expect(state).to_have_text("paused")
+    expect(shown.get_by_role("button", name="pause")).to_be_disabled()
+    shown.get_by_role("button", name="resume").click()
+    expect(state).to_have_text("running")
+    shown.get_by_role("button", name="stop").click()
+    expect(shown.locator(".jp-RenderedHTMLCommon")).to_contain_text("<b>mine</b> stopped")
+    assert json.dumps(notebook.save()["cells"][1]["outputs"][0]["data"]).count("widget-view") == 0

@@ -1,0 +1,141 @@
+"""What a cell made goes when the cell runs again."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+import flower as fl
+from flower.charts.plot import Plot
+from flower.engine.run import Run
+from flower.notebook import live, showing
+from flower.notebook.chart import LiveChart, LivePlot
+from flower.notebook.table import LiveTable
+
+
+class Events:
+    def __init__(self):
+        self.callbacks = {"pre_run_cell": [], "post_run_cell": []}
+
+    def register(self, name, callback):
+        self.callbacks[name].append(callback)
+
+    def unregister(self, name, callback):
+        self.callbacks[name].remove(callback)
+
+
+class Formatter(dict):
+    def for_type(self, kind, function):
+        self[kind] = function
+
+
+class Shell:
+    """As much of a kernel's shell as the live views use."""
+
+    def __init__(self, kernel=True):
+        self.kernel = object() if kernel else None
+        self.events = Events()
+        self.display_formatter = SimpleNamespace(ipython_display_formatter=Formatter())
+        self.shown = []
+        self.display_pub = SimpleNamespace(publish=lambda data, metadata, **more: self.shown.append((data, more)))
+
+    def cell(self, cell_id, source, text="text"):
+        """Run a function as a cell; displays what it gives."""
+        for callback in self.events.callbacks["pre_run_cell"]:
+            callback(SimpleNamespace(cell_id=cell_id, raw_cell=text))
+        made = source()
+        if type(made) in self.display_formatter.ipython_display_formatter:
+            self.display_formatter.ipython_display_formatter[type(made)](made)
+        for callback in self.events.callbacks["post_run_cell"]:
+            callback(None)
+        return made
+
+
+@pytest.fixture
+def shell(comms, monkeypatch):
+    monkeypatch.setattr(showing.ticker, "add", lambda item: None)
+    made = Shell()
+    live.install(made)
+    yield made
+    live.uninstall(made)
+
+
+def chart():
+    return fl.read.rate(1000).plot.line(x="time", y="value")
+
+
+def test_a_cell_that_runs_again_replaces_its_run_and_its_comms(shell, comms):
+    first = shell.cell("one", chart)
+    second = shell.cell("one", chart)
+    assert (first.run.state, second.run.state) == ("stopped", "running")
+    assert live.views() == [second]
+    closed = [comm for comm in comms if comm.messages[-1][0] == "comm_close"]
+    assert len(closed) == 2  # view and layout of the first chart; BokehJS stays
+    assert len(comms) == 6
+
+
+def test_another_cell_replaces_nothing(shell):
+    first, second = shell.cell("one", chart), shell.cell("two", chart)
+    assert (first.run.state, second.run.state) == ("running", "running")
+    assert live.views() == [first, second]
+
+
+def test_a_front_end_without_cell_ids_is_told_by_the_text(shell):
+    first = shell.cell(None, chart, "chart()")
+    shell.cell(None, lambda: None, "other()")
+    assert first.run.state == "running"
+    shell.cell(None, chart, "chart()")
+    assert first.run.state == "stopped"
+
+
+def test_a_run_that_a_cell_started_goes_with_it(shell):
+    run = shell.cell("one", lambda: fl.read.rate(1000).run())
+    shell.cell("two", lambda: fl.read.rate(1000).plot.line(x="time", y="value", run=run))
+    assert run.state == "running"
+    shell.cell("one", lambda: None)
+    assert run.state == "stopped"
+
+
+def test_a_chart_of_a_run_of_another_cell_leaves_it_alone(shell):
+    run = shell.cell("one", lambda: fl.read.rate(1000).run())
+    shell.cell("two", lambda: fl.read.rate(1000).plot.line(x="time", y="value", run=run))
+    shell.cell("two", lambda: None)
+    assert run.state == "running"
+    assert live.views() == [] or all(view.run is run for view in live.views())
+
+
+def test_a_run_chart_or_table_as_the_last_line_is_displayed(shell):
+    for source in (chart, lambda: fl.read.rate(10).run(), lambda: fl.read.rate(10).table()):
+        before = len(shell.shown)
+        shell.cell("one", source)
+        assert len(shell.shown) == before + 1
+        assert "text/plain" in shell.shown[-1][0]
+
+
+def test_installing_twice_is_once(shell):
+    live.install(shell)
+    assert len(shell.events.callbacks["pre_run_cell"]) == 1
+
+
+def test_uninstalling_leaves_nothing(shell, comms):
+    made = shell.cell("one", chart)
+    live.uninstall(shell)
+    assert made.run.state == "stopped"
+    assert shell.events.callbacks == {"pre_run_cell": [], "post_run_cell": []}
+    assert shell.display_formatter.ipython_display_formatter == {}
+    frame = pd.DataFrame({"v": [1, 2]})
+    assert type(fl.read.frame(frame).plot) is Plot
+    assert fl.read.frame(frame).table(1)["v"].tolist() == [2]
+
+
+def test_a_shell_without_a_kernel_stays_as_it_is(comms):
+    live.install(Shell(kernel=False))
+    assert type(fl.read.frame(pd.DataFrame({"v": [1]})).plot) is Plot
+
+
+def test_loaded_plots_and_tables_are_live(shell):
+    stream = fl.read.frame(pd.DataFrame({"v": [1.0, 2.0]}))
+    assert isinstance(stream.plot, LivePlot)
+    made = shell.cell("one", lambda: stream.plot.bar(x="v", y="v"))
+    assert isinstance(made, LiveChart) and isinstance(made.run, Run)
+    assert isinstance(shell.cell("two", stream.table), LiveTable)

@@ -1,0 +1,216 @@
+"""Live charts, tables and runs without a browser."""
+
+import base64
+
+import pandas as pd
+import pytest
+
+import flower as fl
+from flower.errors import ColumnError, FlowerError
+from flower.notebook import showing
+from flower.notebook.chart import LivePlot, kept_places
+from flower.notebook.run_view import RunView, facts_of
+from flower.notebook.showing import WIDGET
+from flower.notebook.table import LiveTable, cells_of, html_of
+from flower.notebook.view_widget import PNG
+
+HOSTILE = "<script>alert(1)</script> $x$ \\(y\\)"
+
+
+def stream(keys=("a", "b")):
+    times = pd.to_datetime(["2000-01-01 00:10", "2000-01-01 00:20", "2000-01-01 01:10", "2000-01-01 02:30"], utc=True)
+    frame = pd.concat([pd.DataFrame({"t": times, "key": key, "value": [1.0, 2.0, 3.0, 4.0]}) for key in keys])
+    rows = fl.read.frame(frame.sort_values("t", ignore_index=True), event_time="t")
+    return rows.window(fl.FixedWindows("1h")).groupby("key").agg(total=("value", "sum"))
+
+
+def paused(panes):
+    """A run that does an epoch when it is told to."""
+    return panes.run(epoch_rows=4).pause()
+
+
+def test_a_chart_starts_a_run_and_shows_nothing_until_it_is_displayed(paper):
+    chart = LivePlot(stream()).line(x="window_end", y="total", by="key")
+    assert chart.view is None and paper.shown == []
+    chart.run.wait()
+    assert chart.figure.legend[0].items[0].label.value == "a"
+    assert "finished" in repr(chart)
+
+
+def test_displaying_a_chart_that_runs_publishes_a_widget_and_a_text(paper):
+    run = paused(stream())
+    chart = LivePlot(stream()).line(x="window_end", y="total", by="key", run=run)
+    chart.show()
+    [(data, _, _, update)] = paper.shown
+    assert set(data) == {WIDGET, "text/plain"} and not update
+    assert data[WIDGET]["model_id"] == chart.view.model_id
+    run.stop()
+
+
+def test_a_tick_sends_new_panes_once(paper, sent):
+    run = paused(stream())
+    chart = LivePlot(stream()).line(x="window_end", y="total", by="key", run=run)
+    chart.show()
+    chart.tick(0.0)
+    before = len(sent(chart.view))
+    chart.tick(100.0)
+    assert len(sent(chart.view)) == before
+    chart.view.feed.heard(before)
+    run.step()
+    chart.tick(200.0)
+    assert len(sent(chart.view)) == before + 1
+    run.stop()
+
+
+def test_the_end_is_sent_and_the_picture_replaces_the_widget(paper, sent):
+    run = paused(stream())
+    chart = LivePlot(stream()).line(x="window_end", y="total", by="key", run=run)
+    chart.show()
+    run.stop()
+    assert chart.tick(0.0) is None
+    assert sent(chart.view)[-1]["ended"] is True
+    chart.view._handle_custom_msg({"type": "picture", "width": 8, "height": 4}, [memoryview(PNG + b"rest")])
+    data, metadata, name, update = paper.shown[-1]
+    assert set(data) == {"image/png", "text/plain"} and update
+    assert base64.b64decode(data["image/png"]) == PNG + b"rest"
+    assert metadata == {"image/png": {"width": 8, "height": 4}}
+    assert name == paper.shown[0][2]
+
+
+def test_a_picture_of_a_run_that_goes_on_is_not_believed(paper):
+    run = paused(stream())
+    chart = LivePlot(stream()).line(x="window_end", y="total", run=run, by="key")
+    chart.show()
+    chart.picture(PNG, 8, 4)
+    assert len(paper.shown) == 1
+    run.stop()
+
+
+def test_a_column_that_is_not_there_is_an_error_before_anything_runs(paper):
+    with pytest.raises(ColumnError, match="no column 'missing'"):
+        LivePlot(stream()).line(x="window_end", y="missing", by="key")
+    assert paper.made_ == []
+
+
+def test_closing_stops_the_run_that_was_started_for_it_and_no_other(paper):
+    own = LivePlot(fl.read.rate(100)).line(x="time", y="value")
+    own.close()
+    assert own.run.state == "stopped"
+    run = fl.read.rate(100).run()
+    LivePlot(fl.read.rate(100)).line(x="time", y="value", run=run).close()
+    assert run.state == "running"
+    run.stop()
+
+
+def test_a_run_of_several_outputs_needs_the_name_of_the_stream(paper):
+    one, two = stream().named("one"), stream(("c",)).named("two")
+    run = fl.run(one, two).wait()
+    assert set(LiveTable(two, 5, run).frame["key"]) == {"c"}
+    with pytest.raises(FlowerError, match=r"hint|named"):
+        LiveTable(stream(), 5, run)
+
+
+@pytest.mark.parametrize("fps", [0, -1, 61, True, "10"])
+def test_a_rate_out_of_range_is_refused(paper, fps):
+    with pytest.raises(FlowerError, match="fps"):
+        LivePlot(stream()).line(x="window_end", y="total", by="key", run=stream().run().wait(), fps=fps)
+
+
+def test_a_key_keeps_its_colour_while_it_is_among_the_largest():
+    assert kept_places([], ["a", "b"]) == ["a", "b"]
+    assert kept_places(["a", "b"], ["b", "a"]) == ["a", "b"]
+    assert kept_places(["a", "b", "c"], ["c", "d", "a"]) == ["a", "d", "c"]
+    assert kept_places(["a"], ["b", "c", "a"]) == ["a", "b", "c"]
+
+
+def test_a_table_shows_the_newest_window_first(paper):
+    run = stream().run().wait()
+    table = LiveTable(stream(), 3, run)
+    made = table.snapshot()
+    assert made["columns"] == ["key", "window_start", "window_end", "total", "pane_timing", "pane_index"]
+    assert [row["cells"][:4] for row in made["rows"]] == [
+        ["a", "2000-01-01 02:00", "2000-01-01 03:00", "4"],
+        ["b", "2000-01-01 02:00", "2000-01-01 03:00", "4"],
+        ["a", "2000-01-01 01:00", "2000-01-01 02:00", "3"],
+    ]
+    assert len({row["key"] for row in made["rows"]}) == 3
+    assert made["numeric"] == [False, False, False, True, False, True]
+
+
+def test_a_table_of_a_run_that_is_over_is_static_html_with_hostile_text_escaped(paper):
+    run = stream((HOSTILE,)).run().wait()
+    LiveTable(stream((HOSTILE,)), 3, run).show()
+    [(data, _, _, _)] = paper.shown
+    assert set(data) == {"text/html", "text/plain"}
+    assert "<script>" not in data["text/html"]
+    assert "$x$" not in data["text/html"] and "\\(" not in data["text/html"]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; <span>$</span>x" in data["text/html"]
+
+
+def test_columns_with_markup_are_escaped():
+    made = {**cells_of(pd.DataFrame({HOSTILE: [None], "b": [True]})), "note": HOSTILE}
+    assert "<script>" not in html_of(made)
+    assert made["rows"] == [{"key": "0", "cells": ["", "True"]}]
+    assert made["numeric"] == [False, False]
+
+
+def test_a_table_sends_nothing_when_nothing_changed(paper):
+    run = paused(stream())
+    table = LiveTable(stream(), 3, run)
+    assert table.changes() is not None
+    assert table.changes() is None
+    run.step(2)
+    assert table.changes() is not None
+    run.stop()
+
+
+def test_a_run_that_is_over_is_shown_as_html(paper):
+    run = stream().run(name=HOSTILE).wait()
+    RunView(run).show()
+    [(data, _, _, _)] = paper.shown
+    assert "<script>" not in data["text/html"]
+    assert "finished" in data["text/html"]
+    assert data["text/plain"] == repr(run)
+
+
+def test_a_run_takes_only_the_commands_it_shows(paper):
+    run = paused(stream())
+    view = RunView(run)
+    assert view.snapshot()["commands"] == ["resume", "stop"]
+    for name in ("pause", "step", "drain", "__init__"):
+        view.command(name)
+    assert run.state == "paused"
+    view.command("stop")
+    run.wait()
+    assert run.state == "stopped"
+    assert view.snapshot()["commands"] == []
+
+
+@pytest.mark.parametrize("ago, shown", [("10min", True), ("3650D", False)])
+def test_a_live_stream_has_a_lag_and_a_replay_has_none(paper, ago, shown):
+    times = pd.Timestamp.now("UTC") - pd.Timedelta(ago) + pd.to_timedelta(range(100), unit="s")
+    run = fl.read.frame(pd.DataFrame({"t": times}), event_time="t").run(epoch_rows=4).pause()
+    if run.metrics.epochs == 0:
+        run.step()
+    assert ("lag" in dict(facts_of(run))) is shown
+    run.stop()
+
+
+def test_a_failure_is_said_below_what_it_left(paper):
+    def divided(frame):
+        return frame.assign(v=[1 // value for value in frame["v"]])
+
+    rows = fl.read.frame(pd.DataFrame({"v": [1, 0]})).map_frames(divided, {"v": "int64"})
+    run = rows.run(on_error="fail")
+    with pytest.raises(Exception, match="could not be processed"):
+        run.wait()
+    table = LiveTable(rows, 3, run)
+    assert table.about()["problem"]
+    assert "failed" in table.about()["note"]
+
+
+def test_without_a_notebook_nothing_is_shown_anywhere(comms):
+    showing.use(None)
+    run = stream().run().wait()
+    RunView(run).show()
+    assert comms == []
