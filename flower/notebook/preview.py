@@ -9,7 +9,7 @@ from html import escape
 import pandas as pd
 
 from flower.api.stream import Stream
-from flower.graph.nodes import Aggregate, Node, Read, walk
+from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read, walk
 from flower.graph.optimizer.rewrite import substituted
 from flower.graph.schema import dtype_name
 from flower.io.replay import ReplaySource
@@ -85,7 +85,10 @@ def _grouping(node: Node) -> str | None:
     """The windows of the rows, or those that the next aggregation will have."""
     if node.windowing is not None:
         return f"to be aggregated in {windows_text(node.windowing)}"
-    keyed = [each for each in walk(node) if isinstance(each, Aggregate)]
+    steps = list(walk(node))
+    if any(isinstance(each, Dropped | Errors) for each in steps):
+        return None  # rows, not results
+    keyed = [each for each in steps if isinstance(each, Aggregate)]
     return f"aggregated in {windows_text(keyed[-1].grouping)}" if keyed else None
 
 

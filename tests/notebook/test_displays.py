@@ -38,6 +38,7 @@ def test_windows_are_told_in_words():
     assert "to be aggregated in windows of 1h, one every 10min; rows are admitted" in stream_html(windowed)
     html = stream_html(windowed.agg(n="count"))
     assert "aggregated in windows of 1h" in html and ">on_time</td>" in html
+    assert "aggregated" not in stream_html(windowed.agg(n="count").dropped)
 
 
 @pytest.mark.parametrize(
