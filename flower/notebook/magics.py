@@ -179,8 +179,8 @@ class FlowMagics(Magics):
     def _list(self, name: str, options: str) -> Listing:
         if name:
             _refuse(f"%flow list takes no name; write %flow show {name}")
-        runs = {run.name: run for run in sorted(alive(), key=lambda run: run.name)}
-        runs.update({name: started.run for name, started in self._runs.items()})
+        runs = {name: started.run for name, started in self._runs.items()}
+        runs |= {run.name: run for run in sorted(alive(), key=lambda run: run.name) if run not in runs.values()}
         rows = []
         streams = self._streams()
         for each in dict.fromkeys([*streams, *runs]):

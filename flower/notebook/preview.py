@@ -9,7 +9,7 @@ from html import escape
 import pandas as pd
 
 from flower.api.stream import Stream
-from flower.graph.nodes import Aggregate, Node, Read, walk
+from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read, walk
 from flower.graph.optimizer.rewrite import substituted
 from flower.graph.schema import dtype_name
 from flower.io.replay import ReplaySource
@@ -73,16 +73,22 @@ def _described(node: Node) -> str:
 def _table(node: Node, rows: pd.DataFrame | None = None) -> str:
     """The columns, their dtypes, and rows if there are some."""
     frame = pd.DataFrame(columns=node.schema.names) if rows is None else rows
-    types = "".join(f'<td style="{_SMALL}">{escape(dtype_name(field))}</td>' for field in node.schema)
+    types = "".join(
+        f'<td style="{_SMALL}; white-space: nowrap">{escape(dtype_name(field))}</td>' for field in node.schema
+    )
     html = frame.to_html(index=False, border=0).replace("</thead>", f"<tr>{types}</tr></thead>", 1)
-    return f'<div style="overflow-x: auto; white-space: nowrap">{html}</div>'
+    # On the cells themselves: JupyterLab's style of tables lets times wrap.
+    return '<div style="overflow-x: auto">' + html.replace("<td>", '<td style="white-space: nowrap">') + "</div>"
 
 
 def _grouping(node: Node) -> str | None:
     """The windows of the rows, or those that the next aggregation will have."""
     if node.windowing is not None:
         return f"to be aggregated in {windows_text(node.windowing)}"
-    keyed = [each for each in walk(node) if isinstance(each, Aggregate)]
+    steps = list(walk(node))
+    if any(isinstance(each, Dropped | Errors) for each in steps):
+        return None  # rows, not results
+    keyed = [each for each in steps if isinstance(each, Aggregate)]
     return f"aggregated in {windows_text(keyed[-1].grouping)}" if keyed else None
 
 

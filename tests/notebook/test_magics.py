@@ -282,6 +282,7 @@ def test_a_cell_whose_last_line_runs_has_that_run(ip):
     cell = "%%flow even --from ticks\nfilter 'key == 0'\nrun latency='20ms'"
     first = value(ip, cell)
     assert value(ip, "%flow pause even") is first
+    assert repr(value(ip, "%flow list")).count("paused") == 1  # by the name of the stream, not by its own as well
     second = value(ip, cell)
     assert first.state == "stopped" and alive() == [second]
 
