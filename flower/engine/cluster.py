@@ -43,6 +43,8 @@ class Cluster:
         self._own_client = isinstance(executor, str)
         self._made: str | None = None
         self._lost_at: float | None = None
+        self._workers: dict[str, dict[str, Any]] = {}
+        self._asked_at = 0.0
         if executor == "dask":
             self._started = _local()
             self.client = Client(self._started, set_as_default=False)
@@ -70,9 +72,12 @@ class Cluster:
             raise
 
     def workers(self) -> dict[str, dict[str, Any]]:
-        """The workers by address, as the client knows them."""
-        found: dict[str, dict[str, Any]] = self.client.scheduler_info(n_workers=-1)["workers"]
-        return found
+        """The workers by address, as the scheduler told a moment ago: asking is a round trip."""
+        now = time.monotonic()
+        if not self._workers or now - self._asked_at > 2.0:
+            self._asked_at = now
+            self._workers = dict(self.client.scheduler_info(n_workers=-1)["workers"])
+        return self._workers
 
     def threads(self) -> int:
         """How many tasks can run at once."""
