@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -194,15 +192,17 @@ def _addresses() -> set[str]:
 
 def _asked() -> Callable[[], dict[str, str | None]]:
     """What workers are asked; a function inside a function travels by value, so a worker without Flower can answer."""
-    names, package_version, missing = PACKAGES, metadata.version, metadata.PackageNotFoundError
-    python_version = platform.python_version
+    names = PACKAGES
 
     def told() -> dict[str, str | None]:
-        found: dict[str, str | None] = {"python": python_version().rpartition(".")[0]}
+        import platform
+        from importlib import metadata
+
+        found: dict[str, str | None] = {"python": platform.python_version().rpartition(".")[0]}
         for name in names:
             try:
-                found[name] = package_version(name)
-            except missing:
+                found[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
                 found[name] = None
         return found
 
