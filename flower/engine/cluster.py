@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,6 +41,8 @@ class Cluster:
         self._own_client = isinstance(executor, str)
         self._made: str | None = None
         self._lost_at: float | None = None
+        self._workers: dict[str, dict[str, Any]] = {}
+        self._asked_at = 0.0
         if executor == "dask":
             self._started = _local()
             self.client = Client(self._started, set_as_default=False)
@@ -70,9 +70,12 @@ class Cluster:
             raise
 
     def workers(self) -> dict[str, dict[str, Any]]:
-        """The workers by address, as the client knows them."""
-        found: dict[str, dict[str, Any]] = self.client.scheduler_info(n_workers=-1)["workers"]
-        return found
+        """The workers by address, as the scheduler told a moment ago: asking is a round trip."""
+        now = time.monotonic()
+        if not self._workers or now - self._asked_at > 2.0:
+            self._asked_at = now
+            self._workers = dict(self.client.scheduler_info(n_workers=-1)["workers"])
+        return self._workers
 
     def threads(self) -> int:
         """How many tasks can run at once."""
@@ -189,15 +192,17 @@ def _addresses() -> set[str]:
 
 def _asked() -> Callable[[], dict[str, str | None]]:
     """What workers are asked; a function inside a function travels by value, so a worker without Flower can answer."""
-    names, package_version, missing = PACKAGES, metadata.version, metadata.PackageNotFoundError
-    python_version = platform.python_version
+    names = PACKAGES
 
     def told() -> dict[str, str | None]:
-        found: dict[str, str | None] = {"python": python_version().rpartition(".")[0]}
+        import platform
+        from importlib import metadata
+
+        found: dict[str, str | None] = {"python": platform.python_version().rpartition(".")[0]}
         for name in names:
             try:
-                found[name] = package_version(name)
-            except missing:
+                found[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
                 found[name] = None
         return found
 

@@ -175,9 +175,7 @@ class _Epoch:
         for wanted in ranges:
             name = f"{index}-{wanted.partition}"
             rows = self._add(f"read-{name}", tasks.read_range, self.told, wanted, self.tables.get(wanted))
-            key = self._add(
-                f"rows-{name}", tasks.run_range, self.told, wanted, TaskRef(rows), self._against(index)
-            )
+            key = self._add(f"rows-{name}", tasks.run_range, self.told, wanted, TaskRef(rows), self._against(index))
             self._part(index, wanted.partition, key)
             if len(ranges) == 1:
                 self.out.marks[index] = self._add(
@@ -229,9 +227,7 @@ class _Epoch:
                 out = self._add(f"out-{index}-{shard}", tasks.pick_watermark, TaskRef(key), place=place)
                 outs.append(TaskRef(out))
         if outs:
-            self.out.marks[index] = self._add(
-                f"mark-{index}", tasks.mark_keyed, _ref(self.marks[index]), List(*outs)
-            )
+            self.out.marks[index] = self._add(f"mark-{index}", tasks.mark_keyed, _ref(self.marks[index]), List(*outs))
 
     def _side(self, index: int) -> None:
         stage = self.job.stages[index]

@@ -260,9 +260,7 @@ class Run:
         return self._state in ("running", "paused")
 
 
-def start(
-    outputs: Sequence[Node], *, name: str | None = None, executor: object = "embedded", **options: object
-) -> Run:
+def start(outputs: Sequence[Node], *, name: str | None = None, executor: object = "embedded", **options: object) -> Run:
     """Start a run of ``outputs``; see ``Stream.run`` for the options."""
     return Run(outputs, Options.make(**options), name, executor)  # type: ignore[arg-type]
 

@@ -1,0 +1,118 @@
+"""A saved state is read back as it was; a file that is not what was written is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import flower as fl
+from flower.engine.checkpoint import load, save
+from flower.engine.embedded import Driver, Options
+from flower.engine.state import KeyedState
+from flower.errors import RunError
+
+AGGREGATES = {
+    "rows": "count",
+    "some": ("x", "count"),
+    "total": ("n", "sum"),
+    "mean": ("x", "mean"),
+    "low": ("x", "min"),
+    "high": ("t", "max"),
+    "least": ("k", "min"),
+    "spread": ("x", "std"),
+    "first": ("k", "first"),
+    "last": ("x", "last"),
+    "kinds": ("k", "nunique"),
+    "numbers": ("x", "nunique"),
+    "ever": ("flag", "max"),
+}
+
+
+def states(windows: Any, keys: tuple[str, ...], **how: Any) -> list[KeyedState]:
+    """The state after every epoch of a run in which windows open, fire, merge and expire."""
+    n = 200
+    frame = pd.DataFrame(
+        {
+            "t": pd.Timestamp("2000-01-01", tz="UTC") + pd.to_timedelta(np.arange(n) * 700 % 60_000, unit="ms"),
+            "k": ["a", None, "b", "cc"] * (n // 4),
+            "n": np.arange(n) % 7,
+            "x": np.where(np.arange(n) % 5 == 0, np.nan, np.arange(n) / 4),
+            "flag": np.arange(n) % 3 == 0,
+        }
+    ).sort_values("t")
+    stream = fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("5s")).window(windows, **how)
+    node = (stream.groupby(*keys) if keys else stream).agg(**AGGREGATES).node
+    driver = Driver([node], Options.make(epoch_rows=9))
+    found = []
+    while not driver.over():
+        plan = driver.next_epoch()
+        assert plan is not None
+        found += driver.run(plan).state.keyed.values()
+    driver.close()
+    return found
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two states are equal, column by column and dtype by dtype."""
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, pa.Array):
+        return isinstance(b, pa.Array) and a.type == b.type and str(a.to_pylist()) == str(b.to_pylist())
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if hasattr(a, "__dataclass_fields__"):
+        return type(a) is type(b) and all(same(getattr(a, f), getattr(b, f)) for f in a.__dataclass_fields__)
+    return bool(a == b)
+
+
+EVERY = [
+    (fl.FixedWindows("5s"), {}),
+    (fl.SlidingWindows("6s", every="2s"), {"trigger": fl.AfterWatermark(early=fl.AfterProcessingTime("1h"))}),
+    (
+        fl.FixedWindows("5s"),
+        {
+            "trigger": fl.AfterWatermark(early=fl.AfterCount(3), late=fl.AfterCount(2)),
+            "accumulation": "discarding",
+            "allowed_lateness": "10s",
+            "timestamp_combiner": "earliest",
+        },
+    ),
+    (fl.Sessions("1s"), {"trigger": fl.AfterWatermark(early=fl.AfterCount(1)), "allowed_lateness": "10s"}),
+    (fl.GlobalWindows(), {"trigger": fl.AfterWatermark(early=fl.AfterCount(5)), "timestamp_combiner": "latest"}),
+]
+
+
+@pytest.mark.parametrize("keys", [(), ("k",), ("n",), ("k", "flag"), ("x",)], ids=str)
+@pytest.mark.parametrize("windows, how", EVERY, ids=lambda each: repr(each)[:30])
+def test_every_state_is_read_back_as_it_was(tmp_path: Path, windows: Any, how: Any, keys: tuple[str, ...]) -> None:
+    path = str(tmp_path / "a.state")
+    held = 0
+    for state in states(windows, keys, **how):
+        save(state, path)
+        assert same(load(path), state)
+        held += state.groups
+    assert held > 0
+
+
+def test_states_that_differ_are_told_apart_by_this_test() -> None:
+    early, *_, late = states(fl.FixedWindows("5s"), ("k",))
+    assert not same(early, late)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:60] + bytes([b[60] ^ 1]) + b[61:], lambda b: b""])
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: Any) -> None:
+    path = tmp_path / "a.state"
+    save(states(fl.FixedWindows("5s"), ("k",))[3], str(path))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(RunError, match=r"a\.state' must be as it was written"):
+        load(str(path))
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"gone\.state' must be readable on every worker; got No such file"):
+        load(str(tmp_path / "gone.state"))

@@ -1,0 +1,138 @@
+"""Random pipelines on two worker processes give the panes and drops of the embedded executor; and so does the year."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scripted import aggregated, canonical, keys, parts, scripted, scripts, steps, windows
+from strategies import Rows, random_pipeline, stream_of, tables
+
+import flower as fl
+from flower.datasets.make_flights import flights_of, write
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """Two workers of one thread each."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, worker_dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as connected,
+    ):
+        yield connected
+
+
+def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
+    ours = stream.collect(as_stream=as_stream)
+    theirs = stream.collect(as_stream=as_stream, executor=client)
+    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
+    pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
+
+
+fixture_of_the_module = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@fixture_of_the_module
+@given(
+    script=scripts,
+    before=steps,
+    where=windows,
+    early=parts,
+    late=parts,
+    how=st.sampled_from(["accumulating", "discarding"]),
+    lateness=st.sampled_from(["0s", "2s", "unbounded"]),
+    stamp=st.sampled_from(["end_of_window", "earliest", "latest"]),
+    by=keys,
+)
+def test_panes_and_drops_are_those_of_the_embedded_executor(
+    client: Any,
+    script: Any,
+    before: Any,
+    where: Any,
+    early: Any,
+    late: Any,
+    how: Any,
+    lateness: Any,
+    stamp: Any,
+    by: Any,
+) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    panes = aggregated(
+        stream.window(
+            where,
+            trigger=fl.AfterWatermark(early=early, late=late),
+            accumulation=how,
+            allowed_lateness=lateness,
+            timestamp_combiner=stamp,
+        ),
+        by,
+    )
+    agree(panes, client, as_stream=True)
+    agree(panes.dropped, client, as_stream=True)
+
+
+@fixture_of_the_module
+@given(
+    script=scripts,
+    where=windows,
+    by=keys,
+    size=st.sampled_from(["4s", "7s"]),
+    stamp=st.sampled_from(["end_of_window", "earliest", "latest"]),
+)
+def test_two_keyed_steps_in_a_row_are_those_of_the_embedded_executor(
+    client: Any, script: Any, where: Any, by: Any, size: str, stamp: Any
+) -> None:
+    if isinstance(where, fl.GlobalWindows):
+        where = fl.FixedWindows("3s")
+    first = aggregated(scripted(script).window(where, timestamp_combiner=stamp), by)
+    again = first.window(fl.FixedWindows(size))
+    grouped = again.groupby(by[0]) if by else again
+    second = grouped.agg(sum_total=("total", "sum"), mean_total=("total", "mean"))
+    agree(second, client, as_stream=True)
+    agree(second.dropped, client, as_stream=True)
+
+
+@fixture_of_the_module
+@given(data=st.data(), parts=st.lists(tables(), min_size=1, max_size=3), as_stream=st.booleans())
+def test_pipelines_over_partitions_read_on_the_workers_agree(
+    client: Any, data: Any, parts: Any, as_stream: bool
+) -> None:
+    stream = data.draw(random_pipeline(stream_of(Rows(*parts), watermark=fl.BoundedDisorder("1s"))))
+    agree(stream, client, as_stream=as_stream)
+    agree(stream.errors, client, as_stream=as_stream)
+
+
+def test_the_flights_of_the_year_are_those_of_the_embedded_executor(client: Any, tmp_path: Path) -> None:
+    file = tmp_path / "flights.parquet"
+    write(flights_of(), file, row_group_size=50_000)
+    delays = (
+        fl.read.parquet(file, event_time="departure", watermark=fl.BoundedDisorder("12h"))
+        .window(
+            fl.SlidingWindows("1h", every="10min"),
+            trigger=fl.AfterWatermark(early=fl.AfterCount(20), late=fl.AfterCount(1)),
+            allowed_lateness="6h",
+        )
+        .groupby("carrier")
+        .agg(flights=("delay", "count"), mean_delay=("delay", "mean"), places=("destination", "nunique"))
+    )
+    ours = delays.run(epoch_rows=20_000).wait(progress=False)
+    theirs = delays.run(client, epoch_rows=20_000).wait(progress=False)
+    assert len(ours.results) > 100_000
+    pd.testing.assert_frame_equal(ours.results, theirs.results)
+    pd.testing.assert_frame_equal(canonical(ours.panes()), canonical(theirs.panes()))
+    for name in ("rows_in", "rows_out", "on_time", "late", "dropped", "watermark", "epochs"):
+        assert getattr(ours.metrics, name) == getattr(theirs.metrics, name)

@@ -1,0 +1,109 @@
+"""Streams that tests of executors script: random rows, watermarks and clocks on a coarse grid, and what runs on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from hypothesis import strategies as st
+
+import flower as fl
+from flower.testing import TestStream
+
+SCHEMA = {"k": "str", "i": "Int64", "n": "int64", "v": "float64"}
+START = pd.Timestamp("2000-01-01T12:00:00Z")
+
+
+def at(seconds: int) -> pd.Timestamp:
+    return START + pd.Timedelta(seconds, unit="s")
+
+
+rows = st.builds(
+    lambda k, i, n, v, t: {"k": k, "i": i, "n": n, "v": v, "t": at(t)},
+    st.sampled_from([None, "a", "b"]),
+    st.none() | st.integers(0, 2),
+    st.integers(-3, 3),
+    st.none() | st.sampled_from([0.5, -1.25, 3.0]),
+    st.integers(-4, 16),
+)
+events = st.one_of(
+    st.tuples(st.just("add"), st.lists(rows, min_size=1, max_size=5), st.integers(0, 1)),
+    st.tuples(st.just("watermark"), st.integers(0, 4), st.integers(0, 1)),
+    st.tuples(st.just("clock"), st.integers(0, 3), st.just(0)),
+)
+scripts = st.tuples(st.integers(1, 2), st.lists(st.lists(events, min_size=1, max_size=4), max_size=6), st.booleans())
+
+
+def scripted(script: Any) -> TestStream:
+    """A stream of epochs, each of a few events; watermarks only go forward."""
+    partitions, epochs, ends = script
+    stream = TestStream(schema=SCHEMA, event_time="t", partitions=partitions)
+    marks, now = [0] * partitions, 0
+    for group in epochs:
+
+        def play(s: TestStream, group: Any = group) -> TestStream:
+            nonlocal now
+            for what, how, partition in group:
+                p = partition % partitions
+                if what == "add":
+                    s = s.add(how, partition=p)
+                elif what == "watermark":
+                    marks[p] += how
+                    s = s.watermark(at(marks[p]), partition=p)
+                else:
+                    now += how
+                    s = s.clock(at(now))
+            return s
+
+        stream = stream.epoch(play)
+    return stream.end() if ends else stream
+
+
+delays = st.sampled_from(["0s", "1s", "3s"])
+parts = st.none() | st.integers(1, 3).map(fl.AfterCount) | delays.map(fl.AfterProcessingTime)
+windows = st.sampled_from(
+    [
+        fl.FixedWindows("4s"),
+        fl.SlidingWindows("5s", every="2s", offset="1s"),
+        fl.Sessions("2s"),
+        fl.Sessions("3s"),
+        fl.GlobalWindows(),
+    ]
+)
+keys = st.sampled_from([(), ("k",), ("n",), ("i",), ("k", "i")])
+steps = st.lists(
+    st.sampled_from(
+        [
+            lambda s: s.filter("n > -2"),
+            lambda s: s.filter(pd.col("v").notna()),
+            lambda s: s.assign(n="n * 2"),
+            lambda s: s.assign(w="coalesce(v, 0.0) + n").filter("w < 5"),
+            lambda s: s.map_frames(lambda frame: frame.assign(n=frame["n"] + 1)),
+            lambda s: fl.concat(s.filter("n > 0"), s.filter("n <= 0")),
+        ]
+    ),
+    max_size=2,
+)
+
+
+def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:
+    grouped = stream.groupby(*by) if by else stream
+    return grouped.agg(
+        total=("n", "sum"),
+        mean=("v", "mean"),
+        low=("i", "min"),
+        first=("k", "first"),
+        rows="count",
+        kinds=("k", "nunique"),
+    )
+
+
+def canonical(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one frame in an order of their own; epochs are told apart by the panes' indexes."""
+    text = frame.astype(object).where(frame.notna(), None)
+    if "pane_absorbs" in text:
+        text["pane_absorbs"] = [str([(w["start"], w["end"]) for w in windows]) for windows in text["pane_absorbs"]]
+    for column in ("mean", "mean_total"):
+        if column in text:
+            text[column] = [None if value is None else round(value, 9) for value in text[column]]
+    return text.sort_values(list(text.columns), key=lambda c: c.map(str), ignore_index=True)
