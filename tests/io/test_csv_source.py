@@ -103,9 +103,10 @@ def test_a_quotation_that_never_ends_costs_its_own_line_only(tmp_path):
     assert len(errors(table)) == 1
 
 
-def test_a_quotation_that_would_end_too_far_away_costs_its_own_line_only(tmp_path, monkeypatch):
+@pytest.mark.parametrize("block", [256, 2**20])
+def test_a_quotation_that_would_end_too_far_away_costs_its_own_line_only(tmp_path, monkeypatch, block):
     monkeypatch.setattr(lines, "QUOTED", 64)
-    monkeypatch.setattr(lines, "BLOCK", 256)
+    monkeypatch.setattr(lines, "BLOCK", block)
     table = read_all(CsvSource(write(tmp_path / "a.csv", 'n,s\n2,"open\n' + "3,b\n" * 100 + '4,"c"\n5,"d\ne"\n')))
     assert good(table)["n"] == [*[3] * 100, 4, 5]
     assert len(errors(table)) == 1
