@@ -322,7 +322,7 @@ def test_no_secret_is_written(notebook):
         def send(frame, password="pw-5678"):
             url = "https://ann:hunter3@example.org"
             headers = {"Authorization": API_TOKEN, "secret": "se-9012"}
-            link = "http://h/?token=hunter4"
+            link = str("http://h/?token=hunter4")
             return frame[frame[key] != DATABASE + url + link + headers["secret"] + password]
 
         out = flights.filter("delay > 400").map_frames(send)
