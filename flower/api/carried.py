@@ -20,7 +20,15 @@ from typing import Any, NoReturn
 
 import pandas as pd
 
-from flower.api.definitions import NoDefinition, attributes_of, captured, definition_of, lambda_of, names_read
+from flower.api.definitions import (
+    NoDefinition,
+    attributes_of,
+    captured,
+    definition_of,
+    lambda_of,
+    methods_of,
+    names_read,
+)
 from flower.api.secrets import is_secret, secrets_in, shows_secret
 from flower.errors import GraphError
 from flower.graph.expressions import FrameFunction
@@ -273,7 +281,8 @@ def _is_value(value: object) -> bool:
 def _globals(fn: Any) -> dict[str, Any]:
     if isinstance(fn, type):
         module = sys.modules.get(fn.__module__)
-        return {} if module is None else vars(module)
+        methods = methods_of(fn)
+        return methods[0].__globals__ if methods else {} if module is None else vars(module)
     return getattr(fn, "__globals__", {})
 
 

@@ -39,10 +39,15 @@ def definition_of(value: Any) -> str:
     return source
 
 
+def methods_of(value: type) -> list[types.FunctionType]:
+    """The functions that a class defines."""
+    found = [inspect.unwrap(getattr(each, "__func__", each)) for each in vars(value).values()]
+    return [each for each in found if isinstance(each, types.FunctionType)]
+
+
 def _class_source(value: type) -> str:
     """A class where one of its methods is: a notebook's module has no file."""
-    methods = [inspect.unwrap(getattr(each, "__func__", each)) for each in vars(value).values()]
-    for code in (each.__code__ for each in methods if isinstance(each, types.FunctionType)):
+    for code in (each.__code__ for each in methods_of(value)):
         source = "".join(linecache.getlines(code.co_filename))
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.ClassDef) and node.name == value.__name__ and node.end_lineno is not None:

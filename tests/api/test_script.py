@@ -198,6 +198,7 @@ PIPELINES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", PIPELINES.values(), ids=PIPELINES.keys())
 def test_a_script_prints_the_rows_of_the_notebook(notebook, cell):
     expected = notebook.run(cell)["out"].run().wait().results
@@ -321,7 +322,8 @@ def test_no_secret_is_written(notebook):
         def send(frame, password="pw-5678"):
             url = "https://ann:hunter3@example.org"
             headers = {"Authorization": API_TOKEN, "secret": "se-9012"}
-            return frame[frame[key] != DATABASE + url + headers["secret"] + password + "http://h/?token=hunter4"]
+            link = str("http://h/?token=hunter4")
+            return frame[frame[key] != DATABASE + url + link + headers["secret"] + password]
 
         out = flights.filter("delay > 400").map_frames(send)
     """)
