@@ -85,7 +85,7 @@ class LiveChart(Live, Chart):
         """The document, and how the run does."""
         with self.lock:
             self._refresh()
-            return {"doc": self._drawing.snapshot(), **self.about()}
+            return {"doc": self._drawing.snapshot(), "ended": over(self.run), **self.about()}
 
     def changes(self) -> Message | None:
         """New data as a patch; the whole document where the figure has new parts."""
