@@ -89,7 +89,7 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
             minutes="%H:%M",
             minsec="%H:%M:%S",
             seconds="%H:%M:%S",
-            milliseconds="%H:%M:%S.%3N",
+            milliseconds="%S.%3N s",
             context=DatetimeTickFormatter(
                 milliseconds=DATE, seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"
             ),
