@@ -89,9 +89,15 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
             minutes="%H:%M",
             minsec="%H:%M:%S",
             seconds="%H:%M:%S",
-            milliseconds="%S.%3N s",
+            milliseconds="%S.%3N",
             context=DatetimeTickFormatter(
-                milliseconds=DATE, seconds=DATE, minsec=DATE, minutes=DATE, hourmin=DATE, hours=DATE, days="%Y"
+                milliseconds=f"{DATE} %H:%M",
+                seconds=DATE,
+                minsec=DATE,
+                minutes=DATE,
+                hourmin=DATE,
+                hours=DATE,
+                days="%Y",
             ),
             context_which="start",
         )
