@@ -119,13 +119,14 @@ class Live(ABC):
             if still is not None:
                 screen.publish(still, {}, f"flower-{next(_numbers)}", update=False)
                 return
+            name = f"flower-{next(_numbers)}"
+            if self._view is None or not over(self.run):
+                # What is shown again after the end stays a widget: somebody wants to look closer.
+                self._shown.append(name)
             if self._view is None:
                 self._view = View(self, screen.busy)
                 if not over(self.run):
                     ticker.add(self)
-            name = f"flower-{next(_numbers)}"
-            if not over(self.run):
-                self._shown.append(name)
             bundle = {
                 "text/plain": repr(self),
                 WIDGET: {"version_major": 2, "version_minor": 1, "model_id": self._view.model_id},

@@ -16,7 +16,7 @@ const STYLE = `
   text-overflow: ellipsis; border-bottom: 1px solid var(--jp-border-color3, #e6e6e6); }
 .flower-view .flower-number { text-align: right; font-variant-numeric: tabular-nums; }
 .flower-view td.flower-changed { animation: flower-changed 1.6s ease-out; }
-@keyframes flower-changed { from { background: var(--jp-warn-color2, #ffcf70); } to { background: transparent; } }
+@keyframes flower-changed { from { background: rgb(255 165 30 / 45%); } to { background: transparent; } }
 @media (prefers-reduced-motion: reduce) { .flower-view td.flower-changed { animation-timing-function: step-end; } }
 .flower-head { display: flex; align-items: center; gap: 8px; flex-wrap: wrap; margin-bottom: 6px; }
 .flower-name { font-weight: 600; }

@@ -122,3 +122,23 @@ def test_a_run_is_paused_resumed_and_stopped_by_its_buttons(opened, lab_page):
     shown.get_by_role("button", name="stop").click()
     expect(shown.locator(".jp-RenderedHTMLCommon")).to_contain_text("<b>mine</b> stopped")
     assert json.dumps(notebook.save()["cells"][1]["outputs"][0]["data"]).count("widget-view") == 0
+
+
+def test_a_stream_that_ends_at_once_leaves_a_picture_and_can_be_looked_at_again(opened, lab_page, lab_screenshot):
+    bounded = """
+import flower as fl
+from flower.notebook import live
+live.install(get_ipython())
+flights = fl.read.parquet(fl.datasets.flights, event_time="departure", watermark=fl.BoundedDisorder("12h"))
+hourly = flights.window(fl.FixedWindows("3h")).groupby("carrier").agg(flights="count")
+chart = hourly.plot.bar(x="window_start", y="flights", by="carrier", stacked=True)
+chart.run.wait()
+chart
+"""
+    notebook = opened([bounded, "chart"])
+    notebook.run(0)
+    expect(notebook.output(0).locator("img")).to_be_visible()
+    notebook.run(1)
+    lab_page.wait_for_function(f"() => ({CHARTS})() === 1")
+    expect(notebook.output(1).locator(".bk-Legend")).to_contain_text("UA")
+    lab_screenshot("bounded")

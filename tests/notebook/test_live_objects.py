@@ -91,6 +91,18 @@ def test_the_end_is_sent_and_the_picture_replaces_the_widget(paper, sent):
     assert name == paper.shown[0][2]
 
 
+def test_a_chart_of_a_run_that_is_over_becomes_a_picture_unless_it_is_shown_again(paper):
+    run = stream().run().wait()
+    chart = LivePlot(stream()).line(x="window_end", y="total", by="key", run=run)
+    chart.show()
+    assert chart.view.get_state()["snapshot"]["ended"] is True
+    chart.picture(PNG, 8, 4)
+    assert set(paper.shown[-1][0]) == {"image/png", "text/plain"}
+    chart.show()
+    chart.picture(PNG, 8, 4)
+    assert WIDGET in paper.shown[-1][0]
+
+
 def test_a_picture_of_a_run_that_goes_on_is_not_believed(paper):
     run, _ = paused()
     chart = LivePlot(going()).line(x="window_end", y="total", run=run, by="key")
