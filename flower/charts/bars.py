@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from bokeh.models.ranges import DataRange1d
-from bokeh.models.renderers import GlyphRenderer
-from bokeh.models.sources import ColumnDataSource
 from bokeh.plotting import figure
 
 from flower.charts.marks import Marks, marks_of, number_text, one_each
-from flower.charts.style import INK, REST, canvas, color_of, hover, legend
+from flower.charts.sketch import Sketch
+from flower.charts.style import INK, REST, color_of
 from flower.model.panes import EARLY, LATE, TIMING
 
 
@@ -58,6 +55,20 @@ def bar(
     >>> bar(frame, x="who", y="rows").renderers[0].data_source.data["window"].tolist()
     ['b', 'a']
     """
+    return bar_sketch(data, x=x, y=y, by=by, stacked=stacked, title=title, keys=keys).figure()
+
+
+def bar_sketch(
+    data: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    by: str | Sequence[str] | None = None,
+    stacked: bool = False,
+    title: str | None = None,
+    keys: int | Sequence[str] = 7,
+) -> Sketch:
+    """What `bar` draws."""
     by = [by] if isinstance(by, str) else list(by or [])
     chosen = [] if isinstance(keys, int) else list(keys)
     marks = marks_of(data, x=x, y=y, by=by, first=chosen)
@@ -73,18 +84,13 @@ def bar(
         bars = pd.concat([bars, _rest(marks, shown, stacked)], ignore_index=True)
     bars = _stacked(bars) if stacked else _side_by_side(bars, shown + bool(more))
     what = f"{y} by {', '.join(by)}" if by else y
-    plot = canvas(marks, kind="bar", title=what if title is None else title, x=x, y=y, notes=notes)
-    if len(bars) and bars["bottom"].min() >= 0:
-        plot.y_range = DataRange1d(start=0)  # bars stand on the axis
-    drawn = [
-        _drawn(plot, bars[bars["rank"] == rank], color_of(rank) if rank < shown else REST)
-        for rank in range(shown + bool(more))
-    ]
-    names = [*marks.keys[:shown], f"{more:,} more"]
-    hover(plot, drawn, x=x, y=y, by=by, panes=TIMING in data.columns)
-    if by and drawn:
-        legend(plot, [(name, [quads]) for name, quads in zip(names, drawn, strict=False)], by)
-    return plot
+    sketch = Sketch(marks, "bar", what if title is None else title, x, y, by, TIMING in data.columns, notes)
+    sketch.floor = len(bars) > 0 and bool(bars["bottom"].min() >= 0)  # bars stand on the axis
+    for rank, name in enumerate([*marks.keys[:shown], *([f"{more:,} more"] if more else [])]):
+        quads = _draw(sketch, bars[bars["rank"] == rank], color_of(rank) if rank < shown else REST)
+        sketch.hovered.append(quads)
+        sketch.entries.append((name, [quads]))
+    return sketch
 
 
 CATEGORIES = 40
@@ -129,22 +135,21 @@ def _side_by_side(bars: pd.DataFrame, several: int) -> pd.DataFrame:
     return bars.assign(left=left, right=left + width)
 
 
-def _drawn(plot: figure, rows: pd.DataFrame, color: str) -> GlyphRenderer[Any]:
+def _draw(sketch: Sketch, rows: pd.DataFrame, color: str) -> int:
     early, late = (rows["timing"] == EARLY).to_numpy(), (rows["timing"] == LATE).to_numpy()
     names = ("left", "right", "bottom", "top", "key", "window", "pane", "value")
-    source = ColumnDataSource(
-        {
-            **{name: rows[name].to_numpy() for name in names},
-            "alpha": np.where(early, 0.35, 0.9),
-            "frame": np.where(late, INK, color),
-        }
-    )
-    return plot.quad(
+    columns = {
+        **{name: rows[name].to_numpy() for name in names},
+        "alpha": np.where(early, 0.35, 0.9),
+        "frame": np.where(late, INK, color),
+    }
+    return sketch.add(
+        "quad",
+        columns,
         left="left",
         right="right",
         bottom="bottom",
         top="top",
-        source=source,
         fill_color=color,
         fill_alpha="alpha",
         line_color="frame",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from bokeh.models.renderers import GlyphRenderer
-from bokeh.models.sources import ColumnDataSource
 from bokeh.plotting import figure
 
 from flower.charts.marks import F64, marks_of
-from flower.charts.style import INK, REST, canvas, color_of, dash_of, hover, legend
+from flower.charts.sketch import Columns, Sketch
+from flower.charts.style import INK, REST, color_of, dash_of
 from flower.model.panes import EARLY, LATE, TIMING
 
 
@@ -49,6 +47,19 @@ def line(
     >>> [item.label["value"] for item in plot.legend[0].items]
     ['a', 'b']
     """
+    return line_sketch(data, x=x, y=y, by=by, title=title, keys=keys).figure()
+
+
+def line_sketch(
+    data: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    by: str | Sequence[str] | None = None,
+    title: str | None = None,
+    keys: int | Sequence[str] = 7,
+) -> Sketch:
+    """What `line` draws."""
     by = [by] if isinstance(by, str) else list(by or [])
     chosen = [] if isinstance(keys, int) else list(keys)
     marks = marks_of(data, x=x, y=y, by=by, first=chosen)
@@ -56,69 +67,50 @@ def line(
     more = len(marks.keys) - shown
     notes = [f"grey band: {more:,} more keys, from lowest to highest"] if more else []
     what = f"{y} by {', '.join(by)}" if by else y
-    plot = canvas(marks, kind="line", title=what if title is None else title, x=x, y=y, notes=notes)
-    entries: list[tuple[str, Sequence[GlyphRenderer[Any]]]] = []
+    sketch = Sketch(marks, "line", what if title is None else title, x, y, by, TIMING in data.columns, notes)
     if more:
         # Neither their sum nor their mean is right for every aggregate; a range is.
         rest = marks.frame[(marks.frame["rank"] >= shown) & marks.frame["y"].notna()].groupby("x")["y"]
         low, high = rest.min(), rest.max()
         parts = np.split(np.arange(len(low)), _gaps(low.index.to_numpy(np.float64), marks.step))
         around = [(low.iloc[part], high.iloc[part].iloc[::-1]) for part in parts]
-        xs = [[*under.index, *over.index] for under, over in around]
-        ys = [[*under, *over] for under, over in around]
-        entries.append((f"{more:,} more", [plot.patches(xs, ys, fill_color=REST, fill_alpha=0.22, line_color=None)]))
-    points: list[GlyphRenderer[Any]] = []
+        columns = {
+            "xs": [[*under.index, *over.index] for under, over in around],
+            "ys": [[*under, *over] for under, over in around],
+        }
+        band = sketch.add("patches", columns, xs="xs", ys="ys", fill_color=REST, fill_alpha=0.22, line_color=None)
+        sketch.entries.append((f"{more:,} more", [band]))
     for rank in reversed(range(shown)):  # the largest on top
         rows = marks.frame[marks.frame["rank"] == rank]
-        drawn = _drawn(plot, rows, rank, marks.step)
-        points.append(drawn[-1])
-        entries.append((marks.keys[rank], drawn))
-    hover(plot, points, x=x, y=y, by=by, panes=TIMING in data.columns)
-    if by and entries:
-        legend(plot, entries[::-1], by)
-    return plot
+        drawn = _draw(sketch, rows, rank, marks.step)
+        sketch.hovered.append(drawn[-1])
+        sketch.entries.append((marks.keys[rank], drawn))
+    sketch.entries.reverse()
+    return sketch
 
 
-def _drawn(plot: figure, rows: pd.DataFrame, rank: int, step: float) -> list[GlyphRenderer[Any]]:
+def _draw(sketch: Sketch, rows: pd.DataFrame, rank: int, step: float) -> list[int]:
     """One key's line, its provisional parts and its points, the points last."""
     color = color_of(rank)
     stroke = _strokes(rows, step)
-    drawn: list[GlyphRenderer[Any]] = [
-        plot.line("x", "settled", source=stroke, line_color=color, line_width=2, line_dash=dash_of(rank))
-    ]
+    drawn = [sketch.add("line", stroke, x="x", y="settled", line_color=color, line_width=2, line_dash=dash_of(rank))]
     early, late = (rows["timing"] == EARLY).to_numpy(), (rows["timing"] == LATE).to_numpy()
     if early.any():
-        drawn.append(
-            plot.line(
-                "x", "provisional", source=stroke, line_color=color, line_width=1.5, line_dash=[3, 4], line_alpha=0.6
-            )
-        )
-    points = ColumnDataSource(
-        {
-            **{name: rows[name].to_numpy() for name in ("x", "y", "key", "window", "pane", "value")},
-            "marker": np.where(late, "diamond", "circle"),
-            "size": np.where(late, 13, np.where(early, 7, 5 if len(rows) < 200 else 3)),
-            "fill": np.where(early, 0.0, 1.0),
-            "edge": np.where(late, INK, color),
-        }
-    )
-    drawn.append(
-        plot.scatter(
-            "x",
-            "y",
-            source=points,
-            marker="marker",
-            size="size",
-            fill_color=color,
-            fill_alpha="fill",
-            line_color="edge",
-            hover_line_color=INK,
-        )
-    )
+        looks = {"line_color": color, "line_width": 1.5, "line_dash": [3, 4], "line_alpha": 0.6}
+        drawn.append(sketch.add("line", stroke, x="x", y="provisional", **looks))
+    points = {
+        **{name: rows[name].to_numpy() for name in ("x", "y", "key", "window", "pane", "value")},
+        "marker": np.where(late, "diamond", "circle"),
+        "size": np.where(late, 13, np.where(early, 7, 5 if len(rows) < 200 else 3)),
+        "fill": np.where(early, 0.0, 1.0),
+        "edge": np.where(late, INK, color),
+    }
+    looks = {"fill_color": color, "fill_alpha": "fill", "line_color": "edge", "hover_line_color": INK}
+    drawn.append(sketch.add("scatter", points, x="x", y="y", marker="marker", size="size", **looks))
     return drawn
 
 
-def _strokes(rows: pd.DataFrame, step: float) -> ColumnDataSource:
+def _strokes(rows: pd.DataFrame, step: float) -> Columns:
     """The line of one key in two columns, settled and provisional, broken where windows are missing."""
     x, y, early = (rows[name].to_numpy() for name in ("x", "y", "timing"))
     early = early == EARLY
@@ -126,7 +118,7 @@ def _strokes(rows: pd.DataFrame, step: float) -> ColumnDataSource:
     x, y, early = np.insert(x, gaps, x[gaps]), np.insert(y, gaps, np.nan), np.insert(early, gaps, False)
     # A stroke is provisional if one of its two ends is, so the settled neighbours of early points belong to both.
     beside = early | np.append(early[1:], False) | np.insert(early[:-1], 0, False)
-    return ColumnDataSource({"x": x, "settled": np.where(early, np.nan, y), "provisional": np.where(beside, y, np.nan)})
+    return {"x": x, "settled": np.where(early, np.nan, y), "provisional": np.where(beside, y, np.nan)}
 
 
 def _gaps(x: F64, step: float) -> npt.NDArray[np.int64]:

@@ -61,7 +61,7 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
     )
     if not len(marks.frame):
         # Axes of nothing: BokehJS finds no ends for them.
-        plot.x_range, plot.y_range = Range1d(0, 1), Range1d(0, 1)
+        plot.x_range, plot.y_range = Range1d(start=0, end=1), Range1d(start=0, end=1)
         plot.axis.visible = False
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
@@ -77,13 +77,8 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
     plot.xaxis.axis_label = PlainText(text=f"{x} ({marks.zone})" if marks.zone else x)
     plot.yaxis.axis_label = PlainText(text=y)
     plot.yaxis.formatter = BasicTickFormatter(use_scientific=False)
-    said = [NOTES[kind][timing] for timing in sorted(marks.timings) if timing in NOTES[kind]] + list(notes)
-    if marks.unplaced:
-        said.append(f"{marks.unplaced:,} rows without {x} are left out")
-    if not len(marks.frame):
-        said.append("no rows yet")
-    if said:
-        plot.add_layout(_title("; ".join(said), size="11px", color="#555555", bold=False), "above")
+    if said := notes_text(marks, kind, x, notes):
+        plot.add_layout(_title(said, size="11px", color="#555555", bold=False), "above")
     plot.add_layout(_title(title, size="15px", color=INK, bold=True), "above")
     if marks.kind == "time":
         plot.xaxis.ticker = DatetimeTicker(desired_num_ticks=9)
@@ -105,6 +100,16 @@ def canvas(marks: Marks, *, kind: str, title: str, x: str, y: str, notes: Sequen
         plot.xaxis.ticker = FixedTicker(ticks=ticks)
         plot.xaxis.major_label_overrides = {tick: PlainText(text=short(marks.categories[tick])) for tick in ticks}
     return plot
+
+
+def notes_text(marks: Marks, kind: str, x: str, notes: Sequence[str]) -> str:
+    """What the marks mean, and what is not shown."""
+    said = [NOTES[kind][timing] for timing in sorted(marks.timings) if timing in NOTES[kind]] + list(notes)
+    if marks.unplaced:
+        said.append(f"{marks.unplaced:,} rows without {x} are left out")
+    if not len(marks.frame):
+        said.append("no rows yet")
+    return "; ".join(said)
 
 
 def hover(

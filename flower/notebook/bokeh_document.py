@@ -13,11 +13,12 @@ import numpy as np
 from bokeh.core.json_encoder import serialize_json
 from bokeh.core.serialization import Serializer
 from bokeh.document import Document
-from bokeh.models.annotations import Legend, Title
+from bokeh.models.annotations import Title
 from bokeh.models.renderers import GlyphRenderer
-from bokeh.models.sources import ColumnDataSource
 from bokeh.models.text import PlainText
 from bokeh.plotting import figure as Figure
+
+from flower.charts.sketch import Sketch
 
 VERSION: str = bokeh.__version__
 
@@ -41,29 +42,31 @@ class Drawing:
 
     Examples
     --------
-    >>> plot = Figure(name="a")
-    >>> points = plot.scatter([1.0], [2.0])
-    >>> drawing = Drawing(plot)
+    >>> import pandas as pd
+    >>> from flower.charts.lines import line_sketch
+    >>> frame = pd.DataFrame({"hour": [1, 2, 3], "rows": [3, 5, 4]})
+    >>> drawing = Drawing(line_sketch(frame[:2], x="hour", y="rows"))
     >>> drawing.patch()
-    >>> points.data_source.data = {"x": [1.0, 2.0], "y": [2.0, 3.0]}
+    >>> drawing.redraw(line_sketch(frame, x="hour", y="rows"))
+    False
     >>> len(json.loads(drawing.patch().content)["events"])
-    1
+    2
     """
 
-    def __init__(self, plot: Figure) -> None:
+    def __init__(self, sketch: Sketch) -> None:
         self._lock = threading.RLock()
         self._events: list[Any] = []
         self._document = Document()
-        self._adopt(plot)
+        self._adopt(sketch)
 
     @property
     def figure(self) -> Figure:
         """What is drawn."""
         return self._figure
 
-    def _adopt(self, plot: Figure) -> None:
-        self._figure = plot
-        self._document.add_root(plot)
+    def _adopt(self, sketch: Sketch) -> None:
+        self._sketch, self._figure = sketch, sketch.figure()
+        self._document.add_root(self._figure)
         self._document.on_change_dispatch_to(self)
 
     def _document_patched(self, event: Any) -> None:
@@ -92,13 +95,13 @@ class Drawing:
             models.flush_synced(lambda model: not serializer.has_ref(model))
             return Patch(said, [b.id for b in serializer.buffers], [b.to_bytes() for b in serializer.buffers])
 
-    def redraw(self, new: Figure) -> bool:
-        """Draw ``new``: by new data where it has the same parts, which keeps what a person zoomed to; else by taking
-        its place. Returns whether it took the place.
+    def redraw(self, new: Sketch) -> bool:
+        """Draw ``new``: by new columns where it has the same parts, which keeps what a person zoomed to; else by a
+        figure of its own. Returns whether it took another figure.
         """
         with self._lock:
-            if _shape(new) == _shape(self._figure):
-                _update(self._figure, new)
+            if new.parts == self._sketch.parts:
+                self._update(new)
                 return False
             self._document.remove_on_change(self)
             self._document.clear()
@@ -107,45 +110,27 @@ class Drawing:
             self._document.models.flush_synced()
             return True
 
+    def _update(self, new: Sketch) -> None:
+        old, self._sketch = self._sketch, new
+        if new.said != old.said:
+            notes = [panel.text for panel in self._figure.above if isinstance(panel, Title)]
+            for text in notes:
+                if isinstance(text, PlainText) and text.text == old.said:
+                    text.text = new.said
+        done: set[int] = set()
+        for renderer, before, layer in zip(self._figure.renderers, old.layers, new.layers, strict=False):
+            if not isinstance(renderer, GlyphRenderer) or id(layer.columns) in done:
+                continue
+            done.add(id(layer.columns))
+            if not _same(before.columns, layer.columns):
+                renderer.data_source.data = layer.columns  # type: ignore[attr-defined]
+
     def close(self) -> None:
         """Let the document go."""
         with self._lock:
             self._document.remove_on_change(self)
             self._document.clear()
             self._events = []
-
-
-def _shape(plot: Figure) -> object:
-    """What two figures must share so that one becomes the other by new data and texts alone."""
-    glyphs = [type(renderer.glyph).__name__ for renderer in _drawn(plot)]
-    legends: list[Any] = [panel for panel in plot.right if isinstance(panel, Legend)]
-    labels = [item.label.value for legend in legends for item in legend.items]
-    ticks = [
-        {tick: getattr(label, "text", label) for tick, label in axis.major_label_overrides.items()}
-        for axis in plot.xaxis
-    ]
-    return glyphs, labels, ticks, len(_texts(plot)), type(plot.x_range), getattr(plot.y_range, "start", None) == 0
-
-
-def _update(old: Figure, new: Figure) -> None:
-    for text, other in zip(_texts(old), _texts(new), strict=True):
-        if text.text != other.text:
-            text.text = other.text
-    for mine, drawn in zip(_drawn(old), _drawn(new), strict=True):
-        source, fresh = mine.data_source, drawn.data_source
-        assert isinstance(source, ColumnDataSource) and isinstance(fresh, ColumnDataSource)
-        if not _same(source.data, fresh.data):
-            source.data = dict(fresh.data)
-
-
-def _texts(plot: Figure) -> list[PlainText]:
-    """Title and notes."""
-    texts = [panel.text for panel in plot.above if isinstance(panel, Title)]
-    return [text for text in texts if isinstance(text, PlainText)]
-
-
-def _drawn(plot: Figure) -> list[GlyphRenderer[Any]]:
-    return [renderer for renderer in plot.renderers if isinstance(renderer, GlyphRenderer)]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -10,11 +10,12 @@ import pandas as pd
 import pyarrow as pa
 from bokeh.plotting import figure as Figure
 
-from flower.charts.bars import bar
-from flower.charts.lines import line
+from flower.charts.bars import bar_sketch
+from flower.charts.lines import line_sketch
 from flower.charts.marks import keys_of
 from flower.charts.page import Chart
 from flower.charts.plot import Plot
+from flower.charts.sketch import Sketch
 from flower.engine.run import Run
 from flower.graph.schema import frame_of
 from flower.notebook.bokeh_document import Drawing
@@ -24,7 +25,7 @@ from flower.notebook.view_widget import Message
 if TYPE_CHECKING:
     from flower.api.stream import Stream
 
-Draw = Callable[[pd.DataFrame, int | Sequence[str]], Figure]
+Draw = Callable[[pd.DataFrame, int | Sequence[str]], Sketch]
 
 
 class LiveChart(Live, Chart):
@@ -54,7 +55,7 @@ class LiveChart(Live, Chart):
         self._lines: list[str] = []
         self._drawn: object = None
         # Drawn before anything runs: a column that is not there is an error of the cell.
-        self._drawing = Drawing(self._figure(frame_of(pa.RecordBatch.from_pylist([], schema=stream.schema))))
+        self._drawing = Drawing(self._sketch(frame_of(pa.RecordBatch.from_pylist([], schema=stream.schema))))
         if run is not None:
             view_frame(run, self._step)
         Live.__init__(self, stream.run() if run is None else run, owned=run is None, fps=fps)
@@ -124,11 +125,11 @@ class LiveChart(Live, Chart):
         moment = self._moment()
         if moment == self._drawn or self.closed:
             return False
-        new = self._figure(view_frame(self.run, self._step))
+        new = self._sketch(view_frame(self.run, self._step))
         self._drawn = moment
         return self._drawing.redraw(new)
 
-    def _figure(self, frame: pd.DataFrame) -> Figure:
+    def _sketch(self, frame: pd.DataFrame) -> Sketch:
         if not self._by or not isinstance(self._keys, int):
             return self._draw(frame, self._keys)
         if set(self._by) | {self._y} <= set(frame.columns) and pd.api.types.is_numeric_dtype(frame[self._y].dtype):
@@ -173,8 +174,8 @@ class LivePlot(Plot):
             Updates a second, at most.
         """
 
-        def draw(frame: pd.DataFrame, keys: int | Sequence[str]) -> Figure:
-            return line(frame, x=x, y=y, by=by, title=title, keys=keys)
+        def draw(frame: pd.DataFrame, keys: int | Sequence[str]) -> Sketch:
+            return line_sketch(frame, x=x, y=y, by=by, title=title, keys=keys)
 
         return LiveChart(self._stream, draw, y=y, by=_names(by), keys=keys, run=run, fps=fps)
 
@@ -200,8 +201,8 @@ class LivePlot(Plot):
             Updates a second, at most.
         """
 
-        def draw(frame: pd.DataFrame, keys: int | Sequence[str]) -> Figure:
-            return bar(frame, x=x, y=y, by=by, stacked=stacked, title=title, keys=keys)
+        def draw(frame: pd.DataFrame, keys: int | Sequence[str]) -> Sketch:
+            return bar_sketch(frame, x=x, y=y, by=by, stacked=stacked, title=title, keys=keys)
 
         return LiveChart(self._stream, draw, y=y, by=_names(by), keys=keys, run=run, fps=fps)
 

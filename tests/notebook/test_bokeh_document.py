@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from bokeh.document import Document
 
-from flower.charts import bar, line
+from flower.charts.bars import bar_sketch
+from flower.charts.lines import line_sketch
 from flower.notebook.bokeh_document import Drawing, bokehjs
 
 
@@ -29,7 +30,7 @@ def panes(*values, timing="on_time", keys=("a", "b")):
 
 
 def drawn(frame):
-    return line(frame, x="window_end", y="rows", by="key", keys=sorted(set(frame["key"])))
+    return line_sketch(frame, x="window_end", y="rows", by="key", keys=sorted(set(frame["key"])))
 
 
 def events(drawing):
@@ -81,7 +82,7 @@ def test_a_patch_is_taken_once():
         drawn(panes(1, 2, keys=("a", "b", "c"))),
         drawn(panes(1, 2, keys=("a", "other"))),
         drawn(panes(1, 2, timing="late")),
-        bar(panes(1, 2), x="window_end", y="rows", by="key"),
+        bar_sketch(panes(1, 2), x="window_end", y="rows", by="key"),
         drawn(panes()),
     ],
     ids=["a key more", "another key", "another note", "bars", "no rows"],
@@ -90,23 +91,26 @@ def test_other_parts_are_a_figure_of_their_own(new):
     drawing = Drawing(drawn(panes(1, 2)))
     drawing.redraw(drawn(panes(5, 6)))
     assert drawing.redraw(new)
-    assert drawing.figure is new
     assert drawing.patch() is None
     [root] = Document.from_json(drawing.snapshot()).roots
-    assert root.id == new.id
+    assert root.id == drawing.figure.id
+    assert len(root.renderers) == len(new.layers)
 
 
 def test_a_note_that_says_something_else_is_patched():
     def many(count):
-        frame = panes(1, 2, keys=[f"k{number}" for number in range(count)])
-        return bar(frame, x="window_end", y="rows", by="key", keys=["k0", "k1"], stacked=True)
+        return bar_sketch(pd.DataFrame({"k": [f"k{n}" for n in range(count)], "v": range(count, 0, -1)}), x="k", y="v")
 
-    drawing = Drawing(many(4))
-    drawing.figure.legend[0].items[-1].label = many(5).legend[0].items[-1].label
-    drawing.patch()
-    assert not drawing.redraw(many(5))
-    texts = [event["new"] for event in events(drawing) if event.get("attr") == "text"]
-    assert texts == ["grey: 3 more keys, their sum"]
+    drawing = Drawing(many(42))
+    assert not drawing.redraw(many(43))
+    texts = [event["new"] for event in events(drawing) if event["attr"] == "text"]
+    assert texts == ["3 more values of k are left out"]
+
+
+def test_layers_that_share_columns_are_sent_once():
+    drawing = Drawing(drawn(panes(1, 2, timing="early")))
+    assert not drawing.redraw(drawn(panes(3, 4, timing="early")))
+    assert len(events(drawing)) == 4  # for each of two keys its line, provisional or not, and its points
 
 
 def test_what_a_person_changes_in_the_figure_is_sent():

@@ -13,6 +13,7 @@ from flower.notebook.run_view import RunView, facts_of
 from flower.notebook.showing import WIDGET
 from flower.notebook.table import LiveTable, cells_of, html_of
 from flower.notebook.view_widget import PNG
+from flower.testing import ManualClock
 
 HOSTILE = "<script>alert(1)</script> $x$ \\(y\\)"
 
@@ -24,9 +25,22 @@ def stream(keys=("a", "b")):
     return rows.window(fl.FixedWindows("1h")).groupby("key").agg(total=("value", "sum"))
 
 
-def paused(panes):
-    """A run that does an epoch when it is told to."""
-    return panes.run(epoch_rows=4).pause()
+def going():
+    """Panes that a clock moved by hand brings."""
+    rows = fl.read.rate(4, keys=2, start="2000-01-01T00:00:00Z").rename(value="v")
+    return rows.window(fl.FixedWindows("1s")).groupby("key").agg(total=("v", "sum"))
+
+
+def paused():
+    """A run that does an epoch, of two seconds, when it is told to."""
+    clock = ManualClock()
+    run = going().run(clock=clock).pause()
+
+    def step():
+        clock.advance("2s")
+        run.step()
+
+    return run, step
 
 
 def test_a_chart_starts_a_run_and_shows_nothing_until_it_is_displayed(paper):
@@ -38,8 +52,8 @@ def test_a_chart_starts_a_run_and_shows_nothing_until_it_is_displayed(paper):
 
 
 def test_displaying_a_chart_that_runs_publishes_a_widget_and_a_text(paper):
-    run = paused(stream())
-    chart = LivePlot(stream()).line(x="window_end", y="total", by="key", run=run)
+    run, _ = paused()
+    chart = LivePlot(going()).line(x="window_end", y="total", by="key", run=run)
     chart.show()
     [(data, _, _, update)] = paper.shown
     assert set(data) == {WIDGET, "text/plain"} and not update
@@ -48,23 +62,23 @@ def test_displaying_a_chart_that_runs_publishes_a_widget_and_a_text(paper):
 
 
 def test_a_tick_sends_new_panes_once(paper, sent):
-    run = paused(stream())
-    chart = LivePlot(stream()).line(x="window_end", y="total", by="key", run=run)
+    run, step = paused()
+    chart = LivePlot(going()).line(x="window_end", y="total", by="key", run=run)
     chart.show()
     chart.tick(0.0)
     before = len(sent(chart.view))
     chart.tick(100.0)
     assert len(sent(chart.view)) == before
     chart.view.feed.heard(before)
-    run.step()
+    step()
     chart.tick(200.0)
     assert len(sent(chart.view)) == before + 1
     run.stop()
 
 
 def test_the_end_is_sent_and_the_picture_replaces_the_widget(paper, sent):
-    run = paused(stream())
-    chart = LivePlot(stream()).line(x="window_end", y="total", by="key", run=run)
+    run, _ = paused()
+    chart = LivePlot(going()).line(x="window_end", y="total", by="key", run=run)
     chart.show()
     run.stop()
     assert chart.tick(0.0) is None
@@ -78,8 +92,8 @@ def test_the_end_is_sent_and_the_picture_replaces_the_widget(paper, sent):
 
 
 def test_a_picture_of_a_run_that_goes_on_is_not_believed(paper):
-    run = paused(stream())
-    chart = LivePlot(stream()).line(x="window_end", y="total", run=run, by="key")
+    run, _ = paused()
+    chart = LivePlot(going()).line(x="window_end", y="total", run=run, by="key")
     chart.show()
     chart.picture(PNG, 8, 4)
     assert len(paper.shown) == 1
@@ -155,11 +169,11 @@ def test_columns_with_markup_are_escaped():
 
 
 def test_a_table_sends_nothing_when_nothing_changed(paper):
-    run = paused(stream())
-    table = LiveTable(stream(), 3, run)
+    run, step = paused()
+    table = LiveTable(going(), 3, run)
     assert table.changes() is not None
     assert table.changes() is None
-    run.step(2)
+    step()
     assert table.changes() is not None
     run.stop()
 
@@ -174,7 +188,7 @@ def test_a_run_that_is_over_is_shown_as_html(paper):
 
 
 def test_a_run_takes_only_the_commands_it_shows(paper):
-    run = paused(stream())
+    run, _ = paused()
     view = RunView(run)
     assert view.snapshot()["commands"] == ["resume", "stop"]
     for name in ("pause", "step", "drain", "__init__"):
