@@ -10,7 +10,7 @@ PYTHON ?= $(shell .ci/python)
 SOURCES := pyproject.toml .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/constraints.txt --editable
 
-.PHONY: help demo lab test check format bench fuzz lowest clean
+.PHONY: help demo lab test check format bench fuzz lowest binder clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -48,6 +48,9 @@ lowest:  ## unit tests with the lowest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear $(VENV)-lowest
 	@$(VENV)-lowest/bin/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/lowest.txt --editable '.[dev]'
 	@$(VENV)-lowest/bin/python -m pytest -q -o addopts= -m "not slow and not browser" tests
+
+binder: $(VENV)/.dev  ## build what Binder builds, in a fresh environment, and look whether it opens; some minutes
+	@$(BIN)/python .ci/binder-check
 
 clean:  ## remove environments, caches and generated files
 	rm -rf $(VENV) $(VENV)-lowest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist demo.html

@@ -167,8 +167,9 @@ class Carried:
         for node, name in secrets_in(tree, self._columns):
             if id(node) in inside:
                 self._refuse(f"`{function}`, an f-string of which looks like a secret", "read it from os.environ there")
-            label = name if name != "secret" else f"{function}_secret".replace("a lambda_", "")
-            edits.append((node, laid_out(self._from_environment(label, node.value, f"{name!r} in `{function}`"))))
+            label = name or f"{function}_secret".replace("a lambda_", "")
+            what = f"{name!r} in `{function}`" if name else f"text in `{function}`"
+            edits.append((node, laid_out(self._from_environment(label, node.value, what))))
         return edits
 
     # -- values

@@ -25,7 +25,8 @@ def definition_of(value: Any) -> str:
         If it cannot be found, or has changed since.
     """
     try:
-        source = textwrap.dedent(inspect.getsource(value)).strip()
+        text = _class_source(value) if isinstance(value, type) else inspect.getsource(value)
+        source = textwrap.dedent(text).strip()
         tree = ast.parse(source)
     except (OSError, TypeError, SyntaxError) as error:
         raise NoDefinition("its source cannot be found") from error
@@ -36,6 +37,19 @@ def definition_of(value: Any) -> str:
         if not any(_alike(code, value.__code__) for code in found):
             raise NoDefinition("its source has changed since it was defined")
     return source
+
+
+def _class_source(value: type) -> str:
+    """A class where one of its methods is: a notebook's module has no file."""
+    methods = [inspect.unwrap(getattr(each, "__func__", each)) for each in vars(value).values()]
+    for code in (each.__code__ for each in methods if isinstance(each, types.FunctionType)):
+        source = "".join(linecache.getlines(code.co_filename))
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef) and node.name == value.__name__ and node.end_lineno is not None:
+                first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+                if first <= code.co_firstlineno <= node.end_lineno:
+                    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+    return inspect.getsource(value)
 
 
 def lambda_of(fn: types.FunctionType) -> str:
@@ -72,7 +86,7 @@ def lambda_of(fn: types.FunctionType) -> str:
 def _holds(body: ast.expr, spans: list[tuple[int | None, int | None, int | None, int | None]]) -> bool:
     assert body.end_lineno is not None and body.end_col_offset is not None
     start, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
-    inside = [s for s in spans if start <= (s[0], s[2]) and (s[1], s[3]) <= end]  # type: ignore[operator]
+    inside = [s for s in spans if start <= (s[0], s[2]) and (s[1], s[3]) <= end]
     # The first instructions of a code object may stand for the whole lambda.
     return bool(inside) and any((s[0], s[2]) == start and (s[1], s[3]) == end for s in inside)
 
@@ -109,11 +123,11 @@ def _code_objects(code: types.CodeType, name: str) -> Iterator[types.CodeType]:
 
 
 def names_read(source: str) -> set[str]:
-    """The names that source reads and does not make itself.
+    r"""The names that source reads and does not make itself.
 
     Examples
     --------
-    >>> sorted(names_read("def f(x, y=LIMIT):\\n    return [g(x + each.limit) for each in y]"))
+    >>> sorted(names_read("def f(x, y=LIMIT):\n    return [g(x + each.limit) for each in y]"))
     ['LIMIT', 'g']
     """
     top = symtable.symtable(source, "<script>", "exec")

@@ -8,6 +8,9 @@ and aggregated, but has no windows in time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
 
@@ -18,7 +21,7 @@ from flower.graph.schema import require_columns
 from flower.io.files import Paths
 from flower.model.watermarks import WatermarkPolicy
 
-__all__ = ["csv", "frame", "json_lines", "parquet", "rate"]
+__all__ = ["csv", "frame", "generator", "json_lines", "parquet", "rate"]
 
 
 def frame(
@@ -240,6 +243,65 @@ def json_lines(
     from flower.io.json_lines import JsonLinesSource
 
     return stream_of(JsonLinesSource(path, declared(schema)), event_time, tz, arrival, watermark, text=True)
+
+
+@recorded
+def generator(
+    fn: Callable[[], Any],
+    *,
+    event_time: str | None = None,
+    tz: str = "UTC",
+    arrival: str | None = None,
+    watermark: WatermarkPolicy | None = None,
+    schema: Schema | None = None,
+    bounded: bool = False,
+) -> Stream:
+    """Read what a function of yours yields, as it comes: from a socket, a queue, a simulation.
+
+    Every run calls the function anew, in a thread of its own, and closes the generator when it ends or is stopped. What
+    comes is kept in a journal in a temporary directory, so that rows can be read again, until the run ends. When the
+    run is behind, the generator waits. If it raises, the run fails.
+
+    Parameters
+    ----------
+    fn : callable
+        A generator function, an async generator function, or a function that gives an iterable; it yields dicts, lists
+        of dicts or DataFrames.
+    event_time : str, optional
+        The column that says when a row happened: times or dates, or text in ISO 8601.
+    tz : str
+        The zone in which an event time without a zone is read.
+    arrival : str, optional
+        The column that says when a row was observed; if the rows do not have it, it is added: when each was yielded.
+    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
+        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    schema : mapping or pyarrow.Schema, optional
+        The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: those of the first
+        that ``fn`` yields, for which it is called once and closed. A row that does not fit goes to ``stream.errors``.
+    bounded : bool
+        Whether it ends by itself, so that it can be collected.
+
+    Raises
+    ------
+    SourceError
+        If ``fn`` is no function, or yields nothing that tells the columns.
+    EventTimeError
+        If the event time is no time.
+
+    Examples
+    --------
+    >>> import flower as fl
+    >>> def ticks():
+    ...     for i in range(4):
+    ...         yield {"at": f"2024-01-01T12:00:0{i}Z", "v": i}
+    >>> stream = fl.read.generator(ticks, event_time="at", bounded=True)
+    >>> stream.window(fl.FixedWindows("2s")).agg(v=("v", "sum")).collect()["v"].tolist()
+    [1, 5]
+    """
+    from flower.io.generator import GeneratorSource
+
+    source = GeneratorSource(fn, declared(schema), arrival=arrival, bounded=bounded)
+    return stream_of(source, event_time, tz, arrival, watermark, text=True)
 
 
 @recorded

@@ -21,6 +21,7 @@ from flower.graph.source import call_source, laid_out, parsed, quoted, step_call
 
 _MAIN = """
 
+
 def {main}() -> None:
     parser = argparse.ArgumentParser(description={description})
     parser.add_argument(
@@ -231,13 +232,13 @@ class _Writer:
         unbounded = any(not node.bounded for node in self.outputs)
         carried.imports |= {"import argparse"} | ({"import contextlib"} if unbounded else set())
         verbs = dict.fromkeys(node.verb for node in walk(self.outputs))
-        header = [f'"""{self.title}: {", ".join(verbs)}. Written by Flower.']
+        header = [f'"""{_plain(self.title)}: {", ".join(verbs)}. Written by Flower.']
         header += ["", "Reads from the environment, in place of what was written in the notebook:", ""] * bool(
             carried.environment
         )
-        header += [f"{variable}: {what}" for variable, what in carried.environment.items()]
+        header += [f"{variable}: {_plain(what)}" for variable, what in carried.environment.items()]
         docstring = header[0] + '"""' if len(header) == 1 else "\n".join([*header, '"""'])
-        parts = [docstring.replace("\\", "/"), _imports(carried.imports)]
+        parts = [docstring, _imports(carried.imports)]
         if carried.constants:
             parts.append("\n".join(carried.constants.values()))
         parameter = "output" if self.one_sink is not None else ""
@@ -245,7 +246,7 @@ class _Writer:
         text = "\n\n".join(parts) + "\n\n\n" + "\n\n\n".join(functions)
         text += _MAIN.format(
             main=main,
-            description=quoted(f"Run the pipeline {self.title}."),
+            description=quoted(f"Run the pipeline {_plain(self.title)}."),
             output=self._output_option(),
             run=self._run(function, unbounded),
         )
@@ -309,6 +310,11 @@ def parsable(name: str) -> bool:
     except SyntaxError:
         return False
     return True
+
+
+def _plain(text: str) -> str:
+    """Text that may stand in a docstring."""
+    return re.sub(r"[^\w .,:;()`'-]", "_", text)
 
 
 def _file(step: str) -> str:

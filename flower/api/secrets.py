@@ -45,14 +45,14 @@ def shows_secret(value: str | bytes) -> bool:
 
 
 def secrets_in(tree: ast.AST, columns: Collection[str]) -> Iterator[tuple[ast.Constant, str]]:
-    """The literals of source that look like secrets, each with the name it goes by."""
+    """The literals of source that look like secrets, each with the name it goes by, if any."""
     found: dict[ast.Constant, str] = {}
     for name, value in _named_values(tree):
         if isinstance(value, ast.Constant) and is_secret(name, value.value, columns):
             found[value] = name
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node not in found and is_secret("", node.value):
-            found[node] = "secret"
+            found[node] = ""
     yield from found.items()
 
 

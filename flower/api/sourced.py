@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import ParamSpec, TypeAlias
+from typing import ParamSpec, TypeAlias, cast
 
 import pyarrow as pa
 
@@ -13,7 +13,7 @@ from flower.api.stream import Stream
 from flower.errors import EventTimeError, WatermarkError
 from flower.graph.calls import Call
 from flower.graph.nodes import Read
-from flower.graph.protocols import Source
+from flower.graph.protocols import LiveSource, Source
 from flower.graph.schema import schema_of
 from flower.model.event_time import check_event_time, check_zone, event_time_us
 from flower.model.watermarks import BoundedDisorder, WatermarkPolicy
@@ -43,7 +43,7 @@ def declared(schema: Schema | None) -> pa.Schema | None:
 
 
 def stream_of(
-    source: Source,
+    source: Source | LiveSource,
     event_time: str | None,
     tz: str,
     arrival: str | None,
@@ -67,7 +67,7 @@ def stream_of(
     for column in (event_time, arrival):
         if column is not None:
             check_event_time(source.schema, column, source.label, text=text)
-    if event_time is not None and text:
+    if event_time is not None and text and isinstance(source, Source):
         _check_sample(source, event_time, tz)
     if watermark is None:
         watermark = BoundedDisorder("0s")
@@ -75,7 +75,7 @@ def stream_of(
         raise WatermarkError(
             "`watermark` must be a watermark policy", got=repr(watermark), hint="write fl.BoundedDisorder('10min')"
         )
-    return Stream(Read(source, event_time, tz, arrival, watermark))
+    return Stream(Read(cast("Source", source), event_time, tz, arrival, watermark))
 
 
 def _check_sample(source: Source, column: str, tz: str) -> None:

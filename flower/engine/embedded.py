@@ -24,6 +24,7 @@ from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
 from flower.graph.protocols import EpochedSource
 from flower.io.ingest import Ingested
+from flower.io.live import opened
 from flower.model.time import Duration, duration_us
 from flower.model.triggers import AfterProcessingTime
 from flower.model.watermarks import BoundedDisorder
@@ -92,7 +93,12 @@ class Driver:
     """
 
     def __init__(self, outputs: Sequence[Node], options: Options, *, batch: bool = False) -> None:
-        self.job: Job = job(outputs, batch=batch)
+        outputs, self._live = opened(outputs)
+        try:
+            self.job: Job = job(outputs, batch=batch)
+        except BaseException:
+            self._close_live()
+            raise
         self.options = options
         self.started = options.clock.now_us()
         self.state: JobState = initial(self.job, self.started)
@@ -306,11 +312,16 @@ class Driver:
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:
-        """Close the sinks and let the reader go."""
+        """Close the live sources and the sinks, and let the reader go."""
         self._reader.shutdown(wait=True, cancel_futures=True)
+        self._close_live()
         if self._opened:
             for sink in self._sinks.values():
                 sink.close()
+
+    def _close_live(self) -> None:
+        for source in self._live:
+            source.close()
 
     def drive(self) -> None:
         """Run to the end in this thread."""

@@ -139,8 +139,8 @@ class Read(Node):
 
     Parameters
     ----------
-    source : Source
-        Two reads are equal only if they share this very object.
+    source : Source or LiveSource
+        Two reads are equal only if they share this very object. A live one is replaced when a run begins.
     event_time : str or None
         The column that is the rows' event time; None: they have none.
     tz : str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -77,6 +77,58 @@ class EpochedSource(Source, Protocol):
 
     def epochs(self) -> Sequence[tuple[tuple[int, ...], int]]:
         """Per epoch, the end position of every partition and the processing time in microseconds."""
+        ...
+
+
+class LiveRows(Protocol):
+    """Rows as they come, asked for by one thread."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Itself."""
+        ...
+
+    def __next__(self) -> Any:
+        """Wait for rows: anything that has a length and `LiveSource.table` takes."""
+        ...
+
+    def cancel(self) -> None:
+        """End a wait, if that can be; any thread may call it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held; called once, by the thread that asked."""
+        ...
+
+
+@runtime_checkable
+class LiveSource(Protocol):
+    """Rows that come once: a run writes them to a journal, from which they are read as those of a `Source`."""
+
+    @property
+    def label(self) -> str:
+        """What a person calls it, as errors and plans show it."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, known before any row comes."""
+        ...
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it ends by itself."""
+        ...
+
+    def open(self) -> LiveRows:
+        """Begin anew; called once a run, by the thread that asks for rows."""
+        ...
+
+    def table(self, batches: Sequence[Any], arrivals_us: Sequence[int]) -> pa.Table:
+        """What came and when, as `Source.read` gives rows."""
+        ...
+
+    def failed(self, error: Exception) -> Exception:
+        """What a run raises for an error of its rows."""
         ...
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import keyword
 import math
 import os
 import re
@@ -141,19 +142,14 @@ def call_source(call: Call, on: ast.expr, render: Render) -> ast.Call:
 
 def keywords(named: Iterable[tuple[str, ast.expr]]) -> list[ast.keyword]:
     """Named arguments; names that Python cannot write go in a dict after two stars."""
-    plain, others = [], []
+    plain: list[tuple[str, ast.expr]] = []
+    others: list[tuple[str, ast.expr]] = []
     for name, value in named:
-        (plain if name.isidentifier() and not _reserved(name) else others).append((name, value))
+        (plain if name.isidentifier() and not keyword.iskeyword(name) else others).append((name, value))
     made = [ast.keyword(name, value) for name, value in plain]
     if others:
         made.append(ast.keyword(None, ast.Dict([ast.Constant(n) for n, _ in others], [v for _, v in others])))
     return made
-
-
-def _reserved(name: str) -> bool:
-    import keyword
-
-    return keyword.iskeyword(name)
 
 
 def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
@@ -215,7 +211,7 @@ def _selected(node: Select, on: ast.expr) -> ast.Call:
 def _given(node: MapFrames) -> bool:
     """Whether its columns must be declared: the function does not tell them by itself."""
     try:
-        return node.fn.schema(node.input.schema) != node.output
+        return bool(node.fn.schema(node.input.schema) != node.output)
     except FlowerError:
         return True
 
@@ -248,19 +244,26 @@ def laid_out(node: ast.expr, before: int = 0, indent: int = 0, after: int = 0) -
 
     Examples
     --------
-    >>> print(laid_out(parsed("rows.filter('" + "a" * 60 + " > 1').select('b', 'c', 'ddddddddddddddddd')")))
+    >>> print(laid_out(parsed("rows.filter('" + "a" * 60 + " > 1').select('b', 'c').rename(b='ddddddddd')")))
     (
         rows.filter("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa > 1")
-        .select("b", "c", "ddddddddddddddddd")
+        .select("b", "c")
+        .rename(b="ddddddddd")
     )
     """
     line = _line(node)
     if before + len(line) + after <= WIDTH:
         return line
     chain = _chain(node)
-    if len(chain) > 2:
+    if len(chain) > 3:
         return _chained(chain, indent)
     match node:
+        case ast.Call(func=ast.Attribute(value=ast.Call() as first, attr=name)) if (
+            before + len(_line(node.func)) >= WIDTH
+        ):
+            *lines, last = laid_out(first, before, indent).split("\n")
+            rest = ast.Call(ast.Name(f"{last.lstrip()}.{name}"), node.args, node.keywords)
+            return "\n".join([*lines, " " * indent + laid_out(rest, indent, indent, after)])
         case ast.Call():
             return _bracketed(f"{_line(node.func)}(", [*node.args, *node.keywords], ")", indent)
         case ast.Tuple(elts=elts):
@@ -333,7 +336,7 @@ def _line(node: ast.expr) -> str:
         case ast.Attribute(value=value, attr=name):
             return f"{_line(value)}.{name}"
         case ast.Call(func=function, args=args, keywords=named):
-            return f"{_line(function)}({', '.join(map(_part, [*args, *named]))})"
+            return f"{_line(function)}({', '.join([*map(_line, args), *map(_part, named)])})"
         case ast.Tuple(elts=elts):
             return f"({', '.join(map(_line, elts))}{',' if len(elts) == 1 else ''})"
         case ast.List(elts=elts):

@@ -1,0 +1,219 @@
+"""Rows of a source that cannot replay, kept in files as they came, and read back by position.
+
+A journal is a directory of segments. A segment is named after the position of its first row and is only ever appended
+to: a mark, then entries, each a header (first position, rows, arrival in microseconds, bytes, checksum) and the rows as
+an Arrow IPC stream. Whoever has the directory can read it, in this process or another. An entry that is torn, or not
+what was written, is refused with the name of its file.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+import zlib
+from bisect import bisect_right
+from typing import BinaryIO, NamedTuple
+
+import pyarrow as pa
+
+from flower.errors import SourceError
+from flower.io.conform import concat
+
+MARK = b"FLOWERJ1"
+SEGMENT_BYTES = 16 * 2**20
+"""After how many bytes the next segment begins."""
+
+_HEADER = struct.Struct("<QIqQI")
+
+
+class Entry(NamedTuple):
+    """Rows that were appended at once; ``offset`` is where their bytes begin."""
+
+    start: int
+    rows: int
+    arrival_us: int
+    offset: int
+    size: int
+    checksum: int
+
+
+class JournalWriter:
+    """Appends rows to a directory; one thread at a time.
+
+    Parameters
+    ----------
+    directory : str
+        Empty, and there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     journal = JournalWriter(directory)
+    ...     journal.append(pa.table({"v": [1, 2]}), arrival_us=0)
+    ...     journal.append(pa.table({"v": [3]}), arrival_us=1)
+    ...     journal.close()
+    ...     JournalReader(directory, "numbers").read(1, 3)["v"].to_pylist()
+    [2, 3]
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.end = 0
+        """The position after the last row."""
+        self._file = self._segment()
+
+    def append(self, rows: pa.Table, arrival_us: int) -> None:
+        """Write rows behind those that are there."""
+        if not rows.num_rows:
+            return
+        if self._file.tell() >= SEGMENT_BYTES:
+            self._file.close()
+            self._file = self._segment()
+        buffer = pa.BufferOutputStream()
+        with pa.ipc.new_stream(buffer, rows.schema) as stream:
+            stream.write_table(rows)
+        data = buffer.getvalue().to_pybytes()
+        fields = (self.end, rows.num_rows, arrival_us, len(data))
+        self._file.write(_HEADER.pack(*fields, _checksum(fields, data)) + data)
+        self._file.flush()
+        self.end += rows.num_rows
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def _segment(self) -> BinaryIO:
+        file = open(os.path.join(self.directory, f"{self.end:016}.journal"), "xb")  # noqa: SIM115
+        file.write(MARK)
+        file.flush()
+        return file
+
+
+class JournalReader:
+    """Reads a journal, also while it grows.
+
+    Parameters
+    ----------
+    directory : str
+        Of a `JournalWriter`.
+    label : str
+        What errors call it.
+    """
+
+    def __init__(self, directory: str, label: str) -> None:
+        self._directory, self._label = directory, label
+        self._entries: dict[str, list[Entry]] = {}
+        self._lock = threading.Lock()
+
+    def read(self, start: int, end: int) -> pa.Table:
+        """The rows of ``[start, end)``, which must be there; at least one.
+
+        Raises
+        ------
+        SourceError
+            If they are not, or not as they were written; names the file.
+        """
+        tables = []
+        position = start
+        while position < end:
+            path = self._segment_of(position)
+            for entry in self._holding(path, position, end):
+                table = self._rows(path, entry)
+                first = position - entry.start
+                taken = table.slice(first, min(entry.rows - first, end - position))
+                tables.append(taken)
+                position += taken.num_rows
+        return concat(tables)
+
+    def arrivals(self) -> list[Entry]:
+        """All entries, in order."""
+        return [entry for path in self._segments() for entry in self._scanned(path, None)]
+
+    def _segments(self) -> list[str]:
+        try:
+            names = sorted(name for name in os.listdir(self._directory) if name.endswith(".journal"))
+        except OSError as error:
+            raise self._broken(self._directory, error.strerror or str(error)) from error
+        return [os.path.join(self._directory, name) for name in names]
+
+    def _segment_of(self, position: int) -> str:
+        paths = self._segments()
+        starts = [int(os.path.basename(path).partition(".")[0]) for path in paths]
+        index = bisect_right(starts, position) - 1
+        if index < 0:
+            raise self._broken(self._directory, f"no segment with position {position}")
+        return paths[index]
+
+    def _holding(self, path: str, start: int, end: int) -> list[Entry]:
+        entries = self._scanned(path, end)
+        first = bisect_right([entry.start for entry in entries], start) - 1
+        held = [entry for entry in entries[max(first, 0) :] if entry.start < end]
+        if first < 0 or not held or held[0].start + held[0].rows <= start:
+            raise self._broken(path, f"no row at position {start}: its end is missing")
+        return held
+
+    def _scanned(self, path: str, end: int | None) -> list[Entry]:
+        """The entries of a segment, as far as ``end``; what is known is not read again."""
+        with self._lock:
+            entries = self._entries.setdefault(path, [])
+            if entries and end is not None and entries[-1].start + entries[-1].rows >= end:
+                return list(entries)
+            with self._open(path) as file:
+                if file.read(len(MARK)) != MARK:
+                    raise self._broken(path, "another format")
+                size = os.fstat(file.fileno()).st_size
+                offset = entries[-1].offset + entries[-1].size if entries else len(MARK)
+                while offset < size:
+                    file.seek(offset)
+                    header = file.read(_HEADER.size)
+                    if len(header) < _HEADER.size:
+                        raise self._broken(path, f"a torn entry at byte {offset}")
+                    start, rows, arrival, length, checksum = _HEADER.unpack(header)
+                    offset += _HEADER.size
+                    if offset + length > size:
+                        raise self._broken(path, f"a torn entry at byte {offset - _HEADER.size}")
+                    expected = entries[-1].start + entries[-1].rows if entries else _start(path)
+                    if start != expected or not rows:
+                        raise self._broken(path, f"a damaged entry at byte {offset - _HEADER.size}")
+                    entries.append(Entry(start, rows, arrival, offset, length, checksum))
+                    offset += length
+                    if end is not None and start + rows >= end:
+                        break
+            return list(entries)
+
+    def _rows(self, path: str, entry: Entry) -> pa.Table:
+        with self._open(path) as file:
+            file.seek(entry.offset)
+            data = file.read(entry.size)
+        fields = (entry.start, entry.rows, entry.arrival_us, entry.size)
+        if len(data) < entry.size or _checksum(fields, data) != entry.checksum:
+            raise self._broken(path, f"a damaged entry at byte {entry.offset}")
+        return pa.ipc.open_stream(data).read_all()
+
+    def _open(self, path: str) -> BinaryIO:
+        try:
+            return open(path, "rb")
+        except OSError as error:
+            raise self._broken(path, error.strerror or str(error)) from error
+
+    def _broken(self, path: str, got: str) -> SourceError:
+        return SourceError(
+            f"{self._label}: the journal {path!r} must be as it was written", got=got, hint="run the stream again"
+        )
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"directory": self._directory, "label": self._label}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+def _checksum(fields: tuple[int, int, int, int], data: bytes) -> int:
+    """Of the header and the rows."""
+    return zlib.crc32(data, zlib.crc32(_HEADER.pack(*fields, 0)))
+
+
+def _start(path: str) -> int:
+    return int(os.path.basename(path).partition(".")[0])
