@@ -296,6 +296,16 @@ def test_show_graph_and_explain_give_what_the_methods_give(ip):
     assert value(ip, "%flow explain delays --stage physical") == delays.explain("physical")
 
 
+def test_export_writes_a_script_with_the_functions_of_the_lines_in_it(ip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ip.run_cell("limit = 400")
+    value(ip, "%%flow late --from flights\nfilter lambda frame: frame['delay'].gt(limit).fillna(False)  # minutes")
+    value(ip, "%flow export late 'the late.py'")
+    script = (tmp_path / "the late.py").read_text()
+    assert "filter(lambda frame: frame['delay'].gt(limit).fillna(False))" in script.replace('"', "'")
+    assert "limit = 400" in script
+
+
 def test_unloading_takes_the_magics_away_and_stops_their_runs(ip):
     run = value(ip, "%flow run ticks")
     ip.run_line_magic("unload_ext", "flower")
