@@ -111,6 +111,9 @@ def lab(directory: Path | None) -> int:
         "jupyterlab",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={directory.resolve()}",
+        # Nothing leaves the machine: no news, no look for updates.
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     if (directory / FIRST).is_file():
         command.append(f"--LabApp.default_url=/lab/tree/{FIRST}")

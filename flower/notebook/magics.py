@@ -24,17 +24,7 @@ from flower.model.time import instant_text
 from flower.notebook.cell import CellError, CellStep, python_of, steps_of
 from flower.notebook.evaluation import run_steps, stream_from
 
-COMMANDS = {
-    "list": "the streams and the runs of this notebook",
-    "show": "a stream's columns and first rows",
-    "run": "run it; options as those of stream.run, as in: %flow run delays latency='1s'",
-    "pause": "let its run wait",
-    "resume": "let its run go on",
-    "stop": "stop its run; or all: --all",
-    "graph": "its steps, drawn",
-    "explain": "how it will be run; --stage logical, optimized or physical for one part of it",
-    "export": "write it to a file as a script of plain Python",
-}
+COMMANDS = ("list", "show", "run", "pause", "resume", "stop", "graph", "explain", "export")
 NAMELESS = ("list",)
 
 # IPython's decorators, which have no types. They make the text of `%flow?`.
@@ -74,7 +64,7 @@ class FlowMagics(Magics):
 
     @no_var_expand
     @cell_magic("flow")  # type: ignore[arg-type]
-    @_documented("%%flow")
+    @_documented("%flow")
     @_argument("name", help="the variable that the stream becomes")
     @_argument("--from", dest="source", metavar="SOURCE", help="a stream: its variable, or an expression")
     def flow_cell(self, line: str, body: str) -> Any:
@@ -150,14 +140,26 @@ class FlowMagics(Magics):
 
     @no_var_expand
     @line_magic("flow")  # type: ignore[arg-type]
-    @_documented("%flow")
-    @_argument("command", help="; ".join(f"{name}: {text}" for name, text in COMMANDS.items()).replace("%", "%%"))
+    @_documented("flow")
+    @_argument("command", help=", ".join(COMMANDS))
     @_argument("name", nargs="?", help="a stream, by its variable; for pause, resume and stop also a run")
     @_argument("options", nargs="*", help="what the command takes more")
     def flow_line(self, line: str) -> Any:
         """Show, run and export the streams of this notebook, by name.
 
-        ``%%flow?`` tells how to build one in a cell.
+        ::
+
+            %flow list                              the streams and the runs
+            %flow show delays                       its columns and first rows
+            %flow run delays latency="1s"           run it, with the options of stream.run
+            %flow pause delays                      let its run wait
+            %flow resume delays                     let its run go on
+            %flow stop delays                       stop its run; --all: every run
+            %flow graph delays                      its steps, drawn
+            %flow explain delays --stage physical   how it will be run; without --stage, all three plans
+            %flow export delays delays.py           write it as a script of plain Python
+
+        `%%flow?` tells how to build a stream in a cell.
         """
         command, _, rest = line.strip().partition(" ")
         if not command:

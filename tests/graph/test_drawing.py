@@ -69,20 +69,38 @@ def test_there_is_an_edge_for_each_input():
     assert edges == sum(len(node.inputs) for node in walk(stream.node))
 
 
+def points(path: str) -> list[tuple[float, float]]:
+    """Points along a path of curves and vertical lines, without its ends."""
+    found: list[tuple[float, float]] = []
+    x = y = 0.0
+    for command, numbers in re.findall(r"([MCV])([-\d. ]+)", path):
+        values = [float(each) for each in numbers.split()]
+        ends = [x, y, x, values[0], x, values[0]] if command == "V" else values
+        if command != "M":
+            for t in (n / 20 for n in range(1, 20)):
+                weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+                xs, ys = (x, *ends[0::2]), (y, *ends[1::2])
+                found.append((sum(map(float.__mul__, weights, xs)), sum(map(float.__mul__, weights, ys))))
+        x, y = ends[-2:]
+    return found
+
+
 def test_no_edge_passes_through_a_step():
-    stream = several()
-    svg = stream.graph.svg
-    placed = boxes(svg).values()
-    for path in re.findall(r'<path d="([^"]*)" fill="none"', svg):
-        x = None
-        for command, numbers in re.findall(r"([MCV])([-\d. ]+)", path):
-            values = [float(each) for each in numbers.split()]
-            if command != "V":
-                x, y = values[-2:]
-                continue
-            for left, top, width, height in placed:
-                inside = left < x < left + width and max(y, top) < min(values[0], top + height)
-                assert not inside
+    svg = several().graph.svg
+    edges = re.findall(r'<path d="([^"]*)" fill="none"', svg)
+    assert edges
+    for x, y in itertools.chain.from_iterable(map(points, edges)):
+        for left, top, width, height in boxes(svg).values():
+            assert not (left < x < left + width and top < y < top + height)
+
+
+def test_the_lines_of_a_step_are_below_each_other_in_its_box():
+    for group in ElementTree.fromstring(several().graph.svg).iter(f"{SVG}g"):
+        rect = group.find(f"{SVG}rect")
+        top, height = float(rect.get("y")), float(rect.get("height"))
+        lines = [float(each.get("y")) for each in group.iter(f"{SVG}text")]
+        assert all(after - before >= 12 for before, after in itertools.pairwise([top, *lines, top + height + 12]))
+        assert lines[-1] < top + height
 
 
 @pytest.mark.parametrize(

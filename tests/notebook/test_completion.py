@@ -70,6 +70,12 @@ def test_the_columns_before_a_function_of_ones_own_are_known_and_it_is_not_calle
     assert called == []
 
 
+def test_no_builtin_is_called_either(capsys):
+    assert offered(HEAD + "assign x=print(3)\nfilter 'del|") == ["delay"]
+    assert offered(HEAD + "filter (lambda: print(3))()\nfilter 'del|") == ["delay"]
+    assert capsys.readouterr().out == ""
+
+
 def test_nothing_is_collected_or_written_to_find_out():
     assert "delay" in offered(HEAD + "collect\nfilter 'del|")
     assert offered(HEAD + "write.parquet 'out'\nfilter 'del|") == ["delay"]

@@ -265,6 +265,7 @@ def test_a_cell_that_runs_again_replaces_its_run(ip, capsys):
         assert "The run of 'even' was replaced." in capsys.readouterr().out
         (second,) = alive()
         assert first.state == "stopped" and second.name == "even"
+        second.stop()  # as the notebook does with what a cell made, when the cell runs again
         first = second
     value(ip, "%flow stop even")
     ip.run_cell(cell)
@@ -295,6 +296,16 @@ def test_show_graph_and_explain_give_what_the_methods_give(ip):
     assert value(ip, "%flow explain delays --stage physical") == delays.explain("physical")
 
 
+def test_export_writes_a_script_with_the_functions_of_the_lines_in_it(ip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ip.run_cell("limit = 400")
+    value(ip, "%%flow late --from flights\nfilter lambda frame: frame['delay'].gt(limit).fillna(False)  # minutes")
+    value(ip, "%flow export late 'the late.py'")
+    script = (tmp_path / "the late.py").read_text()
+    assert "filter(lambda frame: frame['delay'].gt(limit).fillna(False))" in script.replace('"', "'")
+    assert "limit = 400" in script
+
+
 def test_unloading_takes_the_magics_away_and_stops_their_runs(ip):
     run = value(ip, "%flow run ticks")
     ip.run_line_magic("unload_ext", "flower")
@@ -305,7 +316,9 @@ def test_unloading_takes_the_magics_away_and_stops_their_runs(ip):
     assert ip.find_cell_magic("flow") is not None
 
 
-@pytest.mark.parametrize("magic, words", [("flow", ["export", "pause", "--all"]), ("%flow", ["--from", "groupby"])])
+@pytest.mark.parametrize(
+    "magic, words", [("flow", ["%flow export delays", "pause", "--all"]), ("%flow", ["--from", "groupby"])]
+)
 def test_the_help_of_the_magics_says_what_there_is(ip, magic, words):
     found = ip.find_cell_magic("flow") if magic == "%flow" else ip.find_line_magic("flow")
     assert all(word in found.__doc__ for word in words)
