@@ -21,7 +21,7 @@ import pyarrow as pa
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from distributed import KilledWorker, wait
 from distributed.client import FutureCancelledError
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from flower.engine.cluster import Cluster
 from flower.engine.dask_graph import Graph, Maker, Planned, Saved, waited_for
