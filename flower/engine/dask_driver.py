@@ -47,8 +47,8 @@ ATTEMPTS = 4
 
 FIRST_ROWS, BACKLOG_ROWS = 65_536, 524_288
 MOST_BYTES = 64 * 2**20
-"""Rows of an epoch while there is backlog, and its bytes at most: an epoch costs tens of milliseconds whatever its size,
-so small ones would let the backlog grow. Without backlog an epoch has the rows that are there.
+"""Rows of an epoch while there is backlog, and its bytes at most: an epoch costs tens of milliseconds whatever its
+size, so small ones would let the backlog grow. Without backlog an epoch has the rows that are there.
 """
 
 LOST = (KilledWorker, FutureCancelledError, CancelledError, CommClosedError)

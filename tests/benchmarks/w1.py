@@ -121,7 +121,7 @@ def flower_on_dask() -> str:
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
+        measure(),
     ):
-        with measure():
-            results = panes.run(client).wait(progress=False).results
+        results = panes.run(client).wait(progress=False).results
     return _frame_digest(results)

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import distributed
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,6 @@ from flower.errors import GraphError, RunError
 from flower.testing import ManualClock
 
 pytestmark = pytest.mark.slow
-distributed = pytest.importorskip("distributed")
 
 
 def started(**options: Any) -> Any:
