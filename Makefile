@@ -44,7 +44,7 @@ fuzz: $(VENV)/.dev  ## the property tests with new random examples, many of them
 lowest:  ## unit tests with the lowest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear $(VENV)-lowest
 	@$(VENV)-lowest/bin/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/lowest.txt --editable '.[dev]'
-	@$(VENV)-lowest/bin/python -m pytest -q --numprocesses auto -m "not slow and not browser"
+	@$(VENV)-lowest/bin/python -m pytest -q -o addopts= -m "not slow and not browser" tests
 
 clean:  ## remove environments, caches and generated files
 	rm -rf $(VENV) $(VENV)-lowest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist demo.html

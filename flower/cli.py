@@ -49,9 +49,8 @@ def demo(speed: float | None, page: Path) -> None:
     results, panes = run.results, run.panes()
     assert isinstance(results, pd.DataFrame)  # several outputs would be a dict of frames
     assert isinstance(panes, pd.DataFrame)
-    timings = ", ".join(
-        f"{n:,} {timing.replace('_', ' ')}" for timing, n in panes["pane_timing"].value_counts(sort=False).items()
-    )
+    counts = panes["pane_timing"].value_counts(sort=False)
+    timings = ", ".join(f"{count:,} {str(timing).replace('_', ' ')}" for timing, count in counts.items())
     print(f"{len(panes):,} panes ({timings}) make {len(results):,} results.\n")
     show(results)
 

@@ -64,7 +64,7 @@ def stream_of(
 
 
 @st.composite
-def tables(draw: st.DrawFn, *, max_size: int = 20) -> pa.Table:
+def tables(draw: st.DrawFn, *, min_size: int = 0, max_size: int = 20) -> pa.Table:
     """Rows of `SCHEMA`, with times on a coarse grid and missing values everywhere they may be."""
     row = st.fixed_dictionaries(
         {
@@ -76,7 +76,7 @@ def tables(draw: st.DrawFn, *, max_size: int = 20) -> pa.Table:
             "t": st.integers(0, 12).map(lambda second: pd.Timestamp(second, unit="s", tz="UTC").as_unit("us")),
         }
     )
-    return pa.Table.from_pylist(draw(st.lists(row, max_size=max_size)), schema=SCHEMA)
+    return pa.Table.from_pylist(draw(st.lists(row, min_size=min_size, max_size=max_size)), schema=SCHEMA)
 
 
 def _positive(frame: pd.DataFrame) -> pd.Series:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,6 +33,10 @@ FIRST_ROWS = 16_384
 LEAST_ROWS, MOST_ROWS = 1_024, 1_048_576
 MOST_BYTES = 256 * 2**20
 """Rows and bytes of an epoch: few at first, so that a person sees something, then as many as the latency allows."""
+
+
+KEPT_EPOCHS = 10_000
+"""Plans that a driver remembers; by them an epoch can be run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class Driver:
         self.options = options
         self.started = options.clock.now_us()
         self.state: JobState = initial(self.job, self.started)
-        self.log: list[EpochPlan] = []
+        self.log: deque[EpochPlan] = deque(maxlen=KEPT_EPOCHS)
         self.metrics = Metrics()
         self.results = {
             port: Results(self.job.plan.consumers[port].node, batch=batch)

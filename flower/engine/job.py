@@ -140,14 +140,14 @@ def initial(job: Job, now: int) -> JobState:
 
 
 def _source_state(read: Read, known: SourceState) -> SourceState:
-    """The state with partitions that have appeared since."""
+    """The state with partitions that have appeared since; that one has no rows is learnt in its first epoch."""
     names = read.source.partitions()
     fresh = range(len(known.positions), len(names))
     positions = (*known.positions, *(read.source.initial(p) for p in fresh))
     return SourceState(
         positions,
         (*known.estimates, *(Estimate() for _ in fresh)),
-        (*known.ended, *(read.source.ended(p, positions[p]) for p in fresh)),
+        (*known.ended, *(False for _ in fresh)),
     )
 
 

@@ -49,6 +49,18 @@ def collect_reference(node: Node, *, as_stream: bool, epoch_rows: int | None) ->
     return results.panes() if as_stream else results.view()
 
 
+def replayed(ran: Driver) -> Results:
+    """What the oracle makes of the very epochs that another executor ran: boundaries and clock are an input of both."""
+    driver = Driver(ran.job.plan.logical, ran.options, batch=ran.job.batch)
+    results = Results(driver.job.plan.consumers[driver.job.plan.outputs[0]].node, batch=ran.job.batch)
+    oracle = _Oracle(driver)
+    for epoch in ran.log:
+        for batch in oracle.run(epoch):
+            results.add(batch.rows)
+    driver.close()
+    return results
+
+
 class _Oracle:
     """Oracles for every keyed step of a job, and the order in which an epoch asks them."""
 

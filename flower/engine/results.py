@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from typing import cast
 
@@ -50,9 +51,15 @@ class Results:
             return
         self._view.append(rows)
         self._seen += len(rows)
-        if self._seen > 2 * self._compact + 100_000:
+        if self._seen > 2 * self._compact + self._kept_rows:
             self._view = [self._viewed()]
             self._seen = self._compact = len(self._view[0])
+
+    def snapshot(self) -> Results:
+        """The same rows as of now, so that a person may look at them while others are added."""
+        same = copy.copy(self)
+        same._log, same._view = deque(self._log), list(self._view)
+        return same
 
     def _viewed(self) -> pa.RecordBatch:
         assert self._panes is not None

@@ -14,6 +14,7 @@ import pandas as pd
 from flower.engine.embedded import Driver, Options, driver_of
 from flower.engine.metrics import Metrics
 from flower.engine.progress import show_until
+from flower.engine.results import Results
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -88,8 +89,7 @@ class Run:
         """The view of the panes so far, sorted by window end, then keys; with several outputs a view for each, by step
         name.
         """
-        with self._driver.changed:
-            views = {self._step(port): results.view() for port, results in self._driver.results.items()}
+        views = {step: results.view() for step, results in self._snapshots().items()}
         return next(iter(views.values())) if len(views) == 1 else views
 
     def panes(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
@@ -97,15 +97,16 @@ class Run:
         counts them).
         """
         frames = {}
-        with self._driver.changed:
-            for port, results in self._driver.results.items():
-                frame = results.panes()
-                frame.attrs["let_go"] = results.let_go
-                frames[self._step(port)] = frame
+        for step, results in self._snapshots().items():
+            frames[step] = results.panes()
+            frames[step].attrs["let_go"] = results.let_go
         return next(iter(frames.values())) if len(frames) == 1 else frames
 
-    def _step(self, port: int) -> str:
-        return self._driver.job.plan.consumers[port].step
+    def _snapshots(self) -> dict[str, Results]:
+        """The outputs by step; taken at once, looked at without holding up the run."""
+        consumers = self._driver.job.plan.consumers
+        with self._driver.changed:
+            return {consumers[port].step: results.snapshot() for port, results in self._driver.results.items()}
 
     def why(self, key: object = None, window: object = None) -> str:
         """Why windows wait: the watermark, and what holds it back.

@@ -73,17 +73,13 @@ class JsonLinesSource(TextSource):
         longest = int((piece.ends - piece.starts).max())
         # What is not asked for is looked at only where somebody may want to be told of new names.
         unexpected = "infer" if self._whole and schema.equals(self.schema) else "ignore"
-        for behavior in dict.fromkeys((unexpected, "ignore")):
-            try:
-                table = pj.read_json(
-                    pa.py_buffer(piece.data),
-                    pj.ReadOptions(block_size=max(2**20, 2 * longest)),
-                    pj.ParseOptions(explicit_schema=raw, unexpected_field_behavior=behavior),
-                )
-                break
-            except (pa.ArrowException, ValueError):
-                continue
-        else:
+        try:
+            table = pj.read_json(
+                pa.py_buffer(piece.data),
+                pj.ReadOptions(block_size=max(2**20, 2 * longest)),
+                pj.ParseOptions(explicit_schema=raw, unexpected_field_behavior=unexpected),
+            )
+        except (pa.ArrowException, ValueError):
             return None
         if table.num_rows != len(piece.starts):
             return None

@@ -140,6 +140,8 @@ class Lines:
             if a < b:
                 low, high = int(block.starts[a]), int(block.ends[b - 1])
                 piece = Piece(block.file, block.data[low:high], block.starts[a:b] - low, block.ends[a:b] - low)
+                if block.file not in found:  # also where the block is still in memory
+                    self.files[block.file].check(self._label)
                 found.setdefault(block.file, []).append(piece)
         return [_joined(pieces) for pieces in found.values()]
 

@@ -28,9 +28,15 @@ def values_of(texts: pa.Array, dtype: pa.DataType) -> tuple[pa.Array, list[int]]
     """
     if dtype == TEXT:
         return missing_text(texts), []
-    trimmed = pc.utf8_trim(texts, characters=" \t")
-    known = pc.if_else(pc.is_in(trimmed, pa.array(MISSING, TEXT)), pa.scalar(None, TEXT), trimmed)
-    return _cast(known, dtype)
+    known, cast = _known(texts), _caster(dtype)
+    try:
+        return cast(known), []
+    except pa.ArrowInvalid:
+        # What does not even look like a value is found at once, so that only what does is searched.
+        odd = pc.invert(pc.match_substring_regex(known, _looks(dtype))).fill_null(False)
+        bad = pc.indices_nonzero(odd).to_pylist()
+        parts = _halved(pc.if_else(odd, pa.scalar(None, TEXT), known), 0, cast, bad)
+        return pa.concat_arrays(parts), sorted(bad)
 
 
 def missing_text(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -47,26 +53,40 @@ def guessed(texts: pa.Array) -> pa.DataType:
     >>> guessed(pa.array(["1", "", "2.5"], TEXT)), guessed(pa.array(["2024-01-01T12:00:00Z"], TEXT))
     (DataType(double), TimestampType(timestamp[us, tz=UTC]))
     """
+    known = _known(texts)
+    if known.null_count == len(known):
+        return TEXT  # nothing is known, and any value is text
     for dtype in _GUESSES:
-        values, bad = values_of(texts, dtype)
-        if values.null_count == len(values) and not bad:
-            return TEXT  # nothing is known, and any value is text
-        if not bad:
+        try:
+            _caster(dtype)(known)
             return dtype
+        except pa.ArrowInvalid:
+            continue
     return TEXT
 
 
-def _cast(texts: pa.Array, dtype: pa.DataType) -> tuple[pa.Array, list[int]]:
-    bad: list[int] = []
-    parts = _halved(texts, 0, _caster(dtype), bad)
-    return pa.concat_arrays(parts) if parts else pa.nulls(0, dtype), bad
+def _known(texts: pa.Array) -> pa.Array:
+    trimmed = pc.utf8_trim(texts, characters=" \t")
+    return pc.if_else(pc.is_in(trimmed, pa.array(MISSING, TEXT)), pa.scalar(None, TEXT), trimmed)
+
+
+def _looks(dtype: pa.DataType) -> str:
+    """What every text of such a value matches, and few others."""
+    if pa.types.is_floating(dtype):
+        return r"(?i)^[+-]?([0-9.]+(e[+-]?[0-9]+)?|inf(inity)?|nan.*)$"
+    if pa.types.is_timestamp(dtype):
+        zone = "" if dtype.tz is None else r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+        return r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]+)?" + zone + "$"
+    if pa.types.is_boolean(dtype):
+        return f"^({'|'.join(TRUE + FALSE)})$"
+    return r"^-?([0-9]+|0[xX][0-9a-fA-F]+)$"
 
 
 def _halved(texts: pa.Array, start: int, cast: Callable[[pa.Array], pa.Array], bad: list[int]) -> list[pa.Array]:
     """Cast a whole column, else both halves of it: a bad value among n costs log n casts."""
     try:
-        return [cast(texts)] if len(texts) else []
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return [cast(texts)]
+    except pa.ArrowInvalid:
         if len(texts) == 1:
             bad.append(start)
             return [cast(pa.nulls(1, TEXT))]

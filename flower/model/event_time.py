@@ -247,8 +247,6 @@ def _scaled(values: I64, unit: str, out: Bad | None, null: Bad | None) -> I64:
     if out is None and null is None and unit == "us":
         return values
     safe = values if out is None else np.where(out, 0, values)
-    if null is not None:  # what stands under a null is anything, and may overflow
-        safe = np.where(null, 0, safe)
     factor = _PER_SECOND[unit]
     time = safe // 1_000 if unit == "ns" else safe * (1_000_000 // factor)
     hidden = _either(out, null)

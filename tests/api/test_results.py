@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import flower as fl
 import pandas as pd
 import pyarrow as pa
 import pytest
 from strategies import SCHEMA, Rows, stream_of
 
+import flower as fl
 from flower.errors import UserFunctionError
 
 

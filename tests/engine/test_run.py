@@ -136,8 +136,14 @@ def test_ctrl_c_stops_a_run_cleanly() -> None:
     script = textwrap.dedent(
         """
         import flower as fl
+        import flower.engine.run as running
+
+        def ready(*args, shown=running.show_until):
+            print("ready", flush=True)  # from within wait(), where the signal is to land
+            return shown(*args)
+
+        running.show_until = ready
         run = fl.read.rate(1000).window(fl.FixedWindows("1s")).agg(rows="count").run()
-        print("ready", flush=True)
         try:
             run.wait()
         except KeyboardInterrupt:

@@ -46,7 +46,7 @@ def test_a_declared_schema_selects_orders_and_casts():
     assert stream.collect().dtypes.astype(str).to_dict() == {"b": "int64", "a": "float64"}
     with pytest.raises(DtypeError, match="'b' must be int64"):
         fl.read.frame(pd.DataFrame({"b": [1.5]}), schema={"b": "int64"})
-    with pytest.raises(ColumnError, match="frame of 2 rows.*'d'"):
+    with pytest.raises(ColumnError, match=r"frame of 2 rows.*'d'"):
         fl.read.frame(frame, schema={"d": "int64"})
 
 

@@ -133,7 +133,7 @@ def test_a_path_that_is_not_there_is_told_with_what_is(tmp_path):
         fl.read.parquet(tmp_path / "flight.parquet")
     with pytest.raises(SourceError, match="there is no directory"):
         fl.read.parquet(tmp_path / "no" / "such.parquet")
-    with pytest.raises(SourceError, match="no file matches.*there are 'flights.parquet'"):
+    with pytest.raises(SourceError, match=r"no file matches.*there are 'flights\.parquet'"):
         fl.read.parquet(tmp_path / "*.pq")
 
 

@@ -81,7 +81,7 @@ def test_equals_pandas_however_the_rows_are_cut(name: str, kind: str, data: st.D
         if expected is None or pd.isna(expected):
             assert got is None or got != got
         elif name in ("mean", "std") or (name == "sum" and kind == "float"):
-            assert got == pytest.approx(expected, rel=1e-9, abs=1e-3)
+            assert got == pytest.approx(expected, rel=1e-6, abs=1e-3)
         else:
             assert got == expected
 
@@ -95,9 +95,7 @@ def test_a_sum_of_integers_is_exact_beyond_what_floats_hold() -> None:
 
 
 def test_sums_of_text_are_refused_by_name() -> None:
-    with pytest.raises(
-        DtypeError, match=r"'sum' takes a column of numbers or bools; got column 'x' of type large_string"
-    ):
+    with pytest.raises(DtypeError, match=r"'sum' takes a column of numbers or bools; got column 'x' of str"):
         combiner_of("sum").schema(FIELDS["str"])
 
 

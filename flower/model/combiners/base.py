@@ -21,6 +21,10 @@ State = tuple[Column, ...]
 """Columns of partial aggregates, one value a group each."""
 
 
+_PANDAS = {"large_string": "str", "double": "float64", "float": "float32"}
+"""Types that pandas calls by another name than Arrow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """Where rows stand in the order of first and last: event time, then partition, then position."""
@@ -66,7 +70,7 @@ class Combiner(ABC):
         """The error for a column of a dtype that this combiner cannot take."""
         return DtypeError(
             f"{self.name!r} takes {takes}",
-            got=f"column {column.name!r} of type {column.type}",
+            got=f"column {column.name!r} of {_PANDAS.get(str(column.type), column.type)}",
             hint="convert it with .assign() before, or aggregate another column",
         )
 
