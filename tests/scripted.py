@@ -1,4 +1,4 @@
-"""Streams that tests of executors script: random rows, watermarks and clocks on a coarse grid, and what runs on them."""
+"""Streams that tests of executors script: random rows, watermarks and clocks on a coarse grid, and steps on them."""
 
 from __future__ import annotations
 

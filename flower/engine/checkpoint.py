@@ -128,7 +128,8 @@ def _state(told: dict[str, Any], tables: list[memoryview]) -> KeyedState:
     if told["kind"] == "sessions":
         live = None
         if told["live"] is not None:
-            live = SessionRun(*_columns(told["live"]["window"], tables), _groups_in(told["live"], tables))
+            start, end, absorbs = _columns(told["live"]["window"], tables)
+            live = SessionRun(start, end, absorbs, _groups_in(told["live"], tables))
         return SessionState(told["watermark"], live)
     return AlignedState(
         told["watermark"],

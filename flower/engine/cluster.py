@@ -92,7 +92,7 @@ class Cluster:
             except TimeoutError as error:
                 raise RunError(
                     "a cluster with a worker is required",
-                    got=f"none within {GONE_SECONDS:.0f} s at {self.client.scheduler.address}",
+                    got=f"none within {GONE_SECONDS:.0f} s",
                     hint="start workers with `dask worker`, or scale the cluster up",
                 ) from error
         ours = _asked()()

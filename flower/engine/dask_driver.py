@@ -21,13 +21,13 @@ import pyarrow as pa
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from distributed import KilledWorker, wait
 from distributed.client import FutureCancelledError
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from flower.engine.cluster import Cluster
 from flower.engine.dask_graph import Graph, Maker, Planned, Saved, waited_for
 from flower.engine.dask_plugin import JobPlugin
 from flower.engine.dask_tasks import Brief, Told, packed
-from flower.engine.embedded import Driver, Options
+from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
 from flower.engine.job import JobState, SourceState
 from flower.engine.lift import Counts
@@ -44,6 +44,12 @@ SAVE_EPOCHS, SAVE_SECONDS = 64, 10.0
 
 ATTEMPTS = 4
 """How often an epoch is run before the run fails."""
+
+FIRST_ROWS, BACKLOG_ROWS = 65_536, 524_288
+MOST_BYTES = 64 * 2**20
+"""Rows of an epoch while there is backlog, and its bytes at most: an epoch costs tens of milliseconds whatever its
+size, so small ones would let the backlog grow. Without backlog an epoch has the rows that are there.
+"""
 
 LOST = (KilledWorker, FutureCancelledError, CancelledError, CommClosedError)
 """What the scheduler says of work that it has given up on."""
@@ -75,6 +81,7 @@ class DaskDriver(Driver):
     def __init__(self, outputs: Sequence[Node], options: Options, executor: Any, *, batch: bool = False) -> None:
         super().__init__(outputs, options, batch=batch)
         packed_job(self.job)  # refuses what cannot travel before anything is started
+        self._rows = options.epoch_rows or FIRST_ROWS
         self._executor = executor
         self._cluster: Cluster | None = None
         self._seen = self.state
@@ -294,6 +301,12 @@ class DaskDriver(Driver):
         now = time.monotonic()
         self._size(result, now - self._finished_at)
         self._finished_at = now
+
+    def _size(self, result: EpochResult, seconds: float) -> None:
+        rows = result.report.rows_in
+        if self.options.epoch_rows is None and rows >= self._rows // 2 > 0:
+            most = MOST_BYTES * rows // max(result.report.bytes_in, 1)
+            self._rows = max(LEAST_ROWS, min(BACKLOG_ROWS, most, 4 * self._rows))
 
     def _moved(self, plan: EpochPlan) -> dict[int, SourceState]:
         sources = dict(self._seen.sources)

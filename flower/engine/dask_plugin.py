@@ -10,7 +10,7 @@ from flower.engine import dask_tasks
 from flower.engine.travel import unpacked_job
 
 
-class JobPlugin(WorkerPlugin):  # type: ignore[misc]
+class JobPlugin(WorkerPlugin):
     """Brings one job."""
 
     def __init__(self, job: str, blob: bytes) -> None:

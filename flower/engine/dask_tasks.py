@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import pyarrow as pa
 
@@ -135,7 +136,7 @@ class Done:
         """Bytes held, for the scheduler; runs that epochs share count in each of them."""
         held = 0 if self.state is None else self.state.nbytes
         held += sum(run.groups.nbytes for dealt in self.pieces.values() for runs in dealt for run in runs)
-        return held + sum(rows.nbytes for rows in self.brief.outputs.values())
+        return held + sum(int(rows.nbytes) for rows in self.brief.outputs.values())
 
 
 def with_new(mark: Mark, ended: tuple[bool, ...] | None) -> Mark:
@@ -155,7 +156,7 @@ def read_range(told: Told, wanted: Range, table: bytes | None) -> Ingested:
     read = job.stages[wanted.stage].origin
     assert isinstance(read, Read)
     if table is not None:
-        read = replace(read, source=_Handed(read.source, _unpacked(table)))
+        read = replace(read, source=cast("Source", _Handed(read.source, _unpacked(table))))
     return ingest(read, wanted.partition, wanted.start, wanted.end, job.stages[wanted.stage].name)
 
 

@@ -25,6 +25,7 @@ BENCHMARKS = [
             "flower run": "w1:flower_run",
             "flower collect": "w1:flower_collect",
             "polars streaming": "w1:polars_streaming",
+            "flower on dask": "w1:flower_on_dask",
             "pandas": "w1:pandas_one_shot",
         },
         rows=10_000_000,

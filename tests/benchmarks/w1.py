@@ -111,3 +111,17 @@ def pandas_one_shot() -> str:
         groups = frame.groupby(["window_start", "key"], as_index=False)
         results = groups.agg(total=("value", "sum"), rows=("value", "count"))
     return _frame_digest(results)
+
+
+def flower_on_dask() -> str:
+    """As a stream on two worker processes of one thread each; starting them is not counted."""
+    from distributed import Client, LocalCluster
+
+    panes = stream()
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+        measure(),
+    ):
+        results = panes.run(client).wait(progress=False).results
+    return _frame_digest(results)

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import distributed
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,6 @@ from flower.errors import GraphError, RunError
 from flower.testing import ManualClock
 
 pytestmark = pytest.mark.slow
-distributed = pytest.importorskip("distributed")
 
 
 def started(**options: Any) -> Any:
@@ -28,8 +28,7 @@ def started(**options: Any) -> Any:
         n_workers=2,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
-        worker_dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         **options,
     )
 
@@ -197,8 +196,8 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     assert sum(map(int, log.read_text().split())) > 4000
     assert (attempts > 0) is not forgiving
     expected = clean.collect()
-    pd.testing.assert_frame_equal(run.results["panes"], expected)
-    assert len(run.panes()["panes"]) == len(expected)
+    pd.testing.assert_frame_equal(run.results, expected)
+    assert len(run.panes()) == len(expected)
     written = pd.read_parquet(tmp_path / "out").sort_values(["window_end", "k"], ignore_index=True)
     assert written["total"].tolist() == expected["total"].tolist()
     assert run.metrics.rows_in == 4000
