@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Rows, random_pipeline, stream_of, tables
 
+import flower as fl
 from flower.engine.rowwise import apply_step
 from flower.graph.batch import Batch
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
@@ -63,3 +65,11 @@ def test_optimising_changes_neither_rows_nor_failures_nor_columns(data, table):
     assert [node.schema for node in made.optimized] == [node.schema for node in written]
     names = [node.name for node in written]
     assert delivered(made.optimized, names) == delivered(written, names)
+
+
+def test_rows_are_counted_where_the_parts_of_a_concat_have_their_columns_in_another_order():
+    left = fl.read.frame(pd.DataFrame({"a": ["x"], "b": [2.0], "c": [3]}))
+    right = fl.read.frame(pd.DataFrame({"b": [2.0, 3.0], "a": ["x", "y"]}))
+    both = fl.concat(left.select("a", "b"), right.select("a", "b"))
+    assert both.agg(n="count").collect()["n"].tolist() == [3]
+    assert right.select("a").agg(n="count").collect()["n"].tolist() == [2]

@@ -58,6 +58,9 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
         needed[node].update(node.schema.names)
     for node in reversed(nodes):
         wanted = needed[node]
+        if not wanted and isinstance(node, (Select, Concat)):
+            # The column by which rows are counted has to come from its inputs.
+            wanted.add(node.schema.names[0])
         match node:
             case Read():
                 wanted.update(name for name in (node.event_time, node.arrival) if name is not None)
