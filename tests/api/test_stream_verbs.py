@@ -499,8 +499,11 @@ def test_refusals_of_run():
         fl.run()
     with refused(GraphError, "run() takes streams and sinks; got str; write fl.run(stream, other, latency='1s')"):
         fl.run(S, "dask")
-    with refused(GraphError, "`executor` must be 'embedded'; got 'dask'; leave it out"):
-        S.run("dask")
+    what = "`executor` must be 'embedded', 'dask', a distributed.Client or a scheduler's address; got 'spark'"
+    with refused(
+        GraphError, f"{what}; write executor='dask' for workers on this machine, or executor='tcp://host:8786'"
+    ):
+        S.run("spark")
 
 
 def test_a_refusal_leaves_the_users_cause_and_is_the_fitting_builtin():
