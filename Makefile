@@ -26,7 +26,8 @@ test: $(VENV)/.dev  ## all tests, those in a headless browser included; what CI 
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check -q .
 	@$(BIN)/python -m mypy
-	@$(BIN)/python -m pytest -q --numprocesses auto
+	@$(BIN)/python -m pytest -q -m browser  # by themselves: a page that waits for a kernel has a deadline
+	@$(BIN)/python -m pytest -q --numprocesses auto -m "not browser"
 
 check: $(VENV)/.dev  ## lint, types and unit tests, in less than two minutes
 	@$(BIN)/python -m ruff check .
