@@ -79,14 +79,14 @@ def load_transcripts(path: str | Path) -> list[dict[str, Any]]:
     return loaded
 
 
-def run_transcript(transcript: Mapping[str, Any], executor: str = "embedded") -> None:
+def run_transcript(transcript: Mapping[str, Any], executor: Any = "embedded") -> None:
     """Play a transcript, and check every pane and dropped row of every step.
 
     Parameters
     ----------
     transcript : mapping
         As the module says.
-    executor : str
+    executor : str or distributed.Client
         ``"reference"`` is the oracle; others are those of ``stream.collect``.
 
     Raises
@@ -239,7 +239,7 @@ class _Play:
             positions = ends
         return outcomes
 
-    def on(self, executor: str, expected: Sequence[_Outcome]) -> list[_Outcome]:
+    def on(self, executor: Any, expected: Sequence[_Outcome]) -> list[_Outcome]:
         """One run of all epochs on an executor, cut where the epochs should end."""
         windowed = self.stream.window(self.windows, **self.options)
         grouped = windowed.groupby(*self.keys) if self.keys else windowed
