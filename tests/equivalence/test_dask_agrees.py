@@ -22,10 +22,10 @@ def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
     pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
 
 
-some = examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 
-@some
+@examples(100, **hasty)
 @given(
     script=scripts,
     before=steps,
@@ -66,7 +66,7 @@ def test_panes_and_drops_are_those_of_the_embedded_executor(
     agree(panes.dropped, client, as_stream=True)
 
 
-@some
+@examples(60, **hasty)
 @given(
     script=scripts,
     where=windows,
@@ -87,7 +87,7 @@ def test_two_keyed_steps_in_a_row_are_those_of_the_embedded_executor(
     agree(second.dropped, client, as_stream=True)
 
 
-@some
+@examples(100, **hasty)
 @given(data=st.data(), parts=st.lists(tables(), min_size=1, max_size=3), as_stream=st.booleans())
 def test_pipelines_over_partitions_read_on_the_workers_agree(
     client: Any, data: Any, parts: Any, as_stream: bool
