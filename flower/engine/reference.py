@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -34,19 +35,25 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 def collect_reference(node: Node, *, as_stream: bool, epoch_rows: int | None) -> pd.DataFrame:
     """What ``collect`` gives, by the oracle."""
+    results = Results(node, batch=not as_stream)
+    for batches in epochs_reference(node, as_stream=as_stream, epoch_rows=epoch_rows):
+        for batch in batches:
+            results.add(batch.rows)
+    return results.panes() if as_stream else results.view()
+
+
+def epochs_reference(node: Node, *, as_stream: bool = True, epoch_rows: int | None = None) -> Iterator[list[Batch]]:
+    """What the oracle gives, epoch by epoch."""
     require_bounded(node)
     driver = Driver([node], Options.make(epoch_rows=epoch_rows), batch=not as_stream)
-    results = Results(driver.job.plan.consumers[driver.job.plan.outputs[0]].node, batch=not as_stream)
     oracle = _Oracle(driver)
     try:
         while not driver.over():
             epoch = driver.next_epoch()
             assert epoch is not None, "a bounded source has rows until it ends"
-            for batch in oracle.run(epoch):
-                results.add(batch.rows)
+            yield oracle.run(epoch)
     finally:
         driver.close()
-    return results.panes() if as_stream else results.view()
 
 
 def replayed(ran: Driver) -> Results:

@@ -50,6 +50,7 @@ from flower.model.reference import KeyedOracle, Row, WatermarkOracle
 from flower.model.time import instant_us
 from flower.model.watermarks import ManualWatermark
 from flower.model.windowing import Windowing
+from flower.testing.epochs import by_epoch
 from flower.testing.panes import Plain, compare_rows, plain_rows
 from flower.testing.stream import TestStream
 
@@ -114,7 +115,7 @@ class _Outcome:
     dropped: list[Plain]
 
 
-def _run(transcript: Mapping[str, Any], executor: str) -> None:
+def _run(transcript: Mapping[str, Any], executor: Any) -> None:
     _only(transcript, _TRANSCRIPT, "a transcript")
     if lacking := [key for key in _NEEDED if key not in transcript]:
         raise TranscriptError(f"a transcript must have {names_text(lacking)}")
@@ -122,7 +123,7 @@ def _run(transcript: Mapping[str, Any], executor: str) -> None:
         raise TranscriptError("a transcript must have at least one step")
     play = _Play(transcript)
     expected = [play.expected(step) for step in transcript["steps"]]
-    actual = play.on_oracle() if executor == "reference" else play.on(executor, expected)
+    actual = play.on_oracle() if executor == "reference" else play.on(executor)
     for number, (step, want, got) in enumerate(zip(transcript["steps"], expected, actual, strict=True), 1):
         for what in ("panes", "dropped"):
             try:
@@ -239,30 +240,16 @@ class _Play:
             positions = ends
         return outcomes
 
-    def on(self, executor: Any, expected: Sequence[_Outcome]) -> list[_Outcome]:
-        """One run of all epochs on an executor, cut where the epochs should end."""
+    def on(self, executor: Any) -> list[_Outcome]:
+        """A run of all epochs on an executor."""
         windowed = self.stream.window(self.windows, **self.options)
         grouped = windowed.groupby(*self.keys) if self.keys else windowed
         panes = grouped.agg(**self.aggregations)
-        frames = {
-            "panes": panes.collect(as_stream=True, executor=executor),
-            "dropped": panes.dropped.collect(as_stream=True, executor=executor),
-        }
-        cut = {
-            what: _cut(plain_rows(frame.to_dict("records")), [getattr(e, what) for e in expected])
-            for what, frame in frames.items()
-        }
-        return [_Outcome(*both) for both in zip(cut["panes"], cut["dropped"], strict=True)]
-
-
-def _cut(rows: list[Plain], expected: Sequence[list[Plain]]) -> list[list[Plain]]:
-    """As many rows for each step as are expected of it; what is left over belongs to the last."""
-    parts, at = [], 0
-    for want in expected:
-        parts.append(rows[at : at + len(want)])
-        at += len(want)
-    parts[-1] = parts[-1] + rows[at:]
-    return parts
+        told, gone = by_epoch(panes, executor), by_epoch(panes.dropped, executor)
+        return [
+            _Outcome(plain_rows(some.to_dict("records")), plain_rows(others.to_dict("records")))
+            for some, others in zip(told, gone, strict=True)
+        ]
 
 
 def _only(mapping: Mapping[str, Any], known: Sequence[str], what: str) -> None:
