@@ -1,7 +1,42 @@
-"""Profiles of the property tests: the same examples every time by default, new ones under ``make fuzz``."""
+"""Profiles of the property tests, and the Dask cluster that tests share.
 
+Property tests have the same examples every time by default, new ones under ``make fuzz``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("default", derandomize=True, deadline=None)
 settings.register_profile("fuzz", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Two worker processes of one thread each. Tests that kill workers start their own."""
+    import distributed
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def client(cluster: Any) -> Iterator[Any]:
+    """A client of the shared cluster."""
+    import distributed
+
+    with distributed.Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture(params=["embedded", pytest.param("dask", marks=pytest.mark.slow)])
+def executor(request: pytest.FixtureRequest) -> Any:
+    """What ``run`` takes for this process, and for the shared cluster."""
+    return request.getfixturevalue("client") if request.param == "dask" else request.param

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from hypothesis import settings
 from hypothesis import strategies as st
 
 import flower as fl
@@ -12,6 +13,11 @@ from flower.testing import TestStream
 
 SCHEMA = {"k": "str", "i": "Int64", "n": "int64", "v": "float64"}
 START = pd.Timestamp("2000-01-01T12:00:00Z")
+
+
+def examples(n: int, **options: Any) -> settings:
+    """So many examples of a test, and twenty times as many under ``make fuzz``."""
+    return settings(max_examples=max(1, settings.default.max_examples * n // 100), deadline=None, **options)
 
 
 def at(seconds: int) -> pd.Timestamp:

@@ -209,7 +209,6 @@ class DaskDriver(Driver):
         if values is None:
             return  # a new attempt has begun
         self._failures = 0
-        self._under_way.popleft()
         plan, graph = first.planned.plan, first.graph
         briefs: dict[tuple[int, int], Brief] = {place: values[key] for place, key in graph.briefs.items()}
         marks = self._marks(first, briefs, values)
@@ -219,6 +218,7 @@ class DaskDriver(Driver):
         else:
             for port, staged in tokens.items():
                 self._sinks[port].abort(staged)
+        self._under_way.popleft()
         if first is not self._last:
             first.futures.clear()
         if first.saves:
@@ -349,8 +349,7 @@ class DaskDriver(Driver):
                     hint="a row may kill its worker, or memory may be short: look at the workers' logs",
                 ) from error
             self._attempt += 1
-            self._under_way.clear()
-            self._last = None
+            self._let_go()
             try:
                 self._back()
                 for number, planned in enumerate(self._since):
@@ -367,6 +366,14 @@ class DaskDriver(Driver):
             self._cluster.watch()
             time.sleep(0.1)
 
+    def _let_go(self) -> None:
+        """Forget what is under way; outright, as the traceback of an error may hold on to futures."""
+        for submitted in (*self._under_way, *([self._last] if self._last is not None else [])):
+            for future in submitted.futures.values():
+                future.release()
+        self._under_way.clear()
+        self._last = None
+
     def close(self) -> None:
         """Close the sinks, make the workers forget the job, and end what was started."""
         try:
@@ -374,8 +381,7 @@ class DaskDriver(Driver):
         finally:
             cluster, self._cluster = self._cluster, None
             if cluster is not None:
-                self._under_way.clear()
-                self._last = None
+                self._let_go()
                 try:
                     if self._job and cluster.client.status == "running":
                         cluster.client.unregister_worker_plugin(f"flower-{self._job}")

@@ -80,14 +80,14 @@ def load_transcripts(path: str | Path) -> list[dict[str, Any]]:
     return loaded
 
 
-def run_transcript(transcript: Mapping[str, Any], executor: str = "embedded") -> None:
+def run_transcript(transcript: Mapping[str, Any], executor: Any = "embedded") -> None:
     """Play a transcript, and check every pane and dropped row of every step.
 
     Parameters
     ----------
     transcript : mapping
         As the module says.
-    executor : str
+    executor : str or distributed.Client
         ``"reference"`` is the oracle; others are those of ``stream.collect``.
 
     Raises
@@ -115,7 +115,7 @@ class _Outcome:
     dropped: list[Plain]
 
 
-def _run(transcript: Mapping[str, Any], executor: str) -> None:
+def _run(transcript: Mapping[str, Any], executor: Any) -> None:
     _only(transcript, _TRANSCRIPT, "a transcript")
     if lacking := [key for key in _NEEDED if key not in transcript]:
         raise TranscriptError(f"a transcript must have {names_text(lacking)}")
@@ -240,7 +240,7 @@ class _Play:
             positions = ends
         return outcomes
 
-    def on(self, executor: str) -> list[_Outcome]:
+    def on(self, executor: Any) -> list[_Outcome]:
         """A run of all epochs on an executor."""
         windowed = self.stream.window(self.windows, **self.options)
         grouped = windowed.groupby(*self.keys) if self.keys else windowed

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,19 +34,6 @@ def started(**options: Any) -> Any:
     )
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two workers of one thread each."""
-    with started() as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def client(cluster: Any) -> Iterator[Any]:
-    with distributed.Client(cluster, set_as_default=False) as client:
-        yield client
-
-
 def rows(n: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -54,6 +42,20 @@ def rows(n: int) -> pd.DataFrame:
             "v": range(n),
         }
     )
+
+
+def boom(frame: pd.DataFrame) -> pd.DataFrame:
+    if (frame["v"] == 666).any():
+        raise ValueError("the beast")
+    return frame
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for what follows by messages; nobody tells when."""
+    tick, end = threading.Event(), time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        tick.wait(0.02)
 
 
 def totals(stream: fl.Stream) -> fl.Stream:
@@ -79,9 +81,13 @@ def test_an_address_is_a_cluster(cluster: Any) -> None:
 
 def test_nothing_is_left_on_a_cluster_after_a_run(cluster: Any, client: Any) -> None:
     totals(fl.read.frame(rows(40), event_time="t")).run(client).wait(progress=False)
+    failed = totals(fl.read.frame(rows(1000), event_time="t").map_frames(boom))
+    with pytest.raises(RunError) as held:  # an error that somebody keeps must not keep what the cluster holds
+        failed.run(client, on_error="fail", epoch_rows=100).wait(progress=False)
     known = client.run(lambda: len(__import__("flower.engine.dask_tasks").engine.dask_tasks.jobs))
     assert list(known.values()) == [0, 0]
-    assert len(cluster.scheduler.tasks) == 0
+    until(lambda: not cluster.scheduler.tasks)
+    assert held.value.__traceback__ is not None
 
 
 def test_a_paused_run_steps_and_drains(client: Any) -> None:
@@ -111,11 +117,6 @@ def test_files_are_staged_by_the_workers_and_committed_once(client: Any, tmp_pat
 
 
 def test_a_bad_row_is_told_of_and_the_others_go_on(client: Any) -> None:
-    def boom(frame: pd.DataFrame) -> pd.DataFrame:
-        if (frame["v"] == 666).any():
-            raise ValueError("the beast")
-        return frame
-
     stream = fl.read.frame(rows(1000), event_time="t").map_frames(boom)
     run = fl.run(stream.named("good"), stream.errors.named("bad"), executor=client).wait(progress=False)
     assert len(run.results["good"]) == 999

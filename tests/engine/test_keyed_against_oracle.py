@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from scripted import examples
 
 from flower.engine import keys
 from flower.engine.aggregates import Aggregates
@@ -178,13 +179,13 @@ def check(windowing: Windowing, script: Any, by: tuple[str, ...]) -> None:
         w0, position = w1, position + len(some)
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(windowings, epochs, st.sampled_from([(), ("k",), ("n",), ("i",), ("k", "i"), ("v",)]))
 def test_panes_equal_the_oracles(windowing: Windowing, script: Any, by: tuple[str, ...]) -> None:
     check(windowing, script, by)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(windowings, epochs)
 def test_keys_whose_hashes_collide_are_told_apart(windowing: Windowing, script: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,19 +16,19 @@ from flower.errors import GraphError, RunError
 from flower.testing import ManualClock
 
 
-def ticking(clock: ManualClock) -> fl.Stream:
+def ticking() -> fl.Stream:
     """Ten rows a second, counted in windows of a second."""
     rows = fl.read.rate(10, start="2000-01-01T00:00:00Z")
     return rows.window(fl.FixedWindows("1s")).agg(rows="count")
 
 
-def paused(stream: fl.Stream, clock: ManualClock, **options: object) -> fl.Run:
-    return stream.run(clock=clock, **options).pause()
+def paused(stream: fl.Stream, clock: ManualClock, executor: Any, **options: object) -> fl.Run:
+    return stream.run(executor, clock=clock, **options).pause()
 
 
-def test_a_paused_run_steps_epoch_by_epoch_and_stops_with_windows_open() -> None:
+def test_a_paused_run_steps_epoch_by_epoch_and_stops_with_windows_open(executor: Any) -> None:
     clock = ManualClock()
-    run = paused(ticking(clock), clock)
+    run = paused(ticking(), clock, executor)
     clock.advance("2500ms")
     run.step()
     assert run.state == "paused"
@@ -40,9 +41,9 @@ def test_a_paused_run_steps_epoch_by_epoch_and_stops_with_windows_open() -> None
     assert run.metrics.groups == 1
 
 
-def test_draining_fires_the_windows_that_are_open() -> None:
+def test_draining_fires_the_windows_that_are_open(executor: Any) -> None:
     clock = ManualClock()
-    run = paused(ticking(clock), clock)
+    run = paused(ticking(), clock, executor)
     clock.advance("2500ms")
     run.step()
     run.drain()
@@ -50,25 +51,29 @@ def test_draining_fires_the_windows_that_are_open() -> None:
     assert run.results["rows"].tolist() == [10, 10, 5]
 
 
-def test_a_resumed_run_goes_on_to_its_end() -> None:
+def test_a_resumed_run_goes_on_to_its_end(executor: Any) -> None:
     clock = ManualClock()
     frame = pd.DataFrame({"t": pd.date_range("2000-01-01", periods=100, freq="1s", tz="UTC"), "v": range(100)})
-    run = paused(fl.read.frame(frame, event_time="t").filter("v >= 0"), clock, epoch_rows=10)
+    run = paused(fl.read.frame(frame, event_time="t").filter("v >= 0"), clock, executor, epoch_rows=10)
     run.resume().wait()
     assert run.state == "finished"
     assert len(run.results) == 100
     assert run.metrics.epochs == 10
 
 
-def test_stepping_a_run_that_is_not_paused_is_refused() -> None:
-    run = fl.read.frame(pd.DataFrame({"v": [1]})).run().wait()
+def test_stepping_a_run_that_is_not_paused_is_refused(executor: Any) -> None:
+    run = fl.read.frame(pd.DataFrame({"v": [1]})).run(executor).wait()
     with pytest.raises(RunError, match=r"step\(\) needs a paused run; got finished; call .pause\(\) first"):
         run.step()
 
 
-def test_two_outputs_are_shown_by_step_name() -> None:
+def test_two_outputs_are_shown_by_step_name(executor: Any) -> None:
     rows = fl.read.frame(pd.DataFrame({"v": [1, 2, 3]}))
-    results = fl.run(rows.filter("v > 1").named("large"), rows.filter("v < 2").named("small")).wait().results
+    results = (
+        fl.run(rows.filter("v > 1").named("large"), rows.filter("v < 2").named("small"), executor=executor)
+        .wait()
+        .results
+    )
     assert {name: frame["v"].tolist() for name, frame in results.items()} == {"large": [2, 3], "small": [1]}
 
 
@@ -78,9 +83,9 @@ def boom(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def test_rows_on_which_a_function_raises_are_counted_and_the_others_go_on() -> None:
+def test_rows_on_which_a_function_raises_are_counted_and_the_others_go_on(executor: Any) -> None:
     stream = fl.read.frame(pd.DataFrame({"v": range(1000)})).map_frames(boom)
-    run = fl.run(stream.named("good"), stream.errors.named("bad")).wait()
+    run = fl.run(stream.named("good"), stream.errors.named("bad"), executor=executor).wait()
     assert len(run.results["good"]) == 999
     assert run.results["bad"]["row"].tolist() == ['{"v": 666}']
     assert run.results["bad"]["source"].tolist() == ["frame of 1,000 rows"]
@@ -89,8 +94,8 @@ def test_rows_on_which_a_function_raises_are_counted_and_the_others_go_on() -> N
 
 
 @pytest.mark.parametrize("options", [{"on_error": "fail"}, {"max_errors": 0}])
-def test_a_run_fails_on_the_first_bad_row_when_asked_to(options: dict[str, object]) -> None:
-    run = fl.read.frame(pd.DataFrame({"v": range(1000)})).map_frames(boom).run(**options)
+def test_a_run_fails_on_the_first_bad_row_when_asked_to(executor: Any, options: dict[str, object]) -> None:
+    run = fl.read.frame(pd.DataFrame({"v": range(1000)})).map_frames(boom).run(executor, **options)
     with pytest.raises(RunError, match="the beast"):
         run.wait()
     assert run.state == "failed"
@@ -105,9 +110,9 @@ def test_options_out_of_range_are_refused() -> None:
         stream.run(on_error="ignore")
 
 
-def test_why_a_window_waits_is_told_in_words_and_numbers() -> None:
+def test_why_a_window_waits_is_told_in_words_and_numbers(executor: Any) -> None:
     clock = ManualClock()
-    run = paused(ticking(clock), clock)
+    run = paused(ticking(), clock, executor)
     clock.advance("2500ms")
     run.step()
     told = run.why(window="2000-01-01T00:00:03Z")
@@ -117,12 +122,12 @@ def test_why_a_window_waits_is_told_in_words_and_numbers() -> None:
     assert "holds the watermark" in told
 
 
-def test_early_panes_fire_by_the_clock_without_new_rows() -> None:
+def test_early_panes_fire_by_the_clock_without_new_rows(executor: Any) -> None:
     clock = ManualClock()
     rows = fl.read.rate(10, start="2000-01-01T00:00:00Z", rows=5)
     trigger = fl.AfterWatermark(early=fl.AfterProcessingTime("10s"))
     endless = fl.concat(rows, fl.read.rate(0.001, start="2000-01-01T00:00:00Z").filter("value < 0"))
-    run = paused(endless.window(fl.FixedWindows("1h"), trigger=trigger).agg(rows="count"), clock)
+    run = paused(endless.window(fl.FixedWindows("1h"), trigger=trigger).agg(rows="count"), clock, executor)
     clock.advance("1s")
     run.step()
     assert len(run.results) == 0

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import distributed
 import pandas as pd
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import aggregated, canonical, keys, parts, scripted, scripts, steps, windows
+from scripted import aggregated, canonical, examples, keys, parts, scripted, scripts, steps, windows
 from strategies import Rows, random_pipeline, stream_of, tables
 
 import flower as fl
 from flower.datasets.make_flights import flights_of, write
-
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    """Two workers of one thread each."""
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as connected,
-    ):
-        yield connected
 
 
 def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
@@ -39,12 +22,10 @@ def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
     pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
 
 
-fixture_of_the_module = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 
-@fixture_of_the_module
+@examples(100, **hasty)
 @given(
     script=scripts,
     before=steps,
@@ -85,7 +66,7 @@ def test_panes_and_drops_are_those_of_the_embedded_executor(
     agree(panes.dropped, client, as_stream=True)
 
 
-@fixture_of_the_module
+@examples(60, **hasty)
 @given(
     script=scripts,
     where=windows,
@@ -106,7 +87,7 @@ def test_two_keyed_steps_in_a_row_are_those_of_the_embedded_executor(
     agree(second.dropped, client, as_stream=True)
 
 
-@fixture_of_the_module
+@examples(100, **hasty)
 @given(data=st.data(), parts=st.lists(tables(), min_size=1, max_size=3), as_stream=st.booleans())
 def test_pipelines_over_partitions_read_on_the_workers_agree(
     client: Any, data: Any, parts: Any, as_stream: bool

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, canonical, keys, parts, scripted, scripts, steps, windows
+from scripted import aggregated, canonical, examples, keys, parts, scripted, scripts, steps, windows
 from strategies import SCHEMA as ROWS
 from strategies import Rows, tables
 
@@ -26,7 +26,7 @@ def agree(stream: fl.Stream, *, as_stream: bool) -> None:
     pd.testing.assert_frame_equal(canonical(ours), canonical(oracle))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     scripts,
     steps,
@@ -58,7 +58,7 @@ def test_panes_and_drops_are_the_oracles(
     agree(panes.dropped, as_stream=True)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(scripts, windows, keys, st.sampled_from(["4s", "7s"]), st.sampled_from(["end_of_window", "earliest", "latest"]))
 def test_two_keyed_steps_in_a_row_are_the_oracles(script: Any, where: Any, by: Any, size: str, stamp: Any) -> None:
     if isinstance(where, fl.GlobalWindows):
@@ -71,7 +71,7 @@ def test_two_keyed_steps_in_a_row_are_the_oracles(script: Any, where: Any, by: A
     agree(second.dropped, as_stream=True)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(scripts, steps, windows, keys)
 def test_a_batch_is_the_oracles(script: Any, before: Any, where: Any, by: Any) -> None:
     partitions, epochs, _ = script
@@ -105,7 +105,7 @@ class Slow(Rows):
         return max(position, min(there, super().latest(partition, position, limit_rows, elapsed_us)))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(tables(), min_size=1, max_size=3),
     st.lists(tables(), max_size=2),
