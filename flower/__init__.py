@@ -9,7 +9,15 @@ from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+)
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
@@ -21,10 +29,14 @@ __all__ = [
     "AfterProcessingTime",
     "AfterWatermark",
     "BoundedDisorder",
+    "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
+    "LatestOf",
     "ManualWatermark",
     "Monotonic",
+    "Percentile",
+    "Punctuated",
     "Sessions",
     "SlidingWindows",
     "Stream",

@@ -15,15 +15,15 @@ import pyarrow as pa
 
 from flower.engine.job import Job, JobState
 from flower.engine.lift import Counts, Lifted, lift
+from flower.engine.observe import observed
 from flower.engine.rowwise import apply_step
 from flower.engine.state import KeyedState, advance
 from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Read
 from flower.graph.plan import Stage
-from flower.graph.protocols import MarkedSource
 from flower.io.ingest import Ingested, ingest
 from flower.model.time import MAX_TIME, MIN_TIME
-from flower.model.watermarks import Estimate, ManualWatermark, combined, elsewhere
+from flower.model.watermarks import Estimate, combined, elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +163,7 @@ def observe_range(job: Job, wanted: Range, rows: Batch, estimate: Estimate, now:
     assert isinstance(read, Read)
     if job.batch:
         return rows, estimate
-    if not isinstance(read.watermark, ManualWatermark):
-        met, estimate = read.watermark.observe(estimate, rows.time, now)
-    elif isinstance(read.source, MarkedSource):
-        marks, after = read.source.marks(wanted.partition, wanted.start, wanted.end)
-        met = marks[rows.position - wanted.start]
-        estimate = replace(estimate, watermark=max(estimate.watermark, after))
-    else:
-        met = constant(MIN_TIME, len(rows))
-    return replace(rows, met=met), estimate
+    return observed(read, wanted.partition, wanted.start, wanted.end, rows, estimate, now)
 
 
 def source_watermark(job: Job, stage: int, mark: Mark, now: int) -> int:

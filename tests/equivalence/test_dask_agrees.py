@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import aggregated, canonical, examples, keys, parts, scripted, scripts, steps, windows
+from scripted import aggregated, canonical, examples, keys, parts, policies, scripted, scripts, steps, windows
 from strategies import Rows, random_pipeline, stream_of, tables
 
 import flower as fl
@@ -88,11 +88,16 @@ def test_two_keyed_steps_in_a_row_are_those_of_the_embedded_executor(
 
 
 @examples(100, **hasty)
-@given(data=st.data(), parts=st.lists(tables(), min_size=1, max_size=3), as_stream=st.booleans())
+@given(
+    data=st.data(),
+    parts=st.lists(tables(max_size=30), min_size=1, max_size=3),
+    policy=policies,
+    as_stream=st.booleans(),
+)
 def test_pipelines_over_partitions_read_on_the_workers_agree(
-    client: Any, data: Any, parts: Any, as_stream: bool
+    client: Any, data: Any, parts: Any, policy: Any, as_stream: bool
 ) -> None:
-    stream = data.draw(random_pipeline(stream_of(Rows(*parts), watermark=fl.BoundedDisorder("1s"))))
+    stream = data.draw(random_pipeline(stream_of(Rows(*parts), watermark=policy)))
     agree(stream, client, as_stream=as_stream)
     agree(stream.errors, client, as_stream=as_stream)
 
