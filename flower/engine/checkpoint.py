@@ -1,48 +1,68 @@
-"""The state of a keyed step as a file: an Arrow stream of its columns, with a description of their places and a
-checksum of the whole. Nothing in it is executed when it is read.
+"""Frozen values as bytes, and back: JSON that describes them and Arrow IPC streams of their columns, with a checksum of
+the whole. Nothing in it is executed when it is read.
 
-The file is ``FLOWER01``, the SHA-256 of what follows, the length of a JSON text, that text, and one Arrow IPC stream a
-table. A file that is cut off, changed or of another kind is refused with its name.
+The bytes are ``FLOWER02``, the SHA-256 of what follows, the number of parts that follow and the size of each, then the
+parts, each padded to 64 bytes: the JSON text first, then the streams. What is cut off, changed or of another kind is
+refused with its name.
+
+What may be stored is in `STORED`: frozen dataclasses of columns (NumPy's or Arrow's), record batches, numbers, text,
+None, tuples, mappings, and one another. A new field of one of them needs no code here; one with a default may be
+missing in what was stored before.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
+import math
 import os
 import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from flower.engine.aligned import AlignedState, Records, Timer
+from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
+from flower.engine.job import JobState, SourceState
+from flower.engine.lift import Counts
+from flower.engine.metrics import Metrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
 from flower.engine.state import KeyedState
 from flower.errors import RunError
-from flower.model.arrays import Column
+from flower.model.watermarks import Estimate
 
-MAGIC = b"FLOWER01"
+MAGIC = b"FLOWER02"
+_PAD = 64
+
+STORED: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        *(AlignedState, Records, Timer, Run, Groups, SessionState, SessionRun),
+        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics),
+    )
+}
+"""The classes that are stored, by name."""
+
+Apart = Callable[[Any], Any]
+"""Given a part of a value, a JSON value by which it is found elsewhere; None: it is stored here."""
 
 
 def save(state: KeyedState, path: str) -> str:
     """Write a state to a file, which is there as a whole or not at all; the file's checksum."""
-    tables: list[bytes] = []
-    text = json.dumps(_described(state, tables)).encode()
-    sizes = np.array([len(text), *map(len, tables)], np.int64)
-    body = b"".join([np.array([len(sizes)], np.int64).tobytes(), sizes.tobytes(), text, *tables])
-    digest = hashlib.sha256(body)
+    data = packed(state)
     temporary = f"{path}.{uuid.uuid4().hex}"
     with open(temporary, "wb") as file:
-        file.write(MAGIC + digest.digest())
-        file.write(body)
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    return digest.hexdigest()
+    return data[8:40].hex()
 
 
 def load(path: str) -> KeyedState:
@@ -55,114 +75,206 @@ def load(path: str) -> KeyedState:
     """
     try:
         with open(path, "rb") as file:
-            head, body = file.read(40), file.read()
+            data = file.read()
     except OSError as error:
         raise RunError(
             f"the saved state {path!r} must be readable on every worker",
             got=error.strerror or str(error),
             hint="give run(scratch=...) a directory that all workers share",
         ) from error
-    if head[:8] != MAGIC or hashlib.sha256(body).digest() != head[8:]:
-        raise RunError(f"the saved state {path!r} must be as it was written", got="another checksum, or a cut-off file")
-    count = int(np.frombuffer(body, np.int64, 1)[0])
-    sizes = np.frombuffer(body, np.int64, count, offset=8).tolist()
-    starts = np.cumsum([8 + 8 * count, *sizes]).tolist()
-    parts = [memoryview(body)[start : start + size] for start, size in zip(starts, sizes, strict=False)]
-    return _state(json.loads(bytes(parts[0])), parts[1:])
+    state: KeyedState = unpacked(data, path)
+    return state
 
 
-def _described(state: KeyedState, tables: list[bytes]) -> dict[str, Any]:
-    if isinstance(state, SessionState):
-        live = None
-        if state.live is not None:
-            live = _groups_out(state.live.groups, tables)
-            live["window"] = _table([state.live.start, state.live.end, state.live.absorbs], tables)
-        return {"kind": "sessions", "watermark": state.watermark, "live": live}
-    return {
-        "kind": "aligned",
-        "watermark": state.watermark,
-        "blind": [_run_out(run, tables) for run in state.blind],
-        "open": _records_out(state.open, tables),
-        "passed": _records_out(state.passed, tables),
-    }
+def packed(value: object, apart: Apart = lambda _: None) -> bytes:
+    """A value as bytes.
+
+    Raises
+    ------
+    RunError
+        If a part of it cannot be stored; names it.
+
+    Examples
+    --------
+    >>> unpacked(packed((1, "a", None, {"b": np.array([True])})), "an example")
+    (1, 'a', None, {'b': array([ True])})
+    """
+    writer = _Writer(apart)
+    text = json.dumps(writer.described(value, type(value).__name__), allow_nan=False).encode()
+    parts = [text, *writer.streams()]
+    sizes = np.array([len(parts), *map(len, parts)], np.int64).tobytes()
+    body = _padded(sizes, 40) + b"".join(_padded(part) for part in parts)
+    return MAGIC + hashlib.sha256(body).digest() + body
 
 
-def _records_out(records: Records, tables: list[bytes]) -> dict[str, Any]:
-    return {
-        "runs": [_run_out(run, tables) for run in records.runs],
-        "timers": [{"due": timer.due, "run": _run_out(timer.run, tables)} for timer in records.timers],
-    }
+def unpacked(data: bytes, name: str, found: Callable[[Any], Any] | None = None) -> Any:
+    """The value that bytes are; ``found`` gives the parts that were stored elsewhere.
+
+    Raises
+    ------
+    RunError
+        If they are not what `packed` made.
+    """
+    if data[:8] != MAGIC or hashlib.sha256(memoryview(data)[40:]).digest() != data[8:40]:
+        raise RunError(f"the saved state {name!r} must be as it was written", got=_damage(data))
+    count = int(np.frombuffer(data, np.int64, 1, offset=40)[0])
+    sizes = np.frombuffer(data, np.int64, count, offset=48).tolist()
+    parts, at = [], _rounded(48 + 8 * count)
+    for size in sizes:
+        parts.append(memoryview(data)[at : at + size])
+        at += _rounded(size)
+    tables = []
+    for part in parts[1:]:
+        with pa.ipc.open_stream(pa.py_buffer(part)) as stream:
+            tables.append(stream.read_next_batch())
+    return _Reader(name, tables, found).value(json.loads(bytes(parts[0])))
 
 
-def _run_out(run: Run, tables: list[bytes]) -> dict[str, Any]:
-    told = _groups_out(run.groups, tables)
-    told["window"] = _table([run.start, run.end, run.offsets[1:]], tables)
-    return told
+def _damage(data: bytes) -> str:
+    if data[:6] != MAGIC[:6]:
+        return "no file of Flower's" if data else "an empty file"
+    if data[:8] != MAGIC:
+        return f"format {data[6:8].decode('ascii', 'replace')}, where this version reads {MAGIC[6:].decode()}"
+    return "another checksum, or a cut-off file"
 
 
-def _groups_out(groups: Groups, tables: list[bytes]) -> dict[str, Any]:
-    stamp = [] if groups.stamp is None else [groups.stamp]
-    columns = [groups.hash, groups.rows, groups.since, groups.panes, *stamp, *groups.keys]
-    columns += [column for state in groups.states for column in state]
-    return {
-        "groups": _table(columns, tables),
-        "stamp": groups.stamp is not None,
-        "keys": len(groups.keys),
-        "states": [len(state) for state in groups.states],
-    }
+def _rounded(size: int) -> int:
+    return -(-size // _PAD) * _PAD
 
 
-def _table(columns: list[Column], tables: list[bytes]) -> dict[str, Any]:
-    """Write columns as one table; which of them are NumPy's, and of what dtype."""
-    dtypes = [column.dtype.str if isinstance(column, np.ndarray) else None for column in columns]
-    arrays = [pa.array(column) if isinstance(column, np.ndarray) else column for column in columns]
-    batch = pa.RecordBatch.from_arrays(arrays, names=[str(number) for number in range(len(arrays))])
+def _padded(data: bytes, before: int = 0) -> bytes:
+    return data + b"\0" * (_rounded(before + len(data)) - before - len(data))
+
+
+class _Writer:
+    """Describes a value; its columns of one length are one table."""
+
+    def __init__(self, apart: Apart) -> None:
+        self._apart = apart
+        self._numbers: dict[int | None, int] = {}  # of the table, by length
+        self._tables: list[list[pa.Array] | pa.RecordBatch] = []
+
+    def described(self, value: Any, path: str) -> Any:
+        match value:
+            case None | bool() | str():
+                return value
+            case np.bool_():
+                return bool(value)
+            case int() | np.integer():
+                return int(value)
+            case float() | np.floating():
+                return float(value) if math.isfinite(value) else {"float": str(float(value))}
+            case tuple():
+                return [self.described(each, f"{path}[{i}]") for i, each in enumerate(value)]
+            case np.ndarray():
+                return self._array(value, path)
+            case pa.Array():
+                return {"column": self._column(value)}
+            case pa.RecordBatch():
+                self._tables.append(value)
+                return {"batch": len(self._tables) - 1}
+            case Mapping():
+                items = [(key, self.described(each, f"{path}[{key!r}]")) for key, each in value.items()]
+                for key, _ in items:
+                    if type(key) not in (str, int):
+                        raise self._refused(key, f"a key of {path}")
+                return {"map": items}
+        if STORED.get(type(value).__name__) is not type(value):
+            raise self._refused(value, path)
+        elsewhere = self._apart(value)
+        if elsewhere is not None:
+            return {"apart": elsewhere}
+        fields = {
+            field.name: self.described(getattr(value, field.name), f"{path}.{field.name}")
+            for field in dataclasses.fields(type(value))
+            if field.init
+        }
+        return {"is": type(value).__name__, "of": fields}
+
+    def _array(self, value: np.ndarray, path: str) -> dict[str, Any]:
+        if value.dtype.kind not in "biufmM" or value.dtype.itemsize > 8 or not value.dtype.isnative:
+            raise self._refused(value, f"{path} (dtype {value.dtype})")
+        flat = value.ravel()
+        flat = flat.view(np.int64) if value.dtype.kind in "mM" else flat
+        told = {"column": self._column(pa.array(flat)), "dtype": value.dtype.str}
+        return told if value.ndim == 1 else {**told, "shape": list(value.shape)}
+
+    def _column(self, column: pa.Array) -> list[int]:
+        if len(column) not in self._numbers:
+            self._numbers[len(column)] = len(self._tables)
+            self._tables.append([])
+        number = self._numbers[len(column)]
+        columns = self._tables[number]
+        assert isinstance(columns, list)
+        columns.append(column)
+        return [number, len(columns) - 1]
+
+    def _refused(self, value: object, path: str) -> RunError:
+        return RunError(
+            "state must be made of columns, numbers, text, tuples, mappings and the classes that are stored",
+            got=f"a {type(value).__name__} at {path}",
+        )
+
+    def streams(self) -> list[bytes]:
+        """The tables, written."""
+        return [_stream(table) for table in self._tables]
+
+
+def _stream(table: list[pa.Array] | pa.RecordBatch) -> bytes:
+    if isinstance(table, list):
+        table = pa.RecordBatch.from_arrays(table, names=[str(number) for number in range(len(table))])
     sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    tables.append(sink.getvalue())
-    return {"table": len(tables) - 1, "dtypes": dtypes}
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_batch(table)
+    return sink.getvalue()
 
 
-def _state(told: dict[str, Any], tables: list[memoryview]) -> KeyedState:
-    if told["kind"] == "sessions":
-        live = None
-        if told["live"] is not None:
-            start, end, absorbs = _columns(told["live"]["window"], tables)
-            live = SessionRun(start, end, absorbs, _groups_in(told["live"], tables))
-        return SessionState(told["watermark"], live)
-    return AlignedState(
-        told["watermark"],
-        tuple(_run_in(run, tables) for run in told["blind"]),
-        _records_in(told["open"], tables),
-        _records_in(told["passed"], tables),
-    )
+class _Reader:
+    def __init__(self, name: str, tables: list[pa.RecordBatch], found: Callable[[Any], Any] | None) -> None:
+        self._name, self._tables, self._found = name, tables, found
 
+    def value(self, told: Any) -> Any:
+        if isinstance(told, list):
+            return tuple(map(self.value, told))
+        if not isinstance(told, dict):
+            return told
+        if "is" in told:
+            return self._made(told["is"], {name: self.value(each) for name, each in told["of"].items()})
+        if "column" in told:
+            return self._column(told)
+        if "map" in told:
+            return {key: self.value(each) for key, each in told["map"]}
+        if "batch" in told:
+            return self._tables[told["batch"]]
+        if "float" in told:
+            return float(told["float"])
+        assert self._found is not None
+        return self._found(told["apart"])
 
-def _records_in(told: dict[str, Any], tables: list[memoryview]) -> Records:
-    return Records(
-        tuple(_run_in(run, tables) for run in told["runs"]),
-        tuple(Timer(timer["due"], _run_in(timer["run"], tables)) for timer in told["timers"]),
-    )
+    def _column(self, told: dict[str, Any]) -> Any:
+        table, index = told["column"]
+        column = self._tables[table].column(index)
+        if "dtype" not in told:
+            return column
+        array = np.asarray(column.to_numpy(zero_copy_only=False))
+        array = array.view(told["dtype"]) if told["dtype"][1] in "mM" else array.astype(told["dtype"], copy=False)
+        return array.reshape(told["shape"]) if "shape" in told else array
 
-
-def _run_in(told: dict[str, Any], tables: list[memoryview]) -> Run:
-    start, end, ends = _columns(told["window"], tables)
-    return Run(start, end, np.concatenate((np.zeros(1, np.int64), ends)), _groups_in(told, tables))
-
-
-def _groups_in(told: dict[str, Any], tables: list[memoryview]) -> Groups:
-    hash_, rows, since, panes, *rest = _columns(told["groups"], tables)
-    stamp = rest.pop(0) if told["stamp"] else None
-    keys = tuple(rest.pop(0) for _ in range(told["keys"]))
-    states = tuple(tuple(rest.pop(0) for _ in range(width)) for width in told["states"])
-    return Groups(hash_, keys, states, rows, since, panes, stamp)
-
-
-def _columns(told: dict[str, Any], tables: list[memoryview]) -> list[Column]:
-    with pa.ipc.open_stream(pa.py_buffer(tables[told["table"]])) as reader:
-        batch = reader.read_next_batch()
-    return [
-        column if dtype is None else np.asarray(column.to_numpy(zero_copy_only=False)).astype(dtype, copy=False)
-        for column, dtype in zip(batch.columns, told["dtypes"], strict=True)
-    ]
+    def _made(self, kind: str, fields: dict[str, Any]) -> Any:
+        made = STORED.get(kind)
+        known = {} if made is None else {field.name: field for field in dataclasses.fields(made) if field.init}
+        lacking = [
+            name
+            for name, field in known.items()
+            if name not in fields
+            and field.default is dataclasses.MISSING
+            and field.default_factory is dataclasses.MISSING
+        ]
+        strange = sorted(set(fields) - set(known))
+        if made is None or lacking or strange:
+            raise RunError(
+                f"the saved state {self._name!r} must be of this version of Flower",
+                got=f"a {kind}" + (f" without {lacking}" if lacking else "") + (f" with {strange}" if strange else ""),
+                hint="go on with the version that wrote it, or begin anew with another path",
+            )
+        return made(**fields)

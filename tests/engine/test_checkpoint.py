@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 import flower as fl
-from flower.engine.checkpoint import load, save
+from flower.engine.checkpoint import STORED, load, packed, save, unpacked
 from flower.engine.embedded import Driver, Options
+from flower.engine.runs import Run
 from flower.engine.state import KeyedState
 from flower.errors import RunError
 
@@ -60,7 +62,9 @@ def states(windows: Any, keys: tuple[str, ...], **how: Any) -> list[KeyedState]:
 def same(a: Any, b: Any) -> bool:
     """Whether two states are equal, column by column and dtype by dtype."""
     if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        return (
+            isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fmM")
+        )
     if isinstance(a, pa.Array):
         return isinstance(b, pa.Array) and a.type == b.type and str(a.to_pylist()) == str(b.to_pylist())
     if isinstance(a, tuple):
@@ -102,6 +106,89 @@ def test_every_state_is_read_back_as_it_was(tmp_path: Path, windows: Any, how: A
 def test_states_that_differ_are_told_apart_by_this_test() -> None:
     early, *_, late = states(fl.FixedWindows("5s"), ("k",))
     assert not same(early, late)
+
+
+LEAVES = {
+    "numbers": np.array([2**62, -(2**63), 2**63 - 1]),
+    "bytes": np.array([0, 255], np.uint8),
+    "bools": np.array([True, False, True]),
+    "floats": np.array([np.nan, np.inf, -0.0]),
+    "halves": np.array([0.5, np.nan], np.float32),
+    "times": np.array(["2000-01-01T12", "NaT"], "M8[us]"),
+    "spans": np.array([5, -1], "m8[ns]"),
+    "square": np.arange(6).reshape(2, 3),
+    "none": np.zeros(0),
+    "texts": pa.array(["a", None, ""], pa.large_string()),
+    "lists": pa.array([[1], None, []]),
+    "nulls": pa.nulls(4),
+    "codes": pa.array(["a", "b", "a"]).dictionary_encode(),
+    "slice": pa.array([1, None, 3])[1:],
+    "batch": pa.record_batch({"a": [1, 2], "b": ["x", None]}),
+    "empty batch": pa.RecordBatch.from_pylist([], schema=pa.schema({"a": pa.int64()})),
+    "large": 2**70,
+    "small": 0.1,
+    "odd": (float("inf"), float("-inf")),
+    "flags": (True, False, None, 1, 1.0, "1"),
+    "maps": {1: (), "1": {"deep": (np.array([1]),)}},
+}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_kind_of_leaf_is_read_back_as_it_was(name: str) -> None:
+    found = unpacked(packed((LEAVES[name], 1)), name)[0]
+    assert type(found) is type(LEAVES[name])
+    assert same(found, LEAVES[name])
+
+
+def test_what_is_no_column_is_refused_by_its_place() -> None:
+    with pytest.raises(RunError, match=r"got a ndarray at tuple\[1\]\['a'\] \(dtype object\)"):
+        packed((1, {"a": np.array(["x"], object)}))
+    with pytest.raises(RunError, match=r"got a set at tuple\[0\]"):
+        packed(({1},))
+    with pytest.raises(RunError, match="got a Foreign at Foreign"):
+        packed(Foreign(1))
+
+
+@dataclass(frozen=True)
+class Foreign:
+    number: int
+
+
+def test_a_class_with_a_new_field_reads_what_was_stored_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STORED, "Foreign", Foreign)
+    stored = packed(Foreign(1))
+    later = make_dataclass("Foreign", [("number", int), ("added", str, field(default="as before"))], frozen=True)
+    monkeypatch.setitem(STORED, "Foreign", later)
+    assert unpacked(stored, "old") == later(1, "as before")
+    needs = make_dataclass("Foreign", [("number", int), ("added", str)], frozen=True)
+    monkeypatch.setitem(STORED, "Foreign", needs)
+    with pytest.raises(RunError, match=r"'old' must be of this version of Flower; got a Foreign without \['added'\]"):
+        unpacked(stored, "old")
+
+
+def test_parts_that_are_stored_elsewhere_are_asked_for() -> None:
+    state = states(fl.FixedWindows("5s"), ("k",))[3]
+    elsewhere: list[Any] = []
+
+    def apart(value: Any) -> Any:
+        if not isinstance(value, Run):
+            return None
+        elsewhere.append(value)
+        return len(elsewhere) - 1
+
+    data = packed(state, apart)
+    assert elsewhere
+    assert len(data) < len(packed(state))
+    assert same(unpacked(data, "state", elsewhere.__getitem__), state)
+
+
+@pytest.mark.parametrize("at", range(0, 3000, 97))
+def test_every_flipped_bit_is_noticed(at: int) -> None:
+    data = bytearray(packed(states(fl.FixedWindows("5s"), ("k",))[3]))
+    at %= len(data)
+    data[at] ^= 16
+    with pytest.raises(RunError, match="must be as it was written"):
+        unpacked(bytes(data), "flipped")
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:60] + bytes([b[60] ^ 1]) + b[61:], lambda b: b""])
