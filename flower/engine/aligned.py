@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flower.engine.groups import Law, joined
+from flower.engine.holds import held
 from flower.engine.keyed import Keyed
-from flower.engine.panes import ask, hold, panes_of, together
+from flower.engine.panes import ask, panes_of, together
 from flower.engine.runs import Run, compacted, find, merge
 from flower.graph.batch import Batch
-from flower.model.time import I64, MAX_TIME, MIN_TIME
+from flower.model.time import I64, MIN_TIME
 from flower.model.triggers import AfterProcessingTime, Part
 
 
@@ -115,7 +116,8 @@ def advance(
         panes += fired
 
     after = AlignedState(w1, left, open_, passed)
-    return after, together(panes, step.schema), _output_watermark(after, step, w1)
+    out = min(w1, held(left, law, newest_wins=False), held(open_.runs, law, newest_wins=True))
+    return after, together(panes, step.schema), out
 
 
 def _split(run: Run | None, watermark: int) -> tuple[Run | None, Run | None]:
@@ -227,9 +229,3 @@ def _records_of(wanted: Sequence[Run], runs: Sequence[Run], law: Law) -> Run | N
     back = np.empty(len(asked), np.int64)
     back[np.concatenate(picks)] = np.arange(len(asked))
     return asked.with_groups(groups.take(back))
-
-
-def _output_watermark(state: AlignedState, step: Keyed, watermark: int) -> int:
-    stamps = [run.groups.stamp for run in (*state.blind, *state.open.runs) if run.groups.stamp is not None]
-    every = np.concatenate(stamps) if stamps else np.zeros(0, np.int64)
-    return hold(every[every < MAX_TIME], step.windowing.timestamp_combiner, watermark)

@@ -87,10 +87,3 @@ def together(parts: Sequence[Batch | None], schema: pa.Schema) -> Batch:
     """All panes of an epoch, numbered by position."""
     batch = Batch.concat([part for part in parts if part is not None] or [Batch.empty(schema)])
     return Batch(batch.rows, batch.time, batch.met, batch.partition, np.arange(len(batch)))
-
-
-def hold(stamps: I64, combiner: str, watermark: int) -> int:
-    """The output watermark that windows with rows still allow, by the timestamps their panes would carry now."""
-    if combiner == "end_of_window" or not len(stamps):
-        return watermark
-    return min(watermark, int(stamps.min()))

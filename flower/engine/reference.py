@@ -69,6 +69,17 @@ def replayed(ran: Driver) -> Results:
     return results
 
 
+def watermarks_replayed(ran: Driver) -> list[tuple[int, ...]]:
+    """The output watermark of each stage after each epoch that another executor ran."""
+    driver = Driver(ran.job.plan.logical, ran.options, batch=ran.job.batch)
+    oracle, told = _Oracle(driver), []
+    for epoch in ran.log:
+        oracle.run(epoch)
+        told.append(tuple(oracle.watermarks))
+    driver.close()
+    return told
+
+
 class _Oracle:
     """Oracles for every keyed step of a job, and the order in which an epoch asks them."""
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.keyed import Keyed
-from flower.engine.panes import ask, hold, panes_of, together
+from flower.engine.panes import ask, panes_of, together
 from flower.graph.batch import Batch
 from flower.model.arrays import Bools, group_ends
 from flower.model.panes import ABSORBS_TYPE
@@ -93,9 +93,10 @@ def advance(
             live, groups=step.law.after_pane(live.groups, firing.fired), absorbs=_without(live.absorbs, firing.fired)
         )
     live = live.where(live.end > step.expired(w1))
-    open_ = live.end > w1
-    stamps = live.groups.stamp[open_] if live.groups.stamp is not None else live.start[:0]
-    out = hold(stamps, step.windowing.timestamp_combiner, w1)
+    out = w1
+    if live.groups.stamp is not None:
+        holds = (live.end > w1) & (live.groups.stamp != step.law.no_stamp)
+        out = int(live.groups.stamp[holds].min(initial=w1))
     return SessionState(w1, live), together([panes], step.schema), out
 
 
