@@ -27,6 +27,7 @@ from flower.engine.epoch import (
 )
 from flower.engine.job import Job
 from flower.engine.lift import Counts
+from flower.engine.lookup import Record, Wanted, records_of
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun
 from flower.engine.shards import split
@@ -367,6 +368,12 @@ def restore_shard(path: str, shard: str) -> KeyedState:
     state = load(path)
     _saved[shard] = (path, state)
     return state
+
+
+def look_up(shard: Done | KeyedState, one: Wanted, exact: bool) -> list[Record]:
+    """What a shard holds of a key."""
+    state = shard.state if isinstance(shard, Done) else shard
+    return [] if state is None else records_of(state, one, exact)
 
 
 def forget_job(job: str) -> None:

@@ -19,6 +19,7 @@ from flower.engine.clock import Clock, SystemClock
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
 from flower.engine.lift import Counts
+from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
 from flower.engine.metrics import Metrics, remedy
 from flower.engine.results import Results
 from flower.errors import GraphError, RunError
@@ -134,6 +135,11 @@ class Driver:
     def seen(self) -> JobState:
         """The state as of the last epoch that is done."""
         return self.state
+
+    def records(self, index: int, one: Wanted | None) -> list[Record] | None:
+        """What a keyed step holds of a key (None: it has no keys), as of the last epoch; None: that cannot be told."""
+        step = self.job.keyed[index]
+        return records_of(self.seen.keyed[index], one or NO_KEY, step.law.exact)
 
     # -- planning
 
