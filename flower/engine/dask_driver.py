@@ -24,6 +24,7 @@ from distributed import KilledWorker, wait
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
+from flower.engine import budget
 from flower.engine import dask_tasks as tasks
 from flower.engine.cluster import Cluster
 from flower.engine.dask_graph import Graph, Maker, Planned, Saved, waited_for
@@ -31,7 +32,7 @@ from flower.engine.dask_plugin import JobPlugin
 from flower.engine.dask_tasks import Brief, Told, packed
 from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
-from flower.engine.job import JobState, SourceState
+from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keys import shard_of
 from flower.engine.lift import Counts
 from flower.engine.lookup import NO_KEY, Record, Wanted
@@ -139,6 +140,7 @@ class DaskDriver(Driver):
         try:
             self._cluster = Cluster(self._executor)
             threads = self._cluster.threads()
+            self._budget = self.options.state_budget or self._cluster.memory() // budget.SHARE or None
             self._shards = {
                 index: min(max(threads, 1), 64) if step.keys else 1 for index, step in self.job.keyed.items()
             }
@@ -306,7 +308,7 @@ class DaskDriver(Driver):
         }
         watermarks = tuple(marks[index].watermark for index in range(len(self.job.stages)))
         seen = JobState(plan.epoch + 1, plan.now, sources, {}, watermarks)
-        result = EpochResult(seen, {}, _report(briefs.values()))
+        result = EpochResult(seen, {}, _report(self.job, briefs))
         self._check(result)
         outputs: dict[int, list[pa.RecordBatch]] = {}
         for brief in briefs.values():
@@ -423,10 +425,14 @@ class DaskDriver(Driver):
                     cluster.close()
 
 
-def _report(briefs: Any) -> Report:
+def _report(job: Job, briefs: Mapping[tuple[int, int], Brief]) -> Report:
     counts: dict[str, Counts] = {}
+    held: dict[str, tuple[int, int]] = {}
     whole = Report()
-    for brief in briefs:
+    for (index, _), brief in briefs.items():
+        if index in job.keyed:
+            groups, size = held.get(job.keyed[index].name, (0, 0))
+            held[job.keyed[index].name] = (groups + brief.groups, size + brief.state_bytes)
         for name, some in brief.counts.items():
             counts[name] = counts.get(name, Counts()) + some
         whole = replace(
@@ -440,4 +446,4 @@ def _report(briefs: Any) -> Report:
             groups=whole.groups + brief.groups,
             state_bytes=whole.state_bytes + brief.state_bytes,
         )
-    return replace(whole, counts=counts)
+    return replace(whole, counts=counts, held=held)

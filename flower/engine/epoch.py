@@ -64,6 +64,8 @@ class Report:
         What a source has to say, such as columns that were ignored.
     groups, state_bytes : int
         Records that are held after it, and their bytes.
+    held : mapping of str to (int, int)
+        The same for each keyed step.
     """
 
     rows_in: int = 0
@@ -75,6 +77,7 @@ class Report:
     notes: tuple[str, ...] = ()
     groups: int = 0
     state_bytes: int = 0
+    held: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +352,7 @@ class _Epoch:
             tuple(dict.fromkeys(self.notes)),
             sum(held.groups for held in self.keyed.values()),
             sum(held.nbytes for held in self.keyed.values()),
+            {self.job.keyed[index].name: (held.groups, held.nbytes) for index, held in self.keyed.items()},
         )
         return EpochResult(state, outputs, report)
 
