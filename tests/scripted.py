@@ -77,6 +77,7 @@ windows = st.sampled_from(
         fl.GlobalWindows(),
     ]
 )
+ttls = st.none() | st.sampled_from(["1s", "2s", "5s"])
 keys = st.sampled_from([(), ("k",), ("n",), ("i",), ("k", "i")])
 steps = st.lists(
     st.sampled_from(

@@ -256,6 +256,7 @@ class Stream(Pipeline):
         timestamp_combiner: TimestampCombiner = "end_of_window",
         on_time_behavior: OnTimeBehavior = "fire_always",
         closing_behavior: ClosingBehavior = "fire_if_non_empty",
+        ttl: Duration | None = None,
     ) -> Stream:
         """Group the rows in event time for the next aggregation.
 
@@ -275,6 +276,11 @@ class Stream(Pipeline):
             Whether the on-time pane fires if nothing came since the last pane.
         closing_behavior : {"fire_if_non_empty", "fire_always"}
             Whether a window that expires fires a last pane if nothing came since the last one.
+        ttl : str or pandas.Timedelta, optional
+            For state that would grow without bound, as per key in the global window: what a key has in a window is let
+            go when the watermark is this far past the newest of its rows. It fires a last pane if rows came since the
+            last one; a row that comes later begins it anew, with ``pane_index`` 0 and nothing of what was let go. None:
+            it is held until it expires.
 
         Raises
         ------
@@ -299,9 +305,10 @@ class Stream(Pipeline):
                 timestamp_combiner=timestamp_combiner,
                 on_time_behavior=on_time_behavior,
                 closing_behavior=closing_behavior,
+                ttl=ttl,
             )
             if not self.node.timed and not (
-                isinstance(windows, GlobalWindows) and timestamp_combiner == "end_of_window"
+                isinstance(windows, GlobalWindows) and timestamp_combiner == "end_of_window" and ttl is None
             ):
                 raise _untimed(self.node)
             return Stream(WindowInto(self.node, into))

@@ -18,6 +18,9 @@ from flower.model import arrays
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
+GONE = MIN_TIME
+"""The newest row of a group that has been let go: its record stands for none, and hides those before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
@@ -37,6 +40,8 @@ class Groups:
         Panes so far, so the index of the next.
     stamp : ndarray of int64 or None
         Earliest or latest event time of what ``states`` holds, if the timestamp combiner asks for it.
+    last : ndarray of int64 or None
+        The newest event time of all pairs, if they are let go by it; `GONE`: this one has been.
     """
 
     hash: I64
@@ -46,6 +51,7 @@ class Groups:
     since: I64
     panes: I64
     stamp: I64 | None
+    last: I64 | None = None
 
     def __len__(self) -> int:
         return len(self.hash)
@@ -60,6 +66,7 @@ class Groups:
             self.since[indices],
             self.panes[indices],
             None if self.stamp is None else self.stamp[indices],
+            None if self.last is None else self.last[indices],
         )
 
     def cut(self, start: int, stop: int) -> Groups:
@@ -74,6 +81,7 @@ class Groups:
             self.since[start:stop],
             self.panes[start:stop],
             None if self.stamp is None else self.stamp[start:stop],
+            None if self.last is None else self.last[start:stop],
         )
 
     @property
@@ -86,6 +94,7 @@ class Groups:
             self.since,
             self.panes,
             *(() if self.stamp is None else (self.stamp,)),
+            *(() if self.last is None else (self.last,)),
         )
         return sum(arrays.size_of(column) for column in columns) + agg.size_of(self.states)
 
@@ -95,6 +104,7 @@ def joined(groups: Sequence[Groups]) -> Groups:
     if len(groups) == 1:
         return groups[0]
     stamps = [g.stamp for g in groups if g.stamp is not None]
+    lasts = [g.last for g in groups if g.last is not None]
     return Groups(
         np.concatenate([g.hash for g in groups]),
         tuple(arrays.joined(keys) for keys in zip(*(g.keys for g in groups), strict=True)),
@@ -103,6 +113,7 @@ def joined(groups: Sequence[Groups]) -> Groups:
         np.concatenate([g.since for g in groups]),
         np.concatenate([g.panes for g in groups]),
         np.concatenate(stamps) if stamps else None,
+        np.concatenate(lasts) if lasts else None,
     )
 
 
@@ -120,12 +131,15 @@ class Law:
         What ``Groups.stamp`` keeps.
     discarding : bool
         Whether a pane takes its rows away from the state.
+    ttl : bool
+        Whether groups are let go by their newest row.
     """
 
     aggregates: Aggregates
     exact: bool
     stamp: str | None
     discarding: bool
+    ttl: bool = False
 
     @property
     def no_stamp(self) -> int:
@@ -151,6 +165,10 @@ class Law:
         if groups.stamp is not None:
             stamp = np.full(n, self.no_stamp)
             self.reduce_stamp(stamp, codes, groups.stamp)
+        last = None
+        if groups.last is not None:
+            last = np.full(n, MIN_TIME)
+            np.maximum.at(last, codes, groups.last)
         return Groups(
             groups.hash[first],
             tuple(arrays.take(key, first) for key in groups.keys),
@@ -159,6 +177,7 @@ class Law:
             since,
             panes,
             stamp,
+            last,
         )
 
     def after_pane(self, groups: Groups, fired: Bools) -> Groups:

@@ -29,7 +29,7 @@ def held(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> int:
     if law.stamp is None or not runs:
         return MAX_TIME
     low = np.concatenate([run.lows(law.no_stamp) for run in runs])
-    if len(runs) == 1 or (law.stamp == "earliest" and not (newest_wins and law.discarding)):
+    if len(runs) == 1 or (law.stamp == "earliest" and not (newest_wins and (law.discarding or law.ttl))):
         return int(low.min(initial=MAX_TIME))
     _, end, numbers = numbered(runs)
     least = np.full(len(end), MAX_TIME)

@@ -124,6 +124,7 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         exact([key.type for key in keys], [key.nullable for key in keys]),
         None if windowing.timestamp_combiner == "end_of_window" else windowing.timestamp_combiner,
         windowing.accumulation == "discarding",
+        windowing.ttl_us is not None,
     )
     return Keyed(name, node.keys, windowing, law, node.schema, Dropped(node).schema)
 

@@ -156,13 +156,13 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Run:
     if cells <= 4 * n + 65_536:
         rows = np.bincount(cell, minlength=cells)
         live = at = np.flatnonzero(rows)
-        states, stamp = _aggregated(batch, step.law, cell, cells)
+        states, stamp, last = _aggregated(batch, step.law, cell, cells)
     else:
         seen, distinct = pd.factorize(cell)
         live = np.argsort(distinct)
         at = distinct[live]
         rows = np.bincount(seen, minlength=len(distinct))
-        states, stamp = _aggregated(batch, step.law, seen, len(distinct))
+        states, stamp, last = _aggregated(batch, step.law, seen, len(distinct))
     whole = len(live) == len(rows) and cells <= 4 * n + 65_536
     groups = _groups(
         encoded,
@@ -170,6 +170,7 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Run:
         states if whole else agg.take(states, live),
         rows if whole else rows[live],
         stamp if whole or stamp is None else stamp[live],
+        last if whole or last is None else last[live],
         now,
     )
     offsets = np.searchsorted(at, np.arange(len(ends) + 1) * width)
@@ -177,22 +178,27 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Run:
     return Run(starts[filled], ends[filled], np.concatenate((offsets[:1], offsets[1:][filled])), groups)
 
 
-def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None]:
-    """Partial aggregates of ``size`` groups of rows, and their stamps."""
+def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None, I64 | None]:
+    """Partial aggregates of ``size`` groups of rows, their stamps and the times of their newest rows."""
     order = Order(batch.time, batch.partition, batch.position)
     states = law.aggregates.add(law.aggregates.create(size), codes, batch.rows, order)
-    if law.stamp is None:
-        return states, None
-    stamp = np.full(size, law.no_stamp)
-    law.reduce_stamp(stamp, codes, batch.time)
-    return states, stamp
+    stamp = last = None
+    if law.stamp is not None:
+        stamp = np.full(size, law.no_stamp)
+        law.reduce_stamp(stamp, codes, batch.time)
+    if law.ttl:
+        last = np.full(size, MIN_TIME)
+        np.maximum.at(last, codes, batch.time)
+    return states, stamp, last
 
 
-def _groups(encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, now: int) -> Groups:
+def _groups(
+    encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, last: I64 | None, now: int
+) -> Groups:
     """The groups that rows of this epoch made; ``key`` tells the key of each."""
     n = len(key)
     keys = tuple(arrays.take(column, key) for column in encoded.keys)
-    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp)
+    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, last)
 
 
 def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
@@ -207,6 +213,6 @@ def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Sess
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
     codes[order] = np.cumsum(new) - 1
-    states, stamp = _aggregated(batch, step.law, codes, len(first))
+    states, stamp, newest = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
-    return SessionRun.fresh(start[first], end[last], _groups(encoded, key[first], states, rows, stamp, now))
+    return SessionRun.fresh(start[first], end[last], _groups(encoded, key[first], states, rows, stamp, newest, now))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.aligned import AlignedState
-from flower.engine.groups import Groups
+from flower.engine.groups import GONE, Groups
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Keys, encode, equal
 from flower.engine.state import KeyedState
@@ -111,6 +111,7 @@ def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
             alike = pa.array(np.zeros(len(at), np.int64))
             mine = tuple(key.take(alike) for key in one.keys)
             at = at[_same(tuple(arrays.take(key, at) for key in groups.keys), mine)]
+        gone = () if groups.last is None else at[groups.last[at] == GONE]
         columns = (start[at], end[at], groups.rows[at], groups.since[at], groups.panes[at])
         for each in zip(*(column.tolist() for column in columns), strict=True):
             record = Record(*each)
@@ -119,6 +120,8 @@ def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
                 rows, since = before.rows + record.rows, min(before.since, record.since)
                 record = Record(record.start, record.end, rows, since, before.panes + record.panes)
             found[each[:2]] = record
+        for i in gone:
+            found.pop((int(start[i]), int(end[i])), None)
     return sorted(found.values(), key=lambda record: (record.end, record.start))
 
 

@@ -23,13 +23,15 @@ class Firing:
     fired: Bools
     timing: I64
     final: Bools
+    lapsed: Bools | None
+    """Which are let go by their newest row; None: none can be."""
 
 
 def ask(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> Firing:
     """Ask every group once, after watermark and clock have moved.
 
-    A window that this move completes fires on time and not early; one that expires with rows that no pane had fires a
-    closing pane.
+    A window that this move completes fires on time and not early; one that expires, or lapses, with rows that no pane
+    had fires a closing pane.
     """
     windowing = step.windowing
     early, late = end > w1, end <= w0
@@ -44,9 +46,11 @@ def ask(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> Fi
     else:
         fired |= late & some
     expired = windowing.expiry(end) <= w1
-    fired |= expired & (some | (windowing.closing_behavior == "fire_always"))
+    lapsed = None if groups.last is None else windowing.lapse(groups.last) <= w1
+    closing = expired if lapsed is None else expired | lapsed
+    fired |= closing & (some | (windowing.closing_behavior == "fire_always"))
     timing = np.where(early, EARLY, np.where(late, LATE, ON_TIME))
-    return Firing(fired, timing, fired & expired)
+    return Firing(fired, timing, fired & expired, lapsed)
 
 
 def panes_of(

@@ -92,7 +92,8 @@ def advance(
         live = replace(
             live, groups=step.law.after_pane(live.groups, firing.fired), absorbs=_without(live.absorbs, firing.fired)
         )
-    live = live.where(live.end > step.expired(w1))
+    stays = live.end > step.expired(w1)
+    live = live.where(stays if firing.lapsed is None else stays & ~firing.lapsed)
     out = w1
     if live.groups.stamp is not None:
         holds = (live.end > w1) & (live.groups.stamp != step.law.no_stamp)

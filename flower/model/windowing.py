@@ -43,6 +43,8 @@ class Windowing:
         Whether the on-time pane fires without rows since the last pane.
     closing_behavior : {"fire_if_non_empty", "fire_always"}
         Whether a window that expires fires a closing pane without rows since the last pane.
+    ttl_us : int or None
+        A (key, window) is let go when the watermark is so far past the newest of its rows; None: it is not.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class Windowing:
     timestamp_combiner: TimestampCombiner = "end_of_window"
     on_time_behavior: OnTimeBehavior = "fire_always"
     closing_behavior: ClosingBehavior = "fire_if_non_empty"
+    ttl_us: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.windows, Windows):
@@ -98,6 +101,7 @@ class Windowing:
         timestamp_combiner: TimestampCombiner = "end_of_window",
         on_time_behavior: OnTimeBehavior = "fire_always",
         closing_behavior: ClosingBehavior = "fire_if_non_empty",
+        ttl: Duration | None = None,
     ) -> Windowing:
         """The value of what a person gives; ``allowed_lateness`` is a duration or ``"unbounded"``."""
         unbounded = isinstance(allowed_lateness, str) and allowed_lateness == "unbounded"
@@ -109,6 +113,7 @@ class Windowing:
             timestamp_combiner,
             on_time_behavior,
             closing_behavior,
+            None if ttl is None else duration_us(ttl, "ttl", minimum=1),
         )
 
     def __repr__(self) -> str:
@@ -136,11 +141,18 @@ class Windowing:
         for name in ("timestamp_combiner", "on_time_behavior", "closing_behavior"):
             if getattr(self, name) != _CHOICES[name][0]:
                 parts.append(f"{name}={getattr(self, name)!r}")
+        if self.ttl_us is not None:
+            parts.append(f"ttl='{duration_text(self.ttl_us)}'")
         return ", ".join(parts)
 
     def expiry(self, end: I64) -> I64:
         """The watermark from which on windows that end at ``end`` admit no row and are let go."""
         return later(end, self.allowed_lateness_us)
+
+    def lapse(self, last: I64) -> I64:
+        """The watermark from which on a (key, window) whose newest row is of ``last`` is let go, under a ttl."""
+        assert self.ttl_us is not None
+        return later(last, self.ttl_us)
 
 
 def _trigger_hint(trigger: object) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, canonical, examples, keys, parts, policies, scripted, scripts, steps, windows
+from scripted import aggregated, canonical, examples, keys, parts, policies, scripted, scripts, steps, ttls, windows
 from strategies import SCHEMA as ROWS
 from strategies import Rows, tables
 
@@ -36,10 +36,11 @@ def agree(stream: fl.Stream, *, as_stream: bool) -> None:
     st.sampled_from(["accumulating", "discarding"]),
     st.sampled_from(["0s", "2s", "unbounded"]),
     st.sampled_from(["end_of_window", "earliest", "latest"]),
+    ttls,
     keys,
 )
 def test_panes_and_drops_are_the_oracles(
-    script: Any, before: Any, where: Any, early: Any, late: Any, how: Any, lateness: Any, stamp: Any, by: Any
+    script: Any, before: Any, where: Any, early: Any, late: Any, how: Any, lateness: Any, stamp: Any, ttl: Any, by: Any
 ) -> None:
     stream: fl.Stream = scripted(script)
     for step in before:
@@ -51,6 +52,7 @@ def test_panes_and_drops_are_the_oracles(
             accumulation=how,
             allowed_lateness=lateness,
             timestamp_combiner=stamp,
+            ttl=ttl,
         ),
         by,
     )

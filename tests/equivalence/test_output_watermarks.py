@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, examples, keys, parts, scripted, scripts, windows
+from scripted import aggregated, examples, keys, parts, scripted, scripts, ttls, windows
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
@@ -22,10 +22,11 @@ from flower.engine.reference import watermarks_replayed
     st.sampled_from(["accumulating", "discarding"]),
     st.sampled_from(["0s", "2s", "unbounded"]),
     st.sampled_from(["end_of_window", "earliest", "latest"]),
+    ttls,
     keys,
 )
 def test_output_watermarks_are_the_oracles(
-    script: Any, where: Any, early: Any, late: Any, how: Any, lateness: Any, stamp: Any, by: Any
+    script: Any, where: Any, early: Any, late: Any, how: Any, lateness: Any, stamp: Any, ttl: Any, by: Any
 ) -> None:
     stream = scripted(script).window(
         where,
@@ -33,6 +34,7 @@ def test_output_watermarks_are_the_oracles(
         accumulation=how,
         allowed_lateness=lateness,
         timestamp_combiner=stamp,
+        ttl=ttl,
     )
     driver = Driver([aggregated(stream, by).node], Options.make())
     ours = []

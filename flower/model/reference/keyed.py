@@ -27,6 +27,8 @@ class Live:
     panes: int = 0
     absorbed: set[Window] = field(default_factory=set)
     """Windows that were emitted, are part of this one, and no pane has said so yet."""
+    last: int = MIN_TIME
+    """The event time of the newest pair."""
 
 
 Key = tuple[Any, ...]
@@ -76,13 +78,18 @@ class KeyedOracle:
                 timing = self._timing(window, w0, w1, now)
                 if timing is not None:
                     panes.append((key, window, self._fire(key, window, timing, self._expires(window) <= w1)))
-            self._live[key] = [window for window in live if self._expires(window) > w1]
+            self._live[key] = [window for window in live if self._expires(window) > w1 and not self._lapsed(window, w1)]
         self.watermark = max(self.watermark, min([w1, *self._holds(w1)]))
         panes.sort(key=lambda pane: (pane[1].window[1], pane[1].window[0], [(k is None, k) for k in pane[0]]))
         return [pane for _, _, pane in panes], dropped, counts
 
     def _expires(self, live: Live) -> int:
         return self._expiry(live.window)
+
+    def _lapsed(self, live: Live, w1: int) -> bool:
+        """Whether a ttl lets it go."""
+        ttl = self.windowing.ttl_us
+        return ttl is not None and plus(live.last, ttl) <= w1
 
     def _expiry(self, window: Window) -> int:
         return plus(window[1], self.windowing.allowed_lateness_us)
@@ -105,6 +112,7 @@ class KeyedOracle:
                 live.pairs.append(row)
                 live.new.append(row)
                 live.since = min(live.since, now)
+                live.last = max(live.last, row.time)
         return dropped, counts
 
     def _window(self, of_key: list[Live], window: Window) -> Live:
@@ -127,6 +135,7 @@ class KeyedOracle:
             merged.pairs += live.pairs
             merged.new += live.new
             merged.since = min(merged.since, live.since)
+            merged.last = max(merged.last, live.last)
             merged.absorbed |= live.absorbed
             if live.panes:
                 merged.absorbed.add(live.window)
@@ -137,9 +146,11 @@ class KeyedOracle:
         """The timing of the one pane that a window fires in this epoch, if it does."""
         end = live.window[1]
         how = self.windowing
-        closing = self._expires(live) <= w1 and (bool(live.new) or how.closing_behavior == "fire_always")
+        closes = self._expires(live) <= w1 or self._lapsed(live, w1)
+        closing = closes and (bool(live.new) or how.closing_behavior == "fire_always")
         if end > w1:
-            return "early" if how.trigger.early is not None and ready(how.trigger.early, live, now) else None
+            early = how.trigger.early is not None and ready(how.trigger.early, live, now)
+            return "early" if early or closing else None
         if end > w0:
             return "on_time" if live.new or how.on_time_behavior == "fire_always" or closing else None
         late = bool(live.new) if how.trigger.late is None else ready(how.trigger.late, live, now)
