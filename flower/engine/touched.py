@@ -65,11 +65,22 @@ def taken(entries: Sequence[Touched], watermark: int, law: Law) -> tuple[Run | N
         if at < len(each):
             rest.append(each.cut(at, len(each)))
     while len(rest) > 1 and len(rest[-2]) < 2 * len(rest[-1]):
-        rest[-2:] = [_merged(rest[-2:])]
+        rest[-2:] = [_merged(rest[-2:], law)]
     return (_run(front, law) if front else None), tuple(rest)
 
 
-def _merged(entries: Sequence[Touched]) -> Touched:
+def _merged(entries: Sequence[Touched], law: Law) -> Touched:
+    """One table; of a group's entries only the last can let it go, so the others are dropped."""
+    every = _joined(entries)
+    _, _, window = _windows(every)
+    order, change = in_order(every.groups, window, law.exact)
+    # The order is stable, and entries of one group stood by when they are due.
+    last = np.sort(order[arrays.group_ends(np.flatnonzero(change), len(order))])
+    return Touched(every.due[last], every.start[last], every.end[last], every.groups.take(last))
+
+
+def _joined(entries: Sequence[Touched]) -> Touched:
+    """All entries by when they are due."""
     due = np.concatenate([each.due for each in entries])
     order = np.argsort(due, kind="stable")
     start = np.concatenate([each.start for each in entries])[order]
@@ -77,20 +88,25 @@ def _merged(entries: Sequence[Touched]) -> Touched:
     return Touched(due[order], start, end, joined([each.groups for each in entries]).take(order))
 
 
-def _run(entries: Sequence[Touched], law: Law) -> Run:
-    """The distinct groups of entries as a run."""
-    start = np.concatenate([each.start for each in entries])
-    end = np.concatenate([each.end for each in entries])
-    groups = joined([each.groups for each in entries])
+def _windows(entries: Touched) -> tuple[I64, I64, I64]:
+    """The distinct windows, by end, then start, and the number of each entry's among them."""
+    start, end = entries.start, entries.end
     order = np.lexsort((start, end))
     new = np.ones(len(order), np.bool_)
     new[1:] = (end[order[1:]] != end[order[:-1]]) | (start[order[1:]] != start[order[:-1]])
     window = np.empty(len(order), np.int64)
     window[order] = np.cumsum(new) - 1
-    ordered, change = in_order(groups, window, law.exact)
-    picks = ordered[change]
-    offsets = np.searchsorted(window[picks], np.arange(int(new.sum()) + 1))
-    return Run(start[order[new]], end[order[new]], offsets, groups.take(picks))
+    return start[order[new]], end[order[new]], window
+
+
+def _run(entries: Sequence[Touched], law: Law) -> Run:
+    """The distinct groups of entries as a run."""
+    every = _joined(entries)
+    start, end, window = _windows(every)
+    order, change = in_order(every.groups, window, law.exact)
+    picks = order[change]
+    offsets = np.searchsorted(window[picks], np.arange(len(end) + 1))
+    return Run(start, end, offsets, every.groups.take(picks))
 
 
 def lapsed(groups: Groups, which: arrays.Bools, law: Law) -> Groups:
