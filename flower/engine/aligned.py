@@ -14,13 +14,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flower.engine.counts import Counts
 from flower.engine.groups import Law, joined
-from flower.engine.keyed import Keyed
-from flower.engine.panes import ask, hold, panes_of, together
+from flower.engine.keyed import Advanced, Keyed
+from flower.engine.pairs import Pairs, dropped
+from flower.engine.panes import after, ask, due, hold, panes_of, together
 from flower.engine.runs import Run, compacted, find, merge
 from flower.graph.batch import Batch
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.triggers import AfterProcessingTime, Part
+from flower.model.triggers import AfterWatermark, Finishing
+
+FINISHED = "the trigger had finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,15 @@ class AlignedState:
 
 
 def advance(
-    state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int
-) -> tuple[AlignedState, Batch, int]:
-    """One epoch: the next state, the panes, the output watermark."""
-    w0, law, trigger = state.watermark, step.law, step.windowing.trigger
+    state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int, pairs: Pairs | None = None
+) -> Advanced[AlignedState]:
+    """One epoch; ``pairs`` are those of ``deltas``, for a trigger that finishes."""
+    w0, law = state.watermark, step.law
     deltas = [delta for delta in deltas if len(delta)]
     delta = merge(deltas, law, newest_wins=False) if deltas else None
+    refused, counts = None, Counts()
+    if pairs is not None and delta is not None:
+        delta, refused, counts = _unfinished(state, delta, pairs, step)
     late, rest = _split(delta, w0)
     passing, still_open = _split(rest, w1)
     expired = step.expired(w1)
@@ -90,7 +97,7 @@ def advance(
     last = _added(gone, late_gone, law)
     if last is not None:
         panes.append(_fire(last, step, w0, w1, now)[0])
-    passed, fired = _update(passed, late, step, trigger.late, w0, w1, now)
+    passed, fired = _update(passed, late, step, w0, w1, now)
     panes += fired
 
     # Passed now: the on-time panes.
@@ -104,18 +111,42 @@ def advance(
         panes.append(pane)
         _, kept = whole.split(expired)
         if len(kept):
-            passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), passed.timers)
+            timers = (*passed.timers, *_timers(kept, None, step, w0, w1, now))
+            passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), timers)
 
     # Not passed: early panes.
     left = tuple(rest for _, rest in blind if len(rest))
-    if trigger.early is None:
+    if blind_until_passed(step):
         left = compacted((*left, still_open) if still_open is not None else left, law, newest_wins=False)
     else:
-        open_, fired = _update(open_, still_open, step, trigger.early, w0, w1, now)
+        open_, fired = _update(open_, still_open, step, w0, w1, now)
         panes += fired
 
-    after = AlignedState(w1, left, open_, passed)
-    return after, together(panes, step.schema), _output_watermark(after, step, w1)
+    then = AlignedState(w1, left, open_, passed)
+    return Advanced(then, together(panes, step.schema), _output_watermark(then, step, w1), refused, counts)
+
+
+def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> tuple[Run | None, Batch | None, Counts]:
+    """What comes to windows whose triggers go on; the pairs that come to others, and how they count."""
+    runs = (*state.passed.runs, *state.open.runs)
+    newest, at = _newest(delta, runs, step.law)
+    over = np.zeros(len(delta), np.bool_)
+    for number, run in enumerate(runs):
+        here = newest == number
+        over[here] = Finishing.finished(run.groups.marks)[at[here]]
+    if not over.any():
+        return delta, None, Counts()
+    gone = pairs.where(pairs.of(delta.where(over)))
+    late = int((gone.batch.met >= gone.end).sum())
+    rows = dropped(gone.batch, gone.start, gone.end, FINISHED, step.dropped_schema)
+    left = delta.where(~over)
+    return left if len(left) else None, rows, Counts(late - len(gone), -late, len(gone))
+
+
+def blind_until_passed(step: Keyed) -> bool:
+    """Whether nobody looks at a window before the watermark passes it."""
+    trigger = step.windowing.trigger
+    return isinstance(trigger, AfterWatermark) and trigger.early is None
 
 
 def _split(run: Run | None, watermark: int) -> tuple[Run | None, Run | None]:
@@ -147,53 +178,61 @@ def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int) -> tuple[Batch | No
     end = run.spread(run.end)
     firing = ask(run.groups, end, step, w0, w1, now)
     panes = panes_of(run.groups, run.spread(run.start), end, firing, step)
-    return panes, run.with_groups(step.law.after_pane(run.groups, firing.fired))
+    return panes, run.with_groups(after(run.groups, firing, step))
 
 
 def _update(
-    records: Records, delta: Run | None, step: Keyed, part: Part | None, w0: int, w1: int, now: int
+    records: Records, delta: Run | None, step: Keyed, w0: int, w1: int, now: int
 ) -> tuple[Records, list[Batch | None]]:
     """Add partial aggregates to the records they touch, then ask these and those whose timers are due."""
-    runs, panes = records.runs, []
-    timers = records.timers
+    runs, panes, timers = records.runs, [], records.timers
     if delta is not None:
-        known, started = _with_records(delta, runs, step.law)
+        known, before = _with_records(delta, runs, step, w0, w1, now)
         pane, known = _fire(known, step, w0, w1, now)
         panes.append(pane)
-        if isinstance(part, AfterProcessingTime) and part.delay_us:
-            started &= known.groups.rows > 0
-            due = int(part.deadline(np.array([now]))[0])
-            if started.any():
-                timers = (*timers, Timer(due, _named(known.where(started))))
+        timers = (*timers, *_timers(known, before, step, w0, w1, now))
         runs = (*runs, known)
     due_now = [timer.run for timer in timers if timer.due <= now]
     if due_now:
         timers = tuple(timer for timer in timers if timer.due > now)
         asked = _records_of(due_now, runs, step.law)
         if asked is not None:
-            pane, after = _fire(asked, step, w0, w1, now)
+            pane, then = _fire(asked, step, w0, w1, now)
             panes.append(pane)
-            runs = (*runs, after)
+            runs = (*runs, then)
     if runs is not records.runs:
         runs = compacted(runs, step.law, newest_wins=True)
     return Records(runs, timers), panes
 
 
-def _with_records(delta: Run, runs: Sequence[Run], law: Law) -> tuple[Run, np.ndarray]:
-    """Partial aggregates with the records of their groups added, and which groups begin a new pane with them."""
-    newest, at = _newest(delta, runs, law)
-    known = np.flatnonzero(newest >= 0)
-    begins = np.ones(len(delta), np.bool_)
-    if not len(known):
-        return delta, begins
+def _timers(run: Run, before: I64 | None, step: Keyed, w0: int, w1: int, now: int) -> list[Timer]:
+    """For groups that wait for the clock, and for another time than ``before``: one timer a time."""
+    if not step.windowing.trigger.timed:
+        return []
+    at = due(run.groups, run.spread(run.end), step, w0, w1, now)
+    waits = (at > now) & (at < MAX_TIME)
+    if before is not None:
+        waits &= at != before
+    return [Timer(when, _named(run.where(waits & (at == when)))) for when in np.unique(at[waits]).tolist()]
+
+
+def _with_records(delta: Run, runs: Sequence[Run], step: Keyed, w0: int, w1: int, now: int) -> tuple[Run, I64 | None]:
+    """Partial aggregates with the records of their groups added, and for what time these waited before."""
+    newest, at = _newest(delta, runs, step.law)
+    timed = step.windowing.trigger.timed
+    waited = np.full(len(delta), MAX_TIME) if timed else None
+    if not (newest >= 0).any():
+        return delta, waited
     before = [run.groups.take(at[newest == number]) for number, run in enumerate(runs)]
     places = [np.flatnonzero(newest == number) for number in range(len(runs))]
-    for place, groups in zip(places, before, strict=True):
-        begins[place] = groups.rows == 0
+    if waited is not None:
+        end = delta.spread(delta.end)
+        for place, groups in zip(places, before, strict=True):
+            waited[place] = due(groups, end[place], step, w0, w1, now)
     n = len(delta)
     codes = np.concatenate([*places, np.arange(n)])
-    groups = law.merge(joined([*before, delta.groups]), codes, n, len(codes) - n + np.arange(n))
-    return delta.with_groups(groups), begins
+    groups = step.law.merge(joined([*before, delta.groups]), codes, n, len(codes) - n + np.arange(n))
+    return delta.with_groups(groups), waited
 
 
 def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
@@ -212,7 +251,7 @@ def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
 
 def _named(run: Run) -> Run:
     """Only which groups there are, without what they hold."""
-    return run.with_groups(replace(run.groups, states=(), stamp=None))
+    return run.with_groups(replace(run.groups, states=(), stamp=None, marks=(), fresh=None))
 
 
 def _records_of(wanted: Sequence[Run], runs: Sequence[Run], law: Law) -> Run | None:

@@ -24,13 +24,13 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
 from flower.engine.cluster import Cluster
+from flower.engine.counts import Counts
 from flower.engine.dask_graph import Graph, Maker, Planned, Saved, waited_for
 from flower.engine.dask_plugin import JobPlugin
 from flower.engine.dask_tasks import Brief, Told, packed
 from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
 from flower.engine.job import JobState, SourceState
-from flower.engine.lift import Counts
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
 from flower.graph.nodes import Aggregate, Node, Read

@@ -16,9 +16,9 @@ from typing import Literal
 import pandas as pd
 
 from flower.engine.clock import Clock, SystemClock
+from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
-from flower.engine.lift import Counts
 from flower.engine.metrics import Metrics, remedy
 from flower.engine.results import Results
 from flower.errors import GraphError, RunError
@@ -27,7 +27,6 @@ from flower.graph.protocols import EpochedSource
 from flower.io.ingest import Ingested
 from flower.io.live import opened
 from flower.model.time import Duration, duration_us
-from flower.model.triggers import AfterProcessingTime
 from flower.model.watermarks import BoundedDisorder
 
 FIRST_ROWS = 16_384
@@ -319,8 +318,7 @@ class Driver:
         """Whether the clock alone can change something."""
         if self.job.batch:
             return False
-        triggers = [step.windowing.trigger for step in self.job.keyed.values()]
-        timed = any(isinstance(part, AfterProcessingTime) for t in triggers for part in (t.early, t.late))
+        timed = any(step.windowing.trigger.timed for step in self.job.keyed.values())
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from flower.engine.keys import Keys, equal
 from flower.model import arrays
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
+from flower.model.triggers import Finishing, Machine, Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class Groups:
         Panes so far, so the index of the next.
     stamp : ndarray of int64 or None
         Earliest or latest event time of what ``states`` holds, if the timestamp combiner asks for it.
+    marks : tuple of ndarray of int64
+        What the trigger's machine knows besides.
+    fresh : ndarray of int64 or None
+        Pairs that the machine has not been told of yet, if it must be told.
     """
 
     hash: I64
@@ -46,6 +51,8 @@ class Groups:
     since: I64
     panes: I64
     stamp: I64 | None
+    marks: Marks = ()
+    fresh: I64 | None = None
 
     def __len__(self) -> int:
         return len(self.hash)
@@ -60,6 +67,8 @@ class Groups:
             self.since[indices],
             self.panes[indices],
             None if self.stamp is None else self.stamp[indices],
+            tuple(column[indices] for column in self.marks),
+            None if self.fresh is None else self.fresh[indices],
         )
 
     def cut(self, start: int, stop: int) -> Groups:
@@ -74,6 +83,8 @@ class Groups:
             self.since[start:stop],
             self.panes[start:stop],
             None if self.stamp is None else self.stamp[start:stop],
+            tuple(column[start:stop] for column in self.marks),
+            None if self.fresh is None else self.fresh[start:stop],
         )
 
     @property
@@ -86,6 +97,8 @@ class Groups:
             self.since,
             self.panes,
             *(() if self.stamp is None else (self.stamp,)),
+            *self.marks,
+            *(() if self.fresh is None else (self.fresh,)),
         )
         return sum(arrays.size_of(column) for column in columns) + agg.size_of(self.states)
 
@@ -95,6 +108,7 @@ def joined(groups: Sequence[Groups]) -> Groups:
     if len(groups) == 1:
         return groups[0]
     stamps = [g.stamp for g in groups if g.stamp is not None]
+    fresh = [g.fresh for g in groups if g.fresh is not None]
     return Groups(
         np.concatenate([g.hash for g in groups]),
         tuple(arrays.joined(keys) for keys in zip(*(g.keys for g in groups), strict=True)),
@@ -103,6 +117,8 @@ def joined(groups: Sequence[Groups]) -> Groups:
         np.concatenate([g.since for g in groups]),
         np.concatenate([g.panes for g in groups]),
         np.concatenate(stamps) if stamps else None,
+        tuple(np.concatenate(columns) for columns in zip(*(g.marks for g in groups), strict=True)),
+        np.concatenate(fresh) if fresh else None,
     )
 
 
@@ -120,12 +136,23 @@ class Law:
         What ``Groups.stamp`` keeps.
     discarding : bool
         Whether a pane takes its rows away from the state.
+    machine : Machine
+        That of the trigger.
+    told : bool
+        Whether the machine must be told of rows: it counts by itself, or looks at the data.
     """
 
     aggregates: Aggregates
     exact: bool
     stamp: str | None
     discarding: bool
+    machine: Machine
+    told: bool
+
+    @property
+    def finishes(self) -> bool:
+        """Whether a window may take no rows any more though it lives."""
+        return isinstance(self.machine, Finishing)
 
     @property
     def no_stamp(self) -> int:
@@ -151,6 +178,10 @@ class Law:
         if groups.stamp is not None:
             stamp = np.full(n, self.no_stamp)
             self.reduce_stamp(stamp, codes, groups.stamp)
+        fresh = None
+        if groups.fresh is not None:
+            fresh = np.zeros(n, np.int64)
+            np.add.at(fresh, codes, groups.fresh)
         return Groups(
             groups.hash[first],
             tuple(arrays.take(key, first) for key in groups.keys),
@@ -159,10 +190,12 @@ class Law:
             since,
             panes,
             stamp,
+            self.machine.on_merge(groups.marks, codes, n) if groups.marks else (),
+            fresh,
         )
 
     def after_pane(self, groups: Groups, fired: Bools) -> Groups:
-        """What stays of groups of which some have just given a pane."""
+        """What stays of groups of which some have just given a pane; their marks are the caller's to change."""
         if not fired.any():
             return groups
         rows = np.where(fired, 0, groups.rows)

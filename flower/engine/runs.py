@@ -41,6 +41,11 @@ class Run:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its columns."""
+        return self.groups.nbytes
+
     def windows(self, first: int, last: int) -> Run:
         """The windows of ``[first, last)``, not copied."""
         if first == 0 and last == len(self.end):
