@@ -186,7 +186,7 @@ class _Writer:
             return {"apart": elsewhere}
         fields = {
             field.name: self.described(getattr(value, field.name), f"{path}.{field.name}")
-            for field in dataclasses.fields(value)
+            for field in dataclasses.fields(value)  # type: ignore[arg-type]  # what is stored is a dataclass
             if field.init
         }
         return {"is": type(value).__name__, "of": fields}
