@@ -8,7 +8,19 @@ from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
-from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
+from flower.model.triggers import (
+    AfterAll,
+    AfterAny,
+    AfterCount,
+    AfterEach,
+    AfterProcessingTime,
+    AfterWatermark,
+    Always,
+    Never,
+    OrFinally,
+    Repeatedly,
+    When,
+)
 from flower.model.watermarks import (
     BoundedDisorder,
     EarliestOf,
@@ -25,9 +37,13 @@ if TYPE_CHECKING:
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
+    "AfterAll",
+    "AfterAny",
     "AfterCount",
+    "AfterEach",
     "AfterProcessingTime",
     "AfterWatermark",
+    "Always",
     "BoundedDisorder",
     "EarliestOf",
     "FixedWindows",
@@ -35,11 +51,15 @@ __all__ = [
     "LatestOf",
     "ManualWatermark",
     "Monotonic",
+    "Never",
+    "OrFinally",
     "Percentile",
     "Punctuated",
+    "Repeatedly",
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "When",
     "concat",
     "datasets",
     "load_ipython_extension",

@@ -14,15 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flower.engine.counts import Counts
 from flower.engine.groups import GONE, Law, joined
 from flower.engine.holds import held
-from flower.engine.keyed import Keyed
-from flower.engine.panes import ask, panes_of, together
+from flower.engine.keyed import Advanced, Keyed
+from flower.engine.pairs import Pairs, dropped
+from flower.engine.panes import after, ask, due, panes_of, together
 from flower.engine.runs import Run, compacted, find, merge
 from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
-from flower.model.time import I64, MIN_TIME
-from flower.model.triggers import AfterProcessingTime, Part
+from flower.model.time import I64, MAX_TIME, MIN_TIME
+from flower.model.triggers import AfterWatermark, Finishing
+
+FINISHED = "the trigger had finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,15 @@ class AlignedState:
 
 
 def advance(
-    state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int
-) -> tuple[AlignedState, Batch, int]:
-    """One epoch: the next state, the panes, the output watermark."""
-    w0, law, trigger = state.watermark, step.law, step.windowing.trigger
+    state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int, pairs: Pairs | None = None
+) -> Advanced[AlignedState]:
+    """One epoch; ``pairs`` are those of ``deltas``, for a trigger that finishes."""
+    w0, law = state.watermark, step.law
     deltas = [delta for delta in deltas if len(delta)]
     delta = merge(deltas, law, newest_wins=False) if deltas else None
+    refused, counts = None, Counts()
+    if pairs is not None and delta is not None:
+        delta, refused, counts = _unfinished(state, delta, pairs, step)
     late, rest = _split(delta, w0)
     passing, still_open = _split(rest, w1)
     expired = step.expired(w1)
@@ -100,7 +107,7 @@ def advance(
     last = _added(gone, late_gone, law)
     if last is not None:
         panes.append(_fire(last, step, w0, w1, now)[0])
-    passed, fired = _update(passed, late, step, trigger.late, w0, w1, now, lapsing)
+    passed, fired = _update(passed, late, step, w0, w1, now, lapsing)
     panes += fired
 
     # Passed now: the on-time panes.
@@ -114,19 +121,43 @@ def advance(
         panes.append(pane)
         kept = living(whole.split(expired)[1])
         if kept is not None and len(kept):
-            passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), passed.timers)
+            timers = (*passed.timers, *_timers(kept, None, step, w0, w1, now))
+            passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), timers)
 
     # Not passed: early panes.
     left = tuple(rest for _, rest in blind if len(rest))
-    if trigger.early is None and not law.ttl:
+    if blind_until_passed(step):
         left = compacted((*left, still_open) if still_open is not None else left, law, newest_wins=False)
     else:
-        open_, fired = _update(open_, still_open, step, trigger.early, w0, w1, now, lapsing)
+        open_, fired = _update(open_, still_open, step, w0, w1, now, lapsing)
         panes += fired
 
-    after = AlignedState(w1, left, open_, passed, entries)
+    then = AlignedState(w1, left, open_, passed, entries)
     out = min(w1, held(left, law, newest_wins=False), held(open_.runs, law, newest_wins=True))
-    return after, together(panes, step.schema), out
+    return Advanced(then, together(panes, step.schema), out, refused, counts)
+
+
+def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> tuple[Run | None, Batch | None, Counts]:
+    """What comes to windows whose triggers go on; the pairs that come to others, and how they count."""
+    runs = (*state.passed.runs, *state.open.runs)
+    newest, at = _newest(delta, runs, step.law)
+    over = np.zeros(len(delta), np.bool_)
+    for number, run in enumerate(runs):
+        here = newest == number
+        over[here] = Finishing.finished(run.groups.marks)[at[here]]
+    if not over.any():
+        return delta, None, Counts()
+    gone = pairs.where(pairs.of(delta.where(over)))
+    late = int((gone.batch.met >= gone.end).sum())
+    rows = dropped(gone.batch, gone.start, gone.end, FINISHED, step.dropped_schema)
+    left = delta.where(~over)
+    return left if len(left) else None, rows, Counts(late - len(gone), -late, len(gone))
+
+
+def blind_until_passed(step: Keyed) -> bool:
+    """Whether nobody looks at a window before the watermark passes it."""
+    trigger = step.windowing.trigger
+    return isinstance(trigger, AfterWatermark) and trigger.early is None and not step.law.ttl
 
 
 def _split(run: Run | None, watermark: int) -> tuple[Run | None, Run | None]:
@@ -158,68 +189,76 @@ def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int) -> tuple[Batch | No
     end = run.spread(run.end)
     firing = ask(run.groups, end, step, w0, w1, now)
     panes = panes_of(run.groups, run.spread(run.start), end, firing, step)
-    after = step.law.after_pane(run.groups, firing.fired)
-    return panes, run.with_groups(after if firing.lapsed is None else lapsed(after, firing.lapsed, step.law))
+    then = after(run.groups, firing, step)
+    return panes, run.with_groups(then if firing.lapsed is None else lapsed(then, firing.lapsed, step.law))
 
 
 def _update(
-    records: Records, delta: Run | None, step: Keyed, part: Part | None, w0: int, w1: int, now: int, lapsing: Run | None
+    records: Records, delta: Run | None, step: Keyed, w0: int, w1: int, now: int, lapsing: Run | None
 ) -> tuple[Records, list[Batch | None]]:
     """Add partial aggregates to the records they touch, then ask these, those whose timers are due, and those of
     ``lapsing`` that lapse.
     """
-    runs, panes = records.runs, []
-    timers = records.timers
+    runs, panes, timers = records.runs, [], records.timers
     if delta is not None:
-        known, started = _with_records(delta, runs, step.law)
+        known, before = _with_records(delta, runs, step, w0, w1, now)
         pane, known = _fire(known, step, w0, w1, now)
         panes.append(pane)
-        if isinstance(part, AfterProcessingTime) and part.delay_us:
-            started &= known.groups.rows > 0
-            due = int(part.deadline(np.array([now]))[0])
-            if started.any():
-                timers = (*timers, Timer(due, _bare(known.where(started))))
+        timers = (*timers, *_timers(known, before, step, w0, w1, now))
         runs = (*runs, known)
     due_now = [timer.run for timer in timers if timer.due <= now]
     if due_now:
         timers = tuple(timer for timer in timers if timer.due > now)
         asked = _records_of(due_now, runs, step.law)
         if asked is not None:
-            pane, after = _fire(asked, step, w0, w1, now)
+            pane, then = _fire(asked, step, w0, w1, now)
             panes.append(pane)
-            runs = (*runs, after)
+            runs = (*runs, then)
     going = None if lapsing is None else _records_of([lapsing], runs, step.law)
     if going is not None:
         assert going.groups.last is not None
         going = going.where(step.windowing.lapse(going.groups.last) <= w1)
         if len(going):
-            pane, after = _fire(going, step, w0, w1, now)
+            pane, then = _fire(going, step, w0, w1, now)
             panes.append(pane)
-            runs = (*runs, after)
+            runs = (*runs, then)
     if runs is not records.runs:
-        before, runs = runs, compacted(runs, step.law, newest_wins=True)
-        if step.law.ttl and runs and runs[0] is not before[0]:
+        oldest_before, runs = runs[0], compacted(runs, step.law, newest_wins=True)
+        if step.law.ttl and runs and runs[0] is not oldest_before:
             # Nothing is older than the oldest run, so there is nothing to hide any more.
             oldest = living(runs[0])
             runs = runs[1:] if oldest is None else (oldest, *runs[1:])
     return Records(runs, timers), panes
 
 
-def _with_records(delta: Run, runs: Sequence[Run], law: Law) -> tuple[Run, np.ndarray]:
-    """Partial aggregates with the records of their groups added, and which groups begin a new pane with them."""
-    newest, at = _newest(delta, runs, law)
-    known = np.flatnonzero(newest >= 0)
-    begins = np.ones(len(delta), np.bool_)
-    if not len(known):
-        return delta, begins
+def _timers(run: Run, before: I64 | None, step: Keyed, w0: int, w1: int, now: int) -> list[Timer]:
+    """For groups that wait for the clock, and for another time than ``before``: one timer a time."""
+    if not step.windowing.trigger.timed:
+        return []
+    at = due(run.groups, run.spread(run.end), step, w0, w1, now)
+    waits = (at > now) & (at < MAX_TIME)
+    if before is not None:
+        waits &= at != before
+    return [Timer(when, _named(run.where(waits & (at == when)))) for when in np.unique(at[waits]).tolist()]
+
+
+def _with_records(delta: Run, runs: Sequence[Run], step: Keyed, w0: int, w1: int, now: int) -> tuple[Run, I64 | None]:
+    """Partial aggregates with the records of their groups added, and for what time these waited before."""
+    newest, at = _newest(delta, runs, step.law)
+    timed = step.windowing.trigger.timed
+    waited = np.full(len(delta), MAX_TIME) if timed else None
+    if not (newest >= 0).any():
+        return delta, waited
     before = [run.groups.take(at[newest == number]) for number, run in enumerate(runs)]
     places = [np.flatnonzero(newest == number) for number in range(len(runs))]
-    for place, groups in zip(places, before, strict=True):
-        begins[place] = groups.rows == 0
+    if waited is not None:
+        end = delta.spread(delta.end)
+        for place, groups in zip(places, before, strict=True):
+            waited[place] = due(groups, end[place], step, w0, w1, now)
     n = len(delta)
     codes = np.concatenate([*places, np.arange(n)])
-    groups = law.merge(joined([*before, delta.groups]), codes, n, len(codes) - n + np.arange(n))
-    return delta.with_groups(groups), begins
+    groups = step.law.merge(joined([*before, delta.groups]), codes, n, len(codes) - n + np.arange(n))
+    return delta.with_groups(groups), waited
 
 
 def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
@@ -241,7 +280,7 @@ def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
     return newest, at
 
 
-def _bare(run: Run) -> Run:
+def _named(run: Run) -> Run:
     return run.with_groups(named(run.groups))
 
 

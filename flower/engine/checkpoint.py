@@ -26,10 +26,10 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.aligned import AlignedState, Records, Timer
+from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
 from flower.engine.job import JobState, SourceState
-from flower.engine.lift import Counts
 from flower.engine.metrics import Metrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
@@ -187,7 +187,7 @@ class _Writer:
             return {"apart": elsewhere}
         fields = {
             field.name: self.described(getattr(value, field.name), f"{path}.{field.name}")
-            for field in dataclasses.fields(type(value))
+            for field in dataclasses.fields(value)  # type: ignore[arg-type]  # what is stored is a dataclass
             if field.init
         }
         return {"is": type(value).__name__, "of": fields}

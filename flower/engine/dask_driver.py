@@ -27,6 +27,7 @@ from distributed.comm.core import CommClosedError
 from flower.engine import budget
 from flower.engine import dask_tasks as tasks
 from flower.engine.cluster import Cluster
+from flower.engine.counts import Counts
 from flower.engine.dask_graph import Graph, Maker, Planned, Saved, waited_for
 from flower.engine.dask_plugin import JobPlugin
 from flower.engine.dask_tasks import Brief, Told, packed
@@ -34,7 +35,6 @@ from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keys import shard_of
-from flower.engine.lift import Counts
 from flower.engine.lookup import NO_KEY, Record, Wanted
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError

@@ -18,9 +18,9 @@ import pandas as pd
 from flower.engine import budget
 from flower.engine.budget import budget_of
 from flower.engine.clock import Clock, SystemClock
+from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
-from flower.engine.lift import Counts
 from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
 from flower.engine.metrics import Metrics, remedy
 from flower.engine.results import Results
@@ -30,7 +30,6 @@ from flower.graph.protocols import EpochedSource
 from flower.io.ingest import Ingested
 from flower.io.live import opened
 from flower.model.time import Duration, duration_us
-from flower.model.triggers import AfterProcessingTime
 from flower.model.watermarks import BoundedDisorder
 
 FIRST_ROWS = 16_384
@@ -336,8 +335,7 @@ class Driver:
         """Whether the clock alone can change something."""
         if self.job.batch:
             return False
-        triggers = [step.windowing.trigger for step in self.job.keyed.values()]
-        timed = any(isinstance(part, AfterProcessingTime) for t in triggers for part in (t.early, t.late))
+        timed = any(step.windowing.trigger.timed for step in self.job.keyed.values())
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:

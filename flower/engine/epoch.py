@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from flower.engine.counts import Counts
 from flower.engine.job import Job, JobState
-from flower.engine.lift import Counts, Lifted, lift
+from flower.engine.lift import Lifted, lift
 from flower.engine.observe import observed
 from flower.engine.rowwise import apply_step
 from flower.engine.state import KeyedState, advance
@@ -332,10 +333,14 @@ class _Epoch:
         assert stage.port is not None
         step = self.job.keyed[index]
         watermark = min(self.watermarks[i] for i in stage.inputs)
-        deltas = [lifted.groups for lifted in self.lifted[stage.port]]
-        self.keyed[index], panes, out = advance(self.keyed[index], deltas, step, watermark, self.epoch.now)
-        self.watermarks[index] = max(self.watermarks[index], out)
-        return panes
+        pieces = [piece for lifted in self.lifted[stage.port] for piece in lifted.pieces]
+        done = advance(self.keyed[index], pieces, step, watermark, self.epoch.now)
+        self.keyed[index] = done.state
+        self.watermarks[index] = max(self.watermarks[index], done.watermark)
+        if done.dropped is not None:
+            self.dropped[index].append(done.dropped)
+            self.counts[step.name] = self.counts.get(step.name, Counts()) + done.counts
+        return done.panes
 
     def done(self) -> EpochResult:
         """What the epoch comes to."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +44,8 @@ class Record:
         Pairs since the last pane, and the processing time of the first of them (`MAX_TIME`: none).
     panes : int
         Panes so far.
+    marks : tuple of int
+        What the trigger's machine knows besides.
     """
 
     start: int
@@ -51,6 +53,7 @@ class Record:
     rows: int
     since: int
     panes: int
+    marks: tuple[int, ...] = ()
 
 
 def wanted(step: Keyed, key: object) -> Wanted:
@@ -113,13 +116,14 @@ def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
             at = at[_same(tuple(arrays.take(key, at) for key in groups.keys), mine)]
         gone = () if groups.last is None else at[groups.last[at] == GONE]
         columns = (start[at], end[at], groups.rows[at], groups.since[at], groups.panes[at])
-        for each in zip(*(column.tolist() for column in columns), strict=True):
-            record = Record(*each)
-            before = found.get(each[:2])
+        marks = [tuple(int(column[i]) for column in groups.marks) for i in at]
+        for one_start, one_end, rows, since, panes, mark in zip(*(c.tolist() for c in columns), marks, strict=True):
+            record = Record(one_start, one_end, rows, since, panes, mark)
+            before = found.get((record.start, record.end))
             if adds and before is not None:
-                rows, since = before.rows + record.rows, min(before.since, record.since)
-                record = Record(record.start, record.end, rows, since, before.panes + record.panes)
-            found[each[:2]] = record
+                rows, since = before.rows + rows, min(before.since, since)
+                record = replace(record, rows=rows, since=since, panes=before.panes + panes)
+            found[record.start, record.end] = record
         for i in gone:
             found.pop((int(start[i]), int(end[i])), None)
     return sorted(found.values(), key=lambda record: (record.end, record.start))

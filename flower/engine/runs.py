@@ -42,6 +42,11 @@ class Run:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its columns."""
+        return self.groups.nbytes
+
     def lows(self, nothing: int) -> I64:
         """The least stamp of each window's groups but ``nothing``, which is that of a group without rows; `MAX_TIME`:
         there is none. Computed once a run; a run cut off it keeps them.

@@ -15,7 +15,7 @@ from flower.engine.lookup import Record, holder_of, wanted
 from flower.errors import RunError
 from flower.graph.nodes import Aggregate, Read
 from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
-from flower.model.triggers import AfterCount, Part
+from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, Trigger
 from flower.model.watermarks import Estimate, Percentile, idle
 from flower.model.windows import FixedWindows, SlidingWindows
 
@@ -187,25 +187,43 @@ class _Answer:
         fired = f"{record.panes:,} pane{'s' * (record.panes != 1)} so far" if record.panes else "no pane so far"
         since = "" if record.since == MAX_TIME else f", the first at {instant_text(record.since)}"
         self.reasons.append(f"It has {record.rows:,} rows since the last pane{since}; {fired}.")
-        trigger = self.step.windowing.trigger
-        part = trigger.early if self.status == "open" else trigger.late
-        if part is None:
-            if self.status == "open":
-                self.reasons.append(f"{trigger!r} fires no early pane.")
-            elif self.status == "passed":
-                self.reasons.append(f"{trigger!r} fires again when late rows come.")
-            return
-        which = "an early" if self.status == "open" else "a late"
-        self.reasons.append(f"{part!r} fires {which} pane {self._waits(part, record)}.")
+        if self.status != "expired":
+            self._of_trigger(record)
 
-    def _waits(self, part: Part, record: Record) -> str:
+    def _of_trigger(self, record: Record) -> None:
+        trigger, machine = self.step.windowing.trigger, self.step.law.machine
+        marks = tuple(np.array([mark]) for mark in record.marks)
+        if isinstance(machine, Finishing) and bool(machine.finished(marks)[0]):
+            self.reasons.append(f"{trigger!r} has finished: rows for the window are dropped.")
+            return
+        part: Trigger = trigger
+        which = "a pane"
+        if isinstance(trigger, AfterWatermark):
+            early = self.status == "open"
+            which = "an early pane" if early else "a late pane"
+            inner = trigger.early if early else trigger.late
+            if inner is None:
+                then = "fires no early pane" if early else "fires again when late rows come"
+                self.reasons.append(f"{trigger!r} {then}.")
+                return
+            part = inner
+        due = int(machine.due(marks, self._asked(record))[0])
+        if due != MIN_TIME:
+            self.due = due
         if isinstance(part, AfterCount):
-            return f"at {part.n:,} rows: {max(part.n - record.rows, 0):,} more"
-        if not record.rows:
-            return "when rows have come"
-        self.due = int(part.deadline(np.array([record.since]))[0])
-        left = duration_text(max(self.due - self.state.now, 0))
-        return f"at {instant_text(self.due)} of processing time, {left} after the last epoch"
+            when = f"at {part.n:,} rows: {max(part.n - record.rows, 0):,} more"
+        elif due in (MIN_TIME, MAX_TIME):
+            when = "when rows have come that make it; the clock alone does not"
+        else:
+            left = duration_text(max(due - self.state.now, 0))
+            when = f"at {instant_text(due)} of processing time, {left} after the last epoch, if nothing does before"
+        self.reasons.append(f"{part!r} fires {which} {when}.")
+
+    def _asked(self, record: Record) -> Asked:
+        """As the trigger would be asked now; a predicate that held would have made it fire."""
+        rows, since, end = (np.array([value]) for value in (record.rows, record.since, record.end))
+        none = np.zeros(1, np.bool_)
+        return Asked(rows, since, end, self.watermark, self.watermark, self.state.now, lambda _: none)
 
     # -- the watermark
 

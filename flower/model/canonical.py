@@ -5,7 +5,19 @@ from __future__ import annotations
 import ast
 
 from flower.errors import ExpressionError
-from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
+from flower.model.triggers import (
+    AfterAll,
+    AfterAny,
+    AfterCount,
+    AfterEach,
+    AfterProcessingTime,
+    AfterWatermark,
+    Always,
+    Never,
+    OrFinally,
+    Repeatedly,
+    When,
+)
 from flower.model.watermarks import (
     BoundedDisorder,
     EarliestOf,
@@ -21,7 +33,8 @@ CONSTRUCTORS = {
     each.__name__: each
     for each in (
         *(FixedWindows, SlidingWindows, Sessions, GlobalWindows),
-        *(AfterWatermark, AfterProcessingTime, AfterCount),
+        *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
+        *(Repeatedly, OrFinally, Always, Never, When),
         *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),
     )
 }

@@ -91,7 +91,23 @@ def test_a_delay_tells_when_it_is_due(asked: Any) -> None:
     trigger = fl.AfterWatermark(early=fl.AfterProcessingTime("1min"))
     told = asked(counted(trigger=trigger)).why("a", (at(0), at(10)))
     assert told.due == at(161)
-    assert "2000-01-01T12:02:41Z of processing time, 1min after the last epoch" in str(told)
+    assert "2000-01-01T12:02:41Z of processing time, 1min after the last epoch, if nothing does before" in str(told)
+
+
+def test_a_trigger_of_several_tells_what_the_clock_will_do(asked: Any) -> None:
+    either = fl.AfterAny(fl.AfterCount(9), fl.AfterProcessingTime("1min"))
+    told = asked(counted(trigger=fl.Repeatedly(either)), "embedded").why("a", at(10))
+    assert told.due == at(161)
+    both = fl.AfterAll(fl.AfterCount(9), fl.AfterProcessingTime("1min"))
+    told = asked(counted(trigger=fl.Repeatedly(both)), "embedded").why("a", at(10))
+    assert pd.isna(told.due)
+    assert "fires a pane when rows have come that make it; the clock alone does not" in str(told)
+
+
+def test_a_trigger_that_has_finished_says_so(asked: Any) -> None:
+    told = asked(counted(trigger=fl.AfterCount(2), allow_finishing=True)).why("a", at(10))
+    assert (told.status, told.panes) == ("open", 1)
+    assert "AfterCount(2) has finished: rows for the window are dropped." in str(told)
 
 
 def test_a_window_that_was_never_opened_names_the_nearest_of_the_key(asked: Any) -> None:

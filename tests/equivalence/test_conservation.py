@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, at, examples, keys, parts, scripted, scripts, steps, windows
+from scripted import aggregated, at, examples, keys, scripted, scripts, steps, triggers, ttls, windows
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
@@ -45,21 +45,25 @@ def whole(counts: Counts) -> int:
     scripts,
     steps,
     windows.filter(lambda each: not isinstance(each, fl.GlobalWindows)),
-    parts,
-    parts,
+    triggers,
+    ttls,
     st.sampled_from(["0s", "2s", "unbounded"]),
     keys,
     st.sampled_from(["end_of_window", "earliest", "latest"]),
 )
 def test_on_time_and_late_and_dropped_are_all_pairs_of_every_keyed_step(
-    script: Any, before: Any, where: Any, early: Any, late: Any, lateness: Any, by: Any, stamp: Any
+    script: Any, before: Any, where: Any, when: Any, ttl: Any, lateness: Any, by: Any, stamp: Any
 ) -> None:
     stream: fl.Stream = scripted(script)
     for step in before:
         stream = step(stream)
+    if where.merging and when.finishes:
+        when = fl.Repeatedly(when)
     first = stream.window(
         where,
-        trigger=fl.AfterWatermark(early=early, late=late),
+        trigger=when,
+        allow_finishing=when.finishes,
+        ttl=ttl,
         accumulation="discarding",
         allowed_lateness=lateness,
         timestamp_combiner=stamp,
@@ -71,7 +75,7 @@ def test_on_time_and_late_and_dropped_are_all_pairs_of_every_keyed_step(
     assert whole(counts["second"]) == pairs(results["event_time"], fl.FixedWindows("3s"))
     for told, out in (("first", dropped), ("second", gone)):
         assert len(out) == counts[told].dropped
-        assert (out["reason"] == "the window had expired").all()
+        assert out["reason"].isin(["the window had expired", "the trigger had finished"]).all()
     ends = scripts_end(script)
     for told, out in (("first", results), ("second", last)):
         kept = counts[told].on_time + counts[told].late

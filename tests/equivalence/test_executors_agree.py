@@ -9,7 +9,20 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, canonical, examples, keys, parts, policies, scripted, scripts, steps, ttls, windows
+from scripted import (
+    aggregated,
+    canonical,
+    examples,
+    keys,
+    parts,
+    policies,
+    scripted,
+    scripts,
+    steps,
+    triggers,
+    ttls,
+    windows,
+)
 from strategies import SCHEMA as ROWS
 from strategies import Rows, tables
 
@@ -31,8 +44,7 @@ def agree(stream: fl.Stream, *, as_stream: bool) -> None:
     scripts,
     steps,
     windows,
-    parts,
-    parts,
+    triggers,
     st.sampled_from(["accumulating", "discarding"]),
     st.sampled_from(["0s", "2s", "unbounded"]),
     st.sampled_from(["end_of_window", "earliest", "latest"]),
@@ -40,15 +52,18 @@ def agree(stream: fl.Stream, *, as_stream: bool) -> None:
     keys,
 )
 def test_panes_and_drops_are_the_oracles(
-    script: Any, before: Any, where: Any, early: Any, late: Any, how: Any, lateness: Any, stamp: Any, ttl: Any, by: Any
+    script: Any, before: Any, where: Any, when: Any, how: Any, lateness: Any, stamp: Any, ttl: Any, by: Any
 ) -> None:
     stream: fl.Stream = scripted(script)
     for step in before:
         stream = step(stream)
+    if where.merging and when.finishes:
+        when = fl.Repeatedly(when)
     panes = aggregated(
         stream.window(
             where,
-            trigger=fl.AfterWatermark(early=early, late=late),
+            trigger=when,
+            allow_finishing=when.finishes,
             accumulation=how,
             allowed_lateness=lateness,
             timestamp_combiner=stamp,
