@@ -57,7 +57,7 @@ def test_a_chart_grows_also_while_a_cell_is_busy_and_ends_as_a_picture(opened, l
     notebook.wait_until_idle().run(3)
     expect(notebook.output(3)).to_contain_text("[]")
     expect(notebook.output(1).locator("img")).to_be_visible()
-    assert lab_page.evaluate(CHARTS) == 0
+    lab_page.wait_for_function(f"() => ({CHARTS})() === 0")
     [output] = notebook.save()["cells"][1]["outputs"]
     assert set(output["data"]) == {"image/png", "text/plain"}
     assert "stopped" in "".join(output["data"]["text/plain"])
@@ -84,7 +84,7 @@ def test_a_page_that_is_loaded_again_shows_the_chart_of_the_moment(opened, lab_p
     notebook.reload()
     lab_page.wait_for_function(GROWN, arg=before)
     grows(lab_page)
-    assert lab_page.evaluate(CHARTS) == 1
+    lab_page.wait_for_function(f"() => ({CHARTS})() === 1")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
