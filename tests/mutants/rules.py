@@ -48,7 +48,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("the offset of windows is not counted", WINDOWS, "    if offset:\n        into =", "    if False:\n        into ="),
     Mutant("a sliding window is forgotten", WINDOWS, "most = -(-self.size_us // self.every_us)", "most = self.size_us // self.every_us"),
     Mutant("sessions that touch merge", SESSIONS, "start[1:] >= reach[:-1]", "start[1:] > reach[:-1]"),
-    Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.where(last >= begin, end[last], MIN_TIME)", "np.where(last >= begin, end[last], end)"),
+    Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
     # Admission and lateness
     Mutant("a row at the very watermark of a window's end is not late", LIFT, "late = np.flatnonzero(met >= end)", "late = np.flatnonzero(met > end)"),
     Mutant("a pair is dropped only after its expiry", LIFT, "late[met[late] >= step.windowing.expiry(end[late])]", "late[met[late] > step.windowing.expiry(end[late])]"),
