@@ -19,6 +19,7 @@ from flower.model.triggers import (
     Never,
     OrFinally,
     Repeatedly,
+    Trigger,
     When,
 )
 from flower.model.watermarks import (
@@ -59,6 +60,7 @@ __all__ = [
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "Trigger",
     "When",
     "concat",
     "datasets",

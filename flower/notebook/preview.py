@@ -17,6 +17,7 @@ from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import AfterWatermark
 from flower.model.windowing import Windowing
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
+from flower.notebook.markup import without_formulas
 
 ROWS = 5
 WITHIN = 0.8
@@ -31,9 +32,10 @@ def stream_html(stream: Stream) -> str:
     Rows are read of sources that end: those of a replay as they were recorded. Others are not opened.
     """
     try:
-        return f'<div class="flower-stream">{_described(stream.node)}{_shown(stream.node)}</div>'
+        shown = f"{_described(stream.node)}{_shown(stream.node)}"
     except Exception as error:
-        return f'<div class="flower-stream"><pre>{escape(repr(stream))}</pre>{_note(_text(error))}</div>'
+        shown = f"<pre>{escape(repr(stream))}</pre>{_note(_text(error))}"
+    return f'<div class="flower-stream">{without_formulas(shown)}</div>'
 
 
 def windows_text(windowing: Windowing) -> str:
