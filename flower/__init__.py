@@ -8,8 +8,29 @@ from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
-from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.triggers import (
+    AfterAll,
+    AfterAny,
+    AfterCount,
+    AfterEach,
+    AfterProcessingTime,
+    AfterWatermark,
+    Always,
+    Never,
+    OrFinally,
+    Repeatedly,
+    Trigger,
+    When,
+)
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+)
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
@@ -17,17 +38,30 @@ if TYPE_CHECKING:
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
+    "AfterAll",
+    "AfterAny",
     "AfterCount",
+    "AfterEach",
     "AfterProcessingTime",
     "AfterWatermark",
+    "Always",
     "BoundedDisorder",
+    "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
+    "LatestOf",
     "ManualWatermark",
     "Monotonic",
+    "Never",
+    "OrFinally",
+    "Percentile",
+    "Punctuated",
+    "Repeatedly",
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "Trigger",
+    "When",
     "concat",
     "datasets",
     "load_ipython_extension",

@@ -14,6 +14,7 @@ from flower.graph.optimizer.rewrite import substituted
 from flower.graph.schema import dtype_name
 from flower.io.replay import ReplaySource
 from flower.model.time import MAX_TIME, duration_text
+from flower.model.triggers import AfterWatermark
 from flower.model.windowing import Windowing
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 from flower.notebook.markup import without_formulas
@@ -55,7 +56,9 @@ def windows_text(windowing: Windowing) -> str:
         case GlobalWindows():
             text = "one window of all time"
     parts = [text]
-    if windowing.trigger.early is not None:
+    if not isinstance(windowing.trigger, AfterWatermark):
+        parts.append(f"results by {windowing.trigger!r}")
+    elif windowing.trigger.early is not None:
         parts.append(f"early results by {windowing.trigger.early!r}")
     if windowing.allowed_lateness_us == MAX_TIME:
         parts.append("rows are admitted however late")

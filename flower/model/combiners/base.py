@@ -43,6 +43,8 @@ class Combiner(ABC):
 
     name: ClassVar[str]
     needs_column: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = False
+    """Whether its state grows with the number of (distinct) values."""
     combines: ClassVar[str | None] = None
     """How results of disjoint parts combine (``"sum"``, ``"min"``, ...), None if the results alone do not tell."""
 
@@ -61,6 +63,17 @@ class Combiner(ABC):
     @abstractmethod
     def merge(self, state: State, other: State, codes: I64) -> State:
         """Merge partial states: group i of ``other`` into group ``codes[i]`` of ``state``."""
+
+    def subtract(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        """Take rows out again that were added, or will be: row i from group ``codes[i]``.
+
+        A retraction that comes before what it takes back counts negatively until that comes; it never vanishes.
+        """
+        raise NotImplementedError(f"{self.name} cannot subtract; see retractable()")
+
+    def retractable(self) -> Combiner | None:
+        """The combiner with the same results to use where rows may be taken back; None if there is none."""
+        return None
 
     @abstractmethod
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
