@@ -22,7 +22,7 @@ Keys of a transcript
     ``name``, ``windows``, ``schema``, ``aggregations`` (name: [column or null, aggregate]) and ``steps``, and if needed
     ``keys``, ``partitions``, ``must_fail`` (what the error must say) and the arguments of ``stream.window``:
     ``trigger``, ``accumulation``, ``allowed_lateness``, ``timestamp_combiner``, ``on_time_behavior``,
-    ``closing_behavior``, ``ttl``.
+    ``closing_behavior``, ``ttl``, ``allow_finishing``.
 Keys of a step
     ``rows``, ``watermark``, ``clock``, ``end`` (true: the stream ends), ``partition`` (of the rows and the watermark),
     or ``epoch``: a list of steps that are one epoch; and what comes of it: ``panes`` and ``dropped``, nothing if left
@@ -58,7 +58,7 @@ _TIME = "t"
 """The event-time column of a transcript's stream."""
 _WINDOW = (
     *("trigger", "accumulation", "allowed_lateness", "timestamp_combiner", "on_time_behavior", "closing_behavior"),
-    "ttl",
+    *("ttl", "allow_finishing"),
 )
 _NEEDED = ("name", "windows", "schema", "aggregations", "steps")
 _TRANSCRIPT = (*_NEEDED, "keys", "partitions", "must_fail", *_WINDOW)
