@@ -8,6 +8,7 @@ from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
+from flower.model.calendar import CalendarWindows
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -46,6 +47,7 @@ __all__ = [
     "AfterWatermark",
     "Always",
     "BoundedDisorder",
+    "CalendarWindows",
     "EarliestOf",
     "FixedWindows",
     "GlobalWindows",

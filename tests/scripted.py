@@ -102,6 +102,8 @@ windows = st.sampled_from(
         fl.SlidingWindows("5s", every="2s", offset="1s"),
         fl.Sessions("2s"),
         fl.Sessions("3s"),
+        fl.Sessions("2s", merge_touching=True),
+        fl.CalendarWindows("day", tz="Asia/Kamchatka"),  # where midnight was noon UTC
         fl.GlobalWindows(),
     ]
 )

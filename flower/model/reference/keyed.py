@@ -138,7 +138,8 @@ class KeyedOracle:
                     return live
             of_key.append(Live(window, watch=watch(self.windowing.trigger)))
             return of_key[-1]
-        parts = [live for live in of_key if live.window[0] < window[1] and window[0] < live.window[1]]
+        reach = 1 if self.windowing.windows.merge_touching else 0
+        parts = [live for live in of_key if live.window[0] < window[1] + reach and window[0] < live.window[1] + reach]
         starts = [live.window[0] for live in parts] + [window[0]]
         ends = [live.window[1] for live in parts] + [window[1]]
         merged = Live((min(starts), max(ends)), watch=watch(self.windowing.trigger))
