@@ -8,6 +8,7 @@ from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
+from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
 from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
@@ -21,13 +22,18 @@ __all__ = [
     "AfterProcessingTime",
     "AfterWatermark",
     "BoundedDisorder",
+    "Combiner",
     "FixedWindows",
     "GlobalWindows",
     "ManualWatermark",
     "Monotonic",
+    "Quantile",
+    "Rate",
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "Top",
+    "WeightedMean",
     "concat",
     "datasets",
     "load_ipython_extension",

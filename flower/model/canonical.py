@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from flower.errors import ExpressionError
+from flower.model.combiners import Quantile, Rate, Top, WeightedMean
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
 from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
@@ -15,6 +16,7 @@ CONSTRUCTORS = {
         *(FixedWindows, SlidingWindows, Sessions, GlobalWindows),
         *(AfterWatermark, AfterProcessingTime, AfterCount),
         *(BoundedDisorder, Monotonic, ManualWatermark),
+        *(Quantile, Rate, Top, WeightedMean),
     )
 }
 """The only names that text may call."""
@@ -26,7 +28,7 @@ def value_of(text: str) -> object:
     Parameters
     ----------
     text : str
-        A call of one of `CONSTRUCTORS`, whose arguments are text, integers, None or such calls.
+        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, bools, None or such calls.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def value_of(text: str) -> object:
 
 def _value(node: ast.expr, text: str) -> object:
     match node:
-        case ast.Constant(value=str() | int() | None as value) if not isinstance(value, bool):
+        case ast.Constant(value=str() | int() | float() | None as value):
             return value
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CONSTRUCTORS:
             if any(keyword.arg is None for keyword in keywords):

@@ -143,7 +143,10 @@ class _Play:
         self.options = {key: _value(value) if key == "trigger" else value for key, value in options.items()}
         self.windowing = Windowing.make(self.windows, **self.options)
         self.keys = tuple(transcript.get("keys", ()))
-        self.aggregations = {name: tuple(how) for name, how in transcript["aggregations"].items()}
+        self.aggregations = {
+            name: (column, _value(how) if "(" in how else how)
+            for name, (column, how) in transcript["aggregations"].items()
+        }
         self.columns = schema_of(transcript["schema"]).names
         stream = TestStream(transcript["schema"], _TIME, transcript.get("partitions", 1))
         for step in transcript["steps"]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flower.model.reference.aggregates import AGGREGATES, missing
+from flower.model.combiners import Combiner
+from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.triggers import ready
 from flower.model.reference.windows import windows_of
@@ -41,12 +42,15 @@ class KeyedOracle:
         Where, when and how.
     keys : sequence of str
         The columns grouped by; missing values are a group.
-    aggregates : mapping of str to (str or None, str)
-        Column and aggregate of each result; column None counts rows.
+    aggregates : mapping of str to (str or None, str, Combiner or callable)
+        Column and aggregate of each result; column None counts rows; a function gets the rows.
     """
 
     def __init__(
-        self, windowing: Windowing, keys: Sequence[str], aggregates: Mapping[str, tuple[str | None, str]]
+        self,
+        windowing: Windowing,
+        keys: Sequence[str],
+        aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
     ) -> None:
         self.windowing = windowing
         self.keys = tuple(keys)
@@ -151,9 +155,8 @@ class KeyedOracle:
         start, end = live.window
         pane = dict(zip(self.keys, key, strict=True))
         pane |= {"window_start": shown(start), "window_end": shown(end)}
-        for name, (column, aggregate) in self.aggregates.items():
-            values = [1 if column is None else row.values[column] for row in content]
-            pane[name] = AGGREGATES[aggregate]([value for value in values if not missing(value)])
+        for name, (column, how) in self.aggregates.items():
+            pane[name] = aggregate(how, column, content, live.window)
         pane |= {"pane_timing": timing, "pane_index": live.panes, "pane_final": final}
         if self.windowing.windows.merging:
             pane["pane_absorbs"] = [{"start": start, "end": end} for start, end in sorted(live.absorbed)]
