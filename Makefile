@@ -10,7 +10,7 @@ PYTHON ?= $(shell .ci/python)
 SOURCES := pyproject.toml .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/constraints.txt --editable
 
-.PHONY: help demo lab test check format bench fuzz lowest binder clean
+.PHONY: help demo lab test check format bench fuzz mutants lowest binder clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -44,6 +44,9 @@ bench: $(VENV)/.dev  ## measurements beside polars and pandas, each in a fresh p
 
 fuzz: $(VENV)/.dev  ## the property tests with new random examples, many of them
 	@$(BIN)/python -m pytest -q --numprocesses auto -m hypothesis --hypothesis-profile=fuzz tests
+
+mutants: $(VENV)/.dev  ## break each rule of the model once, and see whether the tests notice
+	@$(BIN)/python tests/mutants
 
 lowest:  ## unit tests with the lowest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear $(VENV)-lowest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pandas as pd
@@ -66,7 +67,35 @@ def scripted(script: Any) -> TestStream:
 
 
 delays = st.sampled_from(["0s", "1s", "3s"])
-parts = st.none() | st.integers(1, 3).map(fl.AfterCount) | delays.map(fl.AfterProcessingTime)
+leaves = st.one_of(
+    st.integers(1, 3).map(fl.AfterCount),
+    delays.map(fl.AfterProcessingTime),
+    st.builds(lambda delay: fl.AfterProcessingTime(delay, align="2s", align_offset="1s"), delays),
+)
+others = st.sampled_from([fl.Always(), fl.Never(), fl.When("rows > 2"), fl.When("total > 1"), fl.When("mean < 2")])
+combined = st.recursive(
+    leaves | others,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda each: fl.AfterAny(*each)),
+        st.lists(inner, min_size=1, max_size=3).map(lambda each: fl.AfterAll(*each)),
+        st.lists(inner, min_size=1, max_size=3).map(lambda each: fl.AfterEach(*each)),
+        inner.map(fl.Repeatedly),
+        st.builds(fl.OrFinally, inner, inner),
+    ),
+    max_leaves=4,
+)
+"""Triggers that do not wait for the watermark."""
+parts = st.none() | leaves | combined
+at_the_watermark = st.builds(lambda early, late: fl.AfterWatermark(early=early, late=late), parts, parts)
+triggers = st.one_of(
+    at_the_watermark,
+    combined,
+    st.builds(fl.OrFinally, at_the_watermark, combined),
+    st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.AfterEach(*each)),
+    st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.AfterAll(*each)),
+    st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.Repeatedly(fl.AfterAny(*each))),
+)
+"""Any trigger; windows that merge need those that do not finish."""
 windows = st.sampled_from(
     [
         fl.FixedWindows("4s"),
@@ -76,6 +105,7 @@ windows = st.sampled_from(
         fl.GlobalWindows(),
     ]
 )
+ttls = st.none() | st.sampled_from(["1s", "2s", "5s"])
 keys = st.sampled_from([(), ("k",), ("n",), ("i",), ("k", "i")])
 steps = st.lists(
     st.sampled_from(
@@ -90,6 +120,24 @@ steps = st.lists(
     ),
     max_size=2,
 )
+
+
+policies = st.builds(
+    lambda make, idle: make(idle=idle),
+    st.sampled_from(
+        [
+            *(functools.partial(fl.BoundedDisorder, bound) for bound in ("0s", "2s", "5s")),
+            fl.Monotonic,
+            functools.partial(fl.Percentile, 0.5),
+            functools.partial(fl.Punctuated, "flag"),
+            functools.partial(fl.Punctuated, "t"),
+            functools.partial(fl.EarliestOf, fl.Percentile(0.9), fl.BoundedDisorder("1s")),
+            functools.partial(fl.LatestOf, fl.Punctuated("n > 1"), fl.BoundedDisorder("3s")),
+        ]
+    ),
+    st.none() | st.sampled_from(["1s", "2s"]),
+)
+"""For rows of `strategies.SCHEMA`."""
 
 
 def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:

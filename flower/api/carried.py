@@ -87,7 +87,7 @@ class Carried:
         """A combiner of the user's own: its class, called with what its fields hold."""
         if not dataclasses.is_dataclass(value) and vars(value):
             self._refuse(f"{value!r}, whose class is no dataclass", "make it a frozen dataclass, whose fields tell it")
-        parts = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        parts: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
         values = [ast.keyword(each.name, self.source(getattr(value, each.name), each.name)) for each in parts]
         return ast.Call(self._function(type(value)), [], values)
 
@@ -293,7 +293,8 @@ def _is_value(value: object) -> bool:
 def _globals(fn: Any) -> dict[str, Any]:
     if isinstance(fn, type):
         module = sys.modules.get(fn.__module__)
-        methods = methods_of(fn)
+        # Those that a decorator made, as dataclass does, may have the globals of another module.
+        methods = [each for each in methods_of(fn) if each.__globals__.get("__name__") == fn.__module__]
         return methods[0].__globals__ if methods else {} if module is None else vars(module)
     return getattr(fn, "__globals__", {})
 

@@ -123,6 +123,12 @@ def _require_ends(node: Node, made: tuple[Aggregation, ...]) -> None:
                 got=f"{each.combiner!r} in the global window",
                 hint="call .window(fl.FixedWindows('1min')) before",
             )
+        if each.combiner.windowed and node.windowing is not None and node.windowing.trigger.driven_by_data:
+            raise GraphError(
+                f"aggregate {each.name!r} cannot be asked for before its pane, as the trigger does",
+                got=f"{each.combiner!r} with {node.windowing.trigger!r}",
+                hint="aggregate 'count' or 'sum', and divide in .assign() after",
+            )
 
 
 def _require_end(node: Node) -> None:
@@ -132,7 +138,9 @@ def _require_end(node: Node) -> None:
         return
     if windowing is None:
         got = "an unbounded stream without a window"
-    elif isinstance(windowing.windows, GlobalWindows) and windowing.trigger.early is None:
+    elif (
+        isinstance(windowing.windows, GlobalWindows) and not windowing.trigger.gives_early and windowing.ttl_us is None
+    ):
         trigger = "the default trigger" if windowing.trigger == ON_TIME_ONLY else repr(windowing.trigger)
         got = f"an unbounded stream in GlobalWindows() with {trigger}"
     else:
@@ -141,7 +149,8 @@ def _require_end(node: Node) -> None:
         "an aggregation must be told when to give results",
         got=got,
         hint="call .window(fl.FixedWindows('1h')) before; or, for results on the way, .window(fl.GlobalWindows(), "
-        "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))); or read a source that ends",
+        "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))), or with ttl='1h', for keys that fall silent; "
+        "or read a source that ends",
     )
 
 
@@ -161,7 +170,7 @@ def _require_settled(node: Node) -> None:
 
 
 def _fires_again(windowing: Windowing) -> bool:
-    again = windowing.trigger.early is not None or windowing.allowed_lateness_us > 0
+    again = windowing.trigger.gives_early or windowing.allowed_lateness_us > 0
     return windowing.accumulation == "accumulating" and again
 
 

@@ -70,14 +70,16 @@ class Aggregates:
             for (law, column), state, other in zip(self._each(), states, others, strict=True)
         )
 
-    def extract(self, states: States, start: I64, end: I64) -> list[pa.Array]:
-        """The result columns of groups in the windows ``[start, end)``."""
+    def extract(self, states: States, ends: tuple[I64, I64] | None = None) -> list[pa.Array]:
+        """The result columns; ``ends`` are start and end of each group's window, which some combiners need."""
         slots = self._slots()
         place = {slot: at for at, slot in enumerate(dict.fromkeys(slots))}
-        return [
-            self._result(law, column, law.extract_over(states[place[slot]], column, start, end), len(start))
-            for (_, law, _), column, slot in zip(self.parts, self.inputs, slots, strict=True)
-        ]
+        results = []
+        for (_, law, _), column, slot in zip(self.parts, self.inputs, slots, strict=True):
+            state = states[place[slot]]
+            result = law.extract(state, column) if ends is None else law.extract_over(state, column, *ends)
+            results.append(self._result(law, column, result, _length(state)))
+        return results
 
     def _checked(self, law: Combiner, column: pa.Field | None, state: State, n: int) -> State:
         """The state that a combiner gave, if it is one as it declared."""

@@ -19,7 +19,8 @@ import pyarrow as pa
 from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import dtype_name, names_text, require_columns
-from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema
+from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema, so_far
+from flower.model.triggers import Trigger, When
 from flower.model.windowing import Windowing
 from flower.model.windows import GlobalWindows
 
@@ -366,7 +367,21 @@ class Aggregate(Step):
         results = []
         for each in self.aggregations:
             results.append(each.combiner.schema(each.input(before)).with_name(each.name))
-        return pane_schema(keys, results, self.grouping)
+        panes = pane_schema(keys, results, self.grouping)
+        if self.grouping.trigger.driven_by_data:
+            self._look(so_far(panes, self.keys))
+        return panes
+
+    def _look(self, schema: pa.Schema) -> None:
+        """See whether the predicates of its trigger fit what they will look at."""
+        from flower.graph.expressions import predicate
+
+        def fits(trigger: Trigger) -> Trigger:
+            if isinstance(trigger, When):
+                predicate(trigger.predicate, schema)
+            return trigger
+
+        self.grouping.trigger.mapped(fits)
 
     def _windowing(self) -> Windowing | None:
         return None

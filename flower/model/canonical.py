@@ -6,16 +6,37 @@ import ast
 
 from flower.errors import ExpressionError
 from flower.model.combiners import Quantile, Rate, Top, WeightedMean
-from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.triggers import (
+    AfterAll,
+    AfterAny,
+    AfterCount,
+    AfterEach,
+    AfterProcessingTime,
+    AfterWatermark,
+    Always,
+    Never,
+    OrFinally,
+    Repeatedly,
+    When,
+)
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+)
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 CONSTRUCTORS = {
     each.__name__: each
     for each in (
         *(FixedWindows, SlidingWindows, Sessions, GlobalWindows),
-        *(AfterWatermark, AfterProcessingTime, AfterCount),
-        *(BoundedDisorder, Monotonic, ManualWatermark),
+        *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
+        *(Repeatedly, OrFinally, Always, Never, When),
+        *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),
         *(Quantile, Rate, Top, WeightedMean),
     )
 }

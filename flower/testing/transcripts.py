@@ -22,7 +22,7 @@ Keys of a transcript
     ``name``, ``windows``, ``schema``, ``aggregations`` (name: [column or null, aggregate]) and ``steps``, and if needed
     ``keys``, ``partitions``, ``must_fail`` (what the error must say) and the arguments of ``stream.window``:
     ``trigger``, ``accumulation``, ``allowed_lateness``, ``timestamp_combiner``, ``on_time_behavior``,
-    ``closing_behavior``.
+    ``closing_behavior``, ``ttl``.
 Keys of a step
     ``rows``, ``watermark``, ``clock``, ``end`` (true: the stream ends), ``partition`` (of the rows and the watermark),
     or ``epoch``: a list of steps that are one epoch; and what comes of it: ``panes`` and ``dropped``, nothing if left
@@ -56,7 +56,10 @@ from flower.testing.stream import TestStream
 
 _TIME = "t"
 """The event-time column of a transcript's stream."""
-_WINDOW = ("trigger", "accumulation", "allowed_lateness", "timestamp_combiner", "on_time_behavior", "closing_behavior")
+_WINDOW = (
+    *("trigger", "accumulation", "allowed_lateness", "timestamp_combiner", "on_time_behavior", "closing_behavior"),
+    "ttl",
+)
 _NEEDED = ("name", "windows", "schema", "aggregations", "steps")
 _TRANSCRIPT = (*_NEEDED, "keys", "partitions", "must_fail", *_WINDOW)
 _EVENTS = ("rows", "watermark", "clock", "end")

@@ -97,7 +97,7 @@ def test_a_paused_run_steps_and_drains(client: Any) -> None:
     clock.advance("2500ms")
     run.step()
     assert run.results["rows"].tolist() == [10, 10]
-    assert "its watermark is 2000-01-01T00:00:02.4Z" in run.why()
+    assert "its watermark is 2000-01-01T00:00:02.4Z" in str(run.why())
     assert run.metrics.groups == 1
     run.drain()
     assert run.results["rows"].tolist() == [10, 10, 5]

@@ -38,10 +38,9 @@ class Combiner(ABC):
     """An aggregate as columns of state, one row a group; subclass it for an aggregate of your own.
 
     A state is a tuple of NumPy arrays (numbers) or Arrow arrays, all as long as there are groups. ``state`` arguments
-    of `add`, `subtract` and `merge` are the caller's own and may be changed in place; the result is what counts. What is
-    added comes in any number of partial states, merged in any order. Missing values (null, or NaN in a float column)
-    are for the combiner to skip, as pandas does. It must be a frozen dataclass if it has parameters: equal ones are
-    one.
+    of `add`, `subtract` and `merge` are the caller's own and may be changed in place; the result is what counts. Rows
+    come in any number of partial states, merged in any order. Missing values (null, or NaN in a float column) are for
+    the combiner to skip, as pandas does. One with parameters must be a frozen dataclass: equal ones are one.
 
     Notes
     -----

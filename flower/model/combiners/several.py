@@ -81,7 +81,8 @@ class WeightedMean(Combiner):
             gone = missing(part)
             if gone is not None:
                 there &= ~gone
-        return codes[there], *(numbers(part).astype(np.float64)[there] for part in (values, weights))
+        left, right = (numbers(part).astype(np.float64)[there] for part in (values, weights))
+        return codes[there], left, right
 
     def merge(self, state: State, other: State, codes: I64) -> State:
         for mine, theirs in zip(state, other, strict=True):

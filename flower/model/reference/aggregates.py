@@ -30,7 +30,7 @@ def _quantile(values: list[Any], q: float) -> float:
     values = sorted(values)
     place = q * (len(values) - 1)
     below, above = values[math.floor(place)], values[math.ceil(place)]
-    return below + (above - below) * (place - math.floor(place))
+    return float(below + (above - below) * (place - math.floor(place)))
 
 
 def _mode(values: list[Any]) -> Any:

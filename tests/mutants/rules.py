@@ -1,0 +1,98 @@
+"""One mutant for each rule of the model: what the code says, what it says when it is wrong, and who should notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TRANSCRIPTS = ("tests/test_transcripts.py",)
+AGREE = ("tests/equivalence/test_executors_agree.py",)
+KEYED = ("tests/engine/test_keyed_against_oracle.py",)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change that breaks a rule.
+
+    Parameters
+    ----------
+    rule : str
+        What is broken, as a sentence.
+    file, old, new : str
+        The text ``old``, which stands once in ``file``, becomes ``new``.
+    tests : tuple of str
+        What pytest is given; one failure is enough.
+    """
+
+    rule: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = (*TRANSCRIPTS, *KEYED)
+
+
+WINDOWS = "flower/model/windows.py"
+LIFT = "flower/engine/lift.py"
+PANES = "flower/engine/panes.py"
+ALIGNED = "flower/engine/aligned.py"
+SESSIONS = "flower/engine/sessions.py"
+GROUPS = "flower/engine/groups.py"
+LEAVES = "flower/model/triggers/leaves.py"
+COMBINED = "flower/model/triggers/combined.py"
+AT_WATERMARK = "flower/model/triggers/watermark.py"
+TOP = "flower/model/triggers/top.py"
+TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
+
+MUTANTS: tuple[Mutant, ...] = (
+    # Windows
+    Mutant("a fixed window's end belongs to it", WINDOWS, "into = time - time // period * period", "into = time - 1 - (time - 1) // period * period"),
+    Mutant("the offset of windows is not counted", WINDOWS, "    if offset:\n        into =", "    if False:\n        into ="),
+    Mutant("a sliding window is forgotten", WINDOWS, "most = -(-self.size_us // self.every_us)", "most = self.size_us // self.every_us"),
+    Mutant("sessions that touch merge", SESSIONS, "start[1:] >= reach[:-1]", "start[1:] > reach[:-1]"),
+    Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
+    # Admission and lateness
+    Mutant("a row at the very watermark of a window's end is not late", LIFT, "late = np.flatnonzero(met >= end)", "late = np.flatnonzero(met > end)"),
+    Mutant("a pair is dropped only after its expiry", LIFT, "late[met[late] >= step.windowing.expiry(end[late])]", "late[met[late] > step.windowing.expiry(end[late])]"),
+    Mutant("allowed lateness is ignored", "flower/model/windowing.py", "return later(end, self.allowed_lateness_us)", "return later(end, 0)"),
+    Mutant("other partitions do not hold a row's watermark back", LIFT, "        if elsewhere < MAX_TIME:\n            met = np.minimum(met, elsewhere)\n", "", (*TRANSCRIPTS, *AGREE)),
+    Mutant("a row may meet less than was promised", LIFT, "            met = np.maximum(met, watermark)\n", "            pass\n", (*TRANSCRIPTS, *AGREE)),
+    Mutant("a row's own partition moves before it meets the watermark", "flower/model/watermarks.py", "newest[:-1] - bound)\n", "newest[1:] - bound)\n", ("tests/model/test_watermarks.py", *AGREE)),
+    # When a pane fires
+    Mutant("a window that the watermark reaches is not complete", PANES, "passing, expired = ~early & ~late,", "passing, expired = (end < w1) & ~late,"),
+    Mutant("a completed window fires early first", "flower/model/triggers/base.py", "return self.end > self.watermark", "return self.end >= self.watermark"),
+    Mutant("an on-time pane needs rows", PANES, "fired = moved & (some | passing) if", "fired = moved & some if"),
+    Mutant("fire_if_non_empty does not matter on time", PANES, "else moved & some\n    closing", "else moved & (some | passing)\n    closing"),
+    Mutant("a window expires without its closing pane", PANES, "    fired = fired | closing\n", "    fired = fired.copy()\n"),
+    Mutant("closing panes fire without rows", PANES, 'closing = expired if windowing.closing_behavior == "fire_always" else expired & some', "closing = expired"),
+    Mutant("late rows without a late trigger wait for the end", AT_WATERMARK, "now_or_never(asked.rows > 0) if self.late is None", "now_or_never(asked.rows < 0) if self.late is None"),
+    Mutant("a window leaves later than it expires", ALIGNED, "_, kept = whole.split(expired)", "_, kept = whole.split(MIN_TIME)"),
+    Mutant("passed windows are asked when nothing came", ALIGNED, "gone, passed = _cut(state.passed, expired, law)", "gone, passed = _cut(state.passed, MIN_TIME, law)"),
+    # Panes
+    Mutant("a pane's timing is that of the watermark before", PANES, "np.where(early, EARLY, np.where(late, LATE, ON_TIME))", "np.where(end > w0, EARLY, np.where(late, LATE, ON_TIME))"),
+    Mutant("panes are not numbered", GROUPS, "panes=groups.panes + fired)", "panes=groups.panes)"),
+    Mutant("a merged session goes on counting panes", SESSIONS, "panes = np.where(same, every.groups.panes, 0)", "panes = every.groups.panes"),
+    Mutant("what was never emitted is absorbed", SESSIONS, "swallowed = ~same & (every.groups.panes > 0)", "swallowed = ~same"),
+    Mutant("absorbed windows are told twice", SESSIONS, "counts = np.where(told, 0, np.diff(np.asarray(absorbs.offsets)))", "counts = np.diff(np.asarray(absorbs.offsets))"),
+    Mutant("discarding panes keep their rows", GROUPS, "        if not self.discarding:\n", "        if True:\n"),
+    Mutant("a pane that may be followed is final", PANES, "fired & (expired | finished), marks)", "fired, marks)"),
+    Mutant("a pane's time is its window's end", PANES, "np.where(end == MAX_TIME, MAX_TIME, end - 1)", "end"),
+    Mutant("the latest row's time is the earliest's", GROUPS, 'np.minimum if self.stamp == "earliest" else np.maximum', "np.minimum"),
+    Mutant("open windows do not hold the output watermark", PANES, "return min(watermark, int(stamps.min()))", "return watermark", (*KEYED, *AGREE)),
+    # Triggers
+    Mutant("a count needs one row more", LEAVES, "asked.rows) >= self.n)", "asked.rows) > self.n)", TRIGGERS),
+    Mutant("the counts of merged windows do not add up", LEAVES, "np.add.at(total, codes, marks[0])", "np.maximum.at(total, codes, marks[0])", TRIGGERS),
+    Mutant("a delay counts from the newest row", LEAVES, "np.where(added > 0, np.minimum(marks[0], now), marks[0])", "np.where(added > 0, now, marks[0])", TRIGGERS),
+    Mutant("a delay is not aligned", LEAVES, "        return due + ahead\n", "        return due\n", TRIGGERS),
+    Mutant("any is all", COMBINED, "class _Any(_Parts):\n    def due(self, marks: Marks, asked: Asked) -> I64:\n        return reduce(np.minimum", "class _Any(_Parts):\n    def due(self, marks: Marks, asked: Asked) -> I64:\n        return reduce(np.maximum", TRIGGERS),
+    Mutant("all is any", COMBINED, "class _All(_Parts):\n    def due(self, marks: Marks, asked: Asked) -> I64:\n        return reduce(np.maximum", "class _All(_Parts):\n    def due(self, marks: Marks, asked: Asked) -> I64:\n        return reduce(np.minimum", TRIGGERS),
+    Mutant("the next trigger hears of all rows", COMBINED, "part.on_rows(own, np.where(at == number, added, 0), now)", "part.on_rows(own, added, now)", TRIGGERS),
+    Mutant("of merged windows all counts go on", COMBINED, "behind = marks[0] < furthest[codes]", "behind = marks[0] < 0", TRIGGERS),
+    Mutant("what is repeated does not begin anew", COMBINED, "return self.part.reset(marks, finished), np.zeros", "return marks, np.zeros", TRIGGERS),
+    Mutant("until is not the end when both fire", COMBINED, "over = fired & (until.due(untils, asked) <= asked.now)", "over = fired & (until.due(untils, asked) <= asked.now) & (actual.due(own, asked) > asked.now)", TRIGGERS),
+    Mutant("until forgets what panes have had", COMBINED, "self.until.machine(lasting=True)])", "self.until.machine()])", TRIGGERS),
+    Mutant("early does not begin anew at the watermark", AT_WATERMARK, "early = self.early.reset(early, finished | after | passing)", "early = self.early.reset(early, finished)", TRIGGERS),
+    Mutant("late hears of rows that early panes had", AT_WATERMARK, "late = self.late.reset(late, finished | before | passing)", "late = self.late.reset(late, finished)", TRIGGERS),
+    Mutant("a trigger that has finished fires again", TOP, "np.where(marks[-1] > 0, MAX_TIME, self.part.due(marks[:-1], asked))", "self.part.due(marks[:-1], asked)", TRIGGERS),
+    Mutant("rows that come after a trigger finished are taken", ALIGNED, "        over[here] = Finishing.finished(run.groups.marks)[at[here]]\n", "        over[here] = False\n", TRIGGERS),
+    Mutant("windows that nothing touched are asked", PANES, "        moved &= (groups.fresh > 0) | passing | expired | (due > MIN_TIME)\n", "", TRIGGERS),
+    Mutant("the clock does not wake a window", ALIGNED, "due_now = [timer.run for timer in timers if timer.due <= now]", "due_now = [timer.run for timer in timers if timer.due < MIN_TIME]", (*TRANSCRIPTS, *AGREE)),
+)  # fmt: skip
