@@ -295,7 +295,8 @@ def _globals(fn: Any) -> dict[str, Any]:
         module = sys.modules.get(fn.__module__)
         # Those that a decorator made, as dataclass does, may have the globals of another module.
         methods = [each for each in methods_of(fn) if each.__globals__.get("__name__") == fn.__module__]
-        return methods[0].__globals__ if methods else {} if module is None else vars(module)
+        # After a run on Dask they may have but the globals that they read themselves.
+        return {**(methods[0].__globals__ if methods else {}), **({} if module is None else vars(module))}
     return getattr(fn, "__globals__", {})
 
 
