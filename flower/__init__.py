@@ -9,6 +9,7 @@ from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
 from flower.model.calendar import CalendarWindows
+from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -48,6 +49,7 @@ __all__ = [
     "Always",
     "BoundedDisorder",
     "CalendarWindows",
+    "Combiner",
     "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
@@ -58,11 +60,15 @@ __all__ = [
     "OrFinally",
     "Percentile",
     "Punctuated",
+    "Quantile",
+    "Rate",
     "Repeatedly",
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "Top",
     "Trigger",
+    "WeightedMean",
     "When",
     "concat",
     "datasets",

@@ -121,7 +121,7 @@ class Cluster:
             If workers are on other machines and none was given.
         """
         if given is not None:
-            path = os.path.join(given, name)
+            path = os.path.abspath(os.path.join(given, name))  # workers may be in another directory
             os.makedirs(path, exist_ok=True)
             self._made = path
             return path

@@ -2,9 +2,12 @@
 
 With the timestamp combiner ``end_of_window`` nothing is held: an open window ends after the watermark. Otherwise a
 window holds it at the event time that its pane would have if it fired now; a pane to come can only be later, unless a
-late row joins it. Runs know the least stamp of each of their windows, so an epoch looks at windows, not at groups; only
-where a run's stamp may be out of date (a newer run has more of the group) are the groups of those windows that could
-hold it furthest back looked at.
+late row joins it. (Beam lets go of a hold when a pane fires. Here the time of an accumulating pane is that of all its
+rows, so they go on holding.)
+
+Runs know the least stamp of each of their windows, so an epoch looks at windows, not at groups; only where a run's
+stamp may be out of date (a newer run has more of the group) are the groups of those windows that could hold it furthest
+back looked at.
 """
 
 from __future__ import annotations

@@ -46,6 +46,8 @@ class Record:
         Panes so far.
     marks : tuple of int
         What the trigger's machine knows besides.
+    last : int or None
+        The event time of the newest pair, if a ttl asks for it.
     """
 
     start: int
@@ -54,6 +56,7 @@ class Record:
     since: int
     panes: int
     marks: tuple[int, ...] = ()
+    last: int | None = None
 
 
 def wanted(step: Keyed, key: object) -> Wanted:
@@ -117,12 +120,13 @@ def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
         gone = () if groups.last is None else at[groups.last[at] == GONE]
         columns = (start[at], end[at], groups.rows[at], groups.since[at], groups.panes[at])
         marks = [tuple(int(column[i]) for column in groups.marks) for i in at]
-        for one_start, one_end, rows, since, panes, mark in zip(*(c.tolist() for c in columns), marks, strict=True):
-            record = Record(one_start, one_end, rows, since, panes, mark)
+        lasts = [None] * len(at) if groups.last is None else groups.last[at].tolist()
+        for first, until, rows, since, *more in zip(*(c.tolist() for c in columns), marks, lasts, strict=True):
+            record = Record(first, until, rows, since, *more)
             before = found.get((record.start, record.end))
             if adds and before is not None:
                 rows, since = before.rows + rows, min(before.since, since)
-                record = replace(record, rows=rows, since=since, panes=before.panes + panes)
+                record = replace(record, rows=rows, since=since, panes=before.panes + record.panes)
             found[record.start, record.end] = record
         for i in gone:
             found.pop((int(start[i]), int(end[i])), None)

@@ -193,6 +193,9 @@ class _Answer:
         fired = f"{record.panes:,} pane{'s' * (record.panes != 1)} so far" if record.panes else "no pane so far"
         since = "" if record.since == MAX_TIME else f", the first at {instant_text(record.since)}"
         self.reasons.append(f"It has {record.rows:,} rows since the last pane{since}; {fired}.")
+        if record.last is not None and self.step.windowing.ttl_us is not None:
+            lapses = instant_text(later_by(record.last, self.step.windowing.ttl_us))
+            self.reasons.append(f"It is let go when the watermark reaches {lapses} without a newer row (ttl).")
         if self.status != "expired":
             self._of_trigger(record)
 

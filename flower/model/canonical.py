@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 
 from flower.errors import ExpressionError
+<<<<<<< HEAD
 from flower.model.calendar import CalendarWindows
+=======
+from flower.model.combiners import Quantile, Rate, Top, WeightedMean
+>>>>>>> what
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -37,6 +41,7 @@ CONSTRUCTORS = {
         *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
         *(Repeatedly, OrFinally, Always, Never, When),
         *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),
+        *(Quantile, Rate, Top, WeightedMean),
     )
 }
 """The only names that text may call."""
@@ -48,8 +53,12 @@ def value_of(text: str) -> object:
     Parameters
     ----------
     text : str
+<<<<<<< HEAD
         A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, None or such calls; named ones True or False
         as well.
+=======
+        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, bools, None or such calls.
+>>>>>>> what
 
     Raises
     ------
@@ -72,7 +81,7 @@ def value_of(text: str) -> object:
 
 def _value(node: ast.expr, text: str) -> object:
     match node:
-        case ast.Constant(value=str() | int() | float() | None as value) if not isinstance(value, bool):
+        case ast.Constant(value=str() | int() | float() | None as value):
             return value
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CONSTRUCTORS:
             if any(keyword.arg is None for keyword in keywords):

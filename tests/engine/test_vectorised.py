@@ -101,6 +101,19 @@ def test_lines_do_not_grow_in_two_steps_and_in_what_was_dropped() -> None:
     require_equal(lambda stream: panes(stream).dropped)
 
 
+@pytest.mark.parametrize("windows", [fl.FixedWindows("10s"), fl.GlobalWindows(), fl.Sessions("5s")], ids=repr)
+@pytest.mark.parametrize("stamp", ["earliest", "latest"])
+def test_lines_do_not_grow_with_rows_and_keys_that_are_let_go_and_hold_the_watermark(windows: Any, stamp: Any) -> None:
+    def pipeline(stream: fl.Stream) -> fl.Stream:
+        trigger = fl.AfterWatermark(early=fl.AfterCount(2))
+        windowed = stream.window(
+            windows, trigger=trigger, ttl="8s", timestamp_combiner=stamp, accumulation="discarding"
+        )
+        return windowed.groupby("k").agg(total=("v", "sum"))
+
+    require_equal(pipeline)
+
+
 def test_a_loop_over_rows_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     from flower.engine import lift
 

@@ -104,6 +104,13 @@ def test_a_trigger_of_several_tells_what_the_clock_will_do(asked: Any) -> None:
     assert "fires a pane when rows have come that make it; the clock alone does not" in str(told)
 
 
+def test_a_ttl_tells_when_the_key_is_let_go_and_one_that_was_is_not_held(asked: Any) -> None:
+    run = asked(counted(windows=fl.GlobalWindows(), ttl="1s"))
+    assert "let go when the watermark reaches 2000-01-01T12:00:05Z without a newer row (ttl)" in str(run.why("c"))
+    assert run.why("a").rows == 4
+    assert "No row of key 'b' is held." in str(run.why("b"))
+
+
 def test_a_trigger_that_has_finished_says_so(asked: Any) -> None:
     told = asked(counted(trigger=fl.AfterCount(2), allow_finishing=True)).why("a", at(10))
     assert (told.status, told.panes) == ("open", 1)
