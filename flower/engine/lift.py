@@ -80,9 +80,8 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
             start, end, met = start[kept], end[kept], met[kept]
     if row is not None:
         batch = batch.take(row)
-    if step.windowing.windows.merging:
-        return Lifted(_sessions(batch, step, start, end, now), counts, gone)
-    groups, encoded = _windows(batch, step, start, end, now)
+    lifted = sessions_of if step.windowing.windows.merging else _windows
+    groups, encoded = lifted(batch, step, start, end, now)
     if not step.law.finishes:
         return Lifted(groups, counts, gone)
     keys = tuple(arrays.take(column, encoded.codes) for column in encoded.keys)
@@ -173,7 +172,7 @@ def _groups(law: Law, encoded: Encoded, key: I64, states: States, rows: I64, sta
     return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, marks, fresh)
 
 
-def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
+def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[SessionRun, Encoded]:
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
     encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
     order = np.lexsort((start, encoded.codes))
@@ -187,4 +186,5 @@ def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Sess
     codes[order] = np.cumsum(new) - 1
     states, stamp = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
-    return SessionRun.fresh(start[first], end[last], _groups(step.law, encoded, key[first], states, rows, stamp, now))
+    groups = _groups(step.law, encoded, key[first], states, rows, stamp, now)
+    return SessionRun.fresh(start[first], end[last], groups), encoded

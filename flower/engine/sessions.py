@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.keyed import Advanced, Keyed
+from flower.engine.pairs import Pairs
 from flower.engine.panes import after, ask, hold, panes_of, together
 from flower.model.arrays import Bools, group_ends
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
+from flower.model.triggers import Finishing
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,15 @@ def advance(
     stamps = live.groups.stamp[open_] if live.groups.stamp is not None else live.start[:0]
     out = hold(stamps, step.windowing.timestamp_combiner, w1)
     return Advanced(SessionState(w1, live), together([panes], step.schema), out)
+
+
+def over(live: SessionRun, pairs: Pairs) -> Bools:
+    """Which pairs overlap a session of their key whose trigger has finished."""
+    finished = Finishing.finished(live.groups.marks)
+    if not finished.any():
+        return np.zeros(len(pairs), np.bool_)
+    ended = live.where(finished)
+    return pairs.within(ended.start, ended.end, ended.groups)
 
 
 def _laid_over(old: SessionRun, new: SessionRun, law: Law) -> SessionRun:

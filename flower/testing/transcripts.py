@@ -21,8 +21,7 @@ the columns of the schema. A time of day is one of 2000-01-01, in UTC.
 Keys of a transcript
     ``name``, ``windows``, ``schema``, ``aggregations`` (name: [column or null, aggregate]) and ``steps``, and if needed
     ``keys``, ``partitions``, ``must_fail`` (what the error must say) and the arguments of ``stream.window``:
-    ``trigger``, ``accumulation``, ``allowed_lateness``, ``timestamp_combiner``, ``on_time_behavior``,
-    ``closing_behavior``.
+    ``trigger``, ``accumulation``, ``allowed_lateness``, ``allow_finishing`` and so on.
 Keys of a step
     ``rows``, ``watermark``, ``clock``, ``end`` (true: the stream ends), ``partition`` (of the rows and the watermark),
     or ``epoch``: a list of steps that are one epoch; and what comes of it: ``panes`` and ``dropped``, nothing if left
@@ -31,11 +30,13 @@ Keys of a pane
     The keys and aggregates, ``window`` ([start, end], or global), ``timing``, and unless they are 0, false, none and
     the end of the window less one microsecond: ``index``, ``final``, ``absorbs`` (a list of windows), ``event_time``.
 Keys of a dropped pair
-    ``row``, ``window`` and the ``watermark`` that the row met.
+    ``row``, ``window``, the ``watermark`` that the row met (left out: none), and the ``reason`` unless it is that the
+    window had expired.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +57,7 @@ from flower.testing.stream import TestStream
 
 _TIME = "t"
 """The event-time column of a transcript's stream."""
-_WINDOW = ("trigger", "accumulation", "allowed_lateness", "timestamp_combiner", "on_time_behavior", "closing_behavior")
+_WINDOW = tuple(name for name in inspect.signature(Windowing.make).parameters if name != "windows")
 _NEEDED = ("name", "windows", "schema", "aggregations", "steps")
 _TRANSCRIPT = (*_NEEDED, "keys", "partitions", "must_fail", *_WINDOW)
 _EVENTS = ("rows", "watermark", "clock", "end")
@@ -207,11 +208,12 @@ class _Play:
         return plain
 
     def _dropped(self, pair: Mapping[str, Any]) -> Plain:
-        _only(pair, ("row", "window", "watermark"), "a dropped pair")
+        _only(pair, ("row", "window", "watermark", "reason"), "a dropped pair")
         row = self._row(pair["row"])
         row[_TIME] = _us(row[_TIME])
         start, end = _window(pair["window"])
-        met = {"reason": "the window had expired", "watermark": _us(pair["watermark"])}
+        watermark = _us(pair["watermark"]) if "watermark" in pair else None
+        met = {"reason": pair.get("reason", "the window had expired"), "watermark": watermark}
         return {**row, WINDOW_START: start, WINDOW_END: end, **met}
 
     # What comes
