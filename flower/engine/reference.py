@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,16 +18,15 @@ import pyarrow as pa
 
 from flower.engine.embedded import Driver, Options, require_bounded
 from flower.engine.epoch import EpochPlan, Range, ingested, untimed
-from flower.engine.holding import holds
+from flower.engine.holding import holds_for
 from flower.engine.job import SourceState
-from flower.engine.keyed import Keyed
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step
 from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
-from flower.model.panes import TIMINGS, so_far, timings
+from flower.model.panes import TIMINGS, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark
@@ -80,7 +79,7 @@ class _Oracle:
                 step.windowing,
                 step.keys,
                 {name: (column, law.name) for name, law, column in step.law.aggregates.parts},
-                _holds(step),
+                holds_for(step.schema, step.keys, step.name),
             )
             for index, step in self.job.keyed.items()
         }
@@ -203,17 +202,6 @@ class _Oracle:
                 partition, position = int(rows.partition[i]), int(rows.position[i])
                 at = told.get((partition, position), otherwise)
                 waiting[target].append(Row(values, int(rows.time[i]), at, partition, position))
-
-
-def _holds(step: Keyed) -> Callable[[object, dict[str, Any]], bool]:
-    """What a data-driven trigger's predicate says of one window."""
-    schema = so_far(step.schema, step.keys)
-
-    def answer(predicate: object, values: dict[str, Any]) -> bool:
-        row = pa.RecordBatch.from_pylist([values], schema=schema)
-        return bool(holds(predicate, row, step.name)[0])
-
-    return answer
 
 
 def _marks(read: Read, fresh: tuple[Range, Batch] | None) -> tuple[list[int], int]:

@@ -43,7 +43,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flower.api.stream import Stream
+from flower.engine.holding import holds_for
 from flower.errors import FlowerError, TranscriptError
+from flower.graph.nodes import Aggregate
 from flower.graph.schema import names_text, schema_of
 from flower.model.canonical import value_of
 from flower.model.panes import ABSORBS, EVENT_TIME, FINAL, INDEX, TIMING, TIMINGS, WINDOW_END, WINDOW_START
@@ -139,6 +142,7 @@ class _Play:
     """A transcript, understood."""
 
     def __init__(self, transcript: Mapping[str, Any]) -> None:
+        self.name = str(transcript["name"])
         self.windows = _value(transcript["windows"])
         options = {key: transcript[key] for key in _WINDOW if key in transcript}
         self.options = {key: _value(value) if key == "trigger" else value for key, value in options.items()}
@@ -222,7 +226,11 @@ class _Play:
         """Each epoch on the oracle alone."""
         source = self.stream.source
         watermarks = WatermarkOracle(ManualWatermark(), source.count)
-        keyed = KeyedOracle(self.windowing, self.keys, self.aggregations)
+        node = self._panes().node
+        assert isinstance(node, Aggregate)
+        holds = holds_for(node.schema, self.keys, self.name)
+        # What `When` was given is an expression there, not text.
+        keyed = KeyedOracle(node.grouping, self.keys, self.aggregations, holds)
         outcomes, positions = [], (0,) * source.count
         for ends, now in source.epochs():
             before = watermarks.watermark
@@ -242,11 +250,13 @@ class _Play:
             positions = ends
         return outcomes
 
+    def _panes(self) -> Stream:
+        windowed = self.stream.window(self.windows, **self.options)
+        return (windowed.groupby(*self.keys) if self.keys else windowed).agg(**self.aggregations)
+
     def on(self, executor: Any) -> list[_Outcome]:
         """A run of all epochs on an executor."""
-        windowed = self.stream.window(self.windows, **self.options)
-        grouped = windowed.groupby(*self.keys) if self.keys else windowed
-        panes = grouped.agg(**self.aggregations)
+        panes = self._panes()
         told, gone = by_epoch(panes, executor), by_epoch(panes.dropped, executor)
         return [
             _Outcome(plain_rows(some.to_dict("records")), plain_rows(others.to_dict("records")))
