@@ -19,9 +19,18 @@ from flower.model.triggers import (
     Never,
     OrFinally,
     Repeatedly,
+    Trigger,
     When,
 )
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+)
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
@@ -37,16 +46,21 @@ __all__ = [
     "AfterWatermark",
     "Always",
     "BoundedDisorder",
+    "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
+    "LatestOf",
     "ManualWatermark",
     "Monotonic",
     "Never",
     "OrFinally",
+    "Percentile",
+    "Punctuated",
     "Repeatedly",
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "Trigger",
     "When",
     "concat",
     "datasets",

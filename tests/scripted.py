@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pandas as pd
@@ -104,6 +105,7 @@ windows = st.sampled_from(
         fl.GlobalWindows(),
     ]
 )
+ttls = st.none() | st.sampled_from(["1s", "2s", "5s"])
 keys = st.sampled_from([(), ("k",), ("n",), ("i",), ("k", "i")])
 steps = st.lists(
     st.sampled_from(
@@ -118,6 +120,24 @@ steps = st.lists(
     ),
     max_size=2,
 )
+
+
+policies = st.builds(
+    lambda make, idle: make(idle=idle),
+    st.sampled_from(
+        [
+            *(functools.partial(fl.BoundedDisorder, bound) for bound in ("0s", "2s", "5s")),
+            fl.Monotonic,
+            functools.partial(fl.Percentile, 0.5),
+            functools.partial(fl.Punctuated, "flag"),
+            functools.partial(fl.Punctuated, "t"),
+            functools.partial(fl.EarliestOf, fl.Percentile(0.9), fl.BoundedDisorder("1s")),
+            functools.partial(fl.LatestOf, fl.Punctuated("n > 1"), fl.BoundedDisorder("3s")),
+        ]
+    ),
+    st.none() | st.sampled_from(["1s", "2s"]),
+)
+"""For rows of `strategies.SCHEMA`."""
 
 
 def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:

@@ -118,7 +118,9 @@ def _require_end(node: Node) -> None:
         return
     if windowing is None:
         got = "an unbounded stream without a window"
-    elif isinstance(windowing.windows, GlobalWindows) and not windowing.trigger.gives_early:
+    elif (
+        isinstance(windowing.windows, GlobalWindows) and not windowing.trigger.gives_early and windowing.ttl_us is None
+    ):
         trigger = "the default trigger" if windowing.trigger == ON_TIME_ONLY else repr(windowing.trigger)
         got = f"an unbounded stream in GlobalWindows() with {trigger}"
     else:
@@ -127,7 +129,8 @@ def _require_end(node: Node) -> None:
         "an aggregation must be told when to give results",
         got=got,
         hint="call .window(fl.FixedWindows('1h')) before; or, for results on the way, .window(fl.GlobalWindows(), "
-        "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))); or read a source that ends",
+        "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))), or with ttl='1h', for keys that fall silent; "
+        "or read a source that ends",
     )
 
 

@@ -127,6 +127,7 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         windowing.accumulation == "discarding",
         machine := machine_of(windowing.trigger),
         bool(machine.initial) or windowing.trigger.driven_by_data,
+        windowing.ttl_us is not None,
     )
     return Keyed(name, node.keys, windowing, law, node.schema, Dropped(node).schema)
 

@@ -131,13 +131,13 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple
     if cells <= 4 * n + 65_536:
         rows = np.bincount(cell, minlength=cells)
         live = at = np.flatnonzero(rows)
-        states, stamp = _aggregated(batch, step.law, cell, cells)
+        states, stamp, last = _aggregated(batch, step.law, cell, cells)
     else:
         seen, distinct = pd.factorize(cell)
         live = np.argsort(distinct)
         at = distinct[live]
         rows = np.bincount(seen, minlength=len(distinct))
-        states, stamp = _aggregated(batch, step.law, seen, len(distinct))
+        states, stamp, last = _aggregated(batch, step.law, seen, len(distinct))
     whole = len(live) == len(rows) and cells <= 4 * n + 65_536
     groups = _groups(
         step.law,
@@ -146,6 +146,7 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple
         states if whole else agg.take(states, live),
         rows if whole else rows[live],
         stamp if whole or stamp is None else stamp[live],
+        last if whole or last is None else last[live],
         now,
     )
     offsets = np.searchsorted(at, np.arange(len(ends) + 1) * width)
@@ -153,23 +154,28 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple
     return Run(starts[filled], ends[filled], np.concatenate((offsets[:1], offsets[1:][filled])), groups), encoded
 
 
-def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None]:
-    """Partial aggregates of ``size`` groups of rows, and their stamps."""
+def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None, I64 | None]:
+    """Partial aggregates of ``size`` groups of rows, their stamps and the times of their newest rows."""
     order = Order(batch.time, batch.partition, batch.position)
     states = law.aggregates.add(law.aggregates.create(size), codes, batch.rows, order)
-    if law.stamp is None:
-        return states, None
-    stamp = np.full(size, law.no_stamp)
-    law.reduce_stamp(stamp, codes, batch.time)
-    return states, stamp
+    stamp = last = None
+    if law.stamp is not None:
+        stamp = np.full(size, law.no_stamp)
+        law.reduce_stamp(stamp, codes, batch.time)
+    if law.ttl:
+        last = np.full(size, MIN_TIME)
+        np.maximum.at(last, codes, batch.time)
+    return states, stamp, last
 
 
-def _groups(law: Law, encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, now: int) -> Groups:
+def _groups(
+    law: Law, encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, last: I64 | None, now: int
+) -> Groups:
     """The groups that rows of this epoch made; ``key`` tells the key of each."""
     n = len(key)
     keys = tuple(arrays.take(column, key) for column in encoded.keys)
     marks, fresh = (law.machine.create(n), rows) if law.told else ((), None)
-    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, marks, fresh)
+    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, marks, fresh, last)
 
 
 def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[SessionRun, Encoded]:
@@ -184,7 +190,7 @@ def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tu
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
     codes[order] = np.cumsum(new) - 1
-    states, stamp = _aggregated(batch, step.law, codes, len(first))
+    states, stamp, newest = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
-    groups = _groups(step.law, encoded, key[first], states, rows, stamp, now)
+    groups = _groups(step.law, encoded, key[first], states, rows, stamp, newest, now)
     return SessionRun.fresh(start[first], end[last], groups), encoded

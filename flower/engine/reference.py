@@ -20,6 +20,7 @@ from flower.engine.embedded import Driver, Options, require_bounded
 from flower.engine.epoch import EpochPlan, Range, ingested, untimed
 from flower.engine.holding import holds_for
 from flower.engine.job import SourceState
+from flower.engine.observe import punctuations
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step
 from flower.graph.batch import Batch, constant
@@ -29,7 +30,7 @@ from flower.graph.protocols import MarkedSource
 from flower.model.panes import TIMINGS, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.time import MAX_TIME, MIN_TIME
-from flower.model.watermarks import ManualWatermark
+from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -67,6 +68,17 @@ def replayed(ran: Driver) -> Results:
             results.add(batch.rows)
     driver.close()
     return results
+
+
+def watermarks_replayed(ran: Driver) -> list[tuple[int, ...]]:
+    """The output watermark of each stage after each epoch that another executor ran."""
+    driver = Driver(ran.job.plan.logical, ran.options, batch=ran.job.batch)
+    oracle, told = _Oracle(driver), []
+    for epoch in ran.log:
+        oracle.run(epoch)
+        told.append(tuple(oracle.watermarks))
+    driver.close()
+    return told
 
 
 class _Oracle:
@@ -159,12 +171,17 @@ class _Oracle:
             return {}
         times = [fresh[p][1].time.tolist() if p in fresh else [] for p in range(len(ended))]
         marks: Marks | None = None
-        if isinstance(read.watermark, ManualWatermark):
+        if any(isinstance(leaf, ManualWatermark) for leaf in read.watermark.leaves):
             marks = [_marks(read, fresh.get(p)) for p in range(len(ended))]
+        carried: dict[WatermarkPolicy, list[list[int]]] = {
+            leaf: [punctuations(leaf, fresh[p][1], read.tz).tolist() if p in fresh else [] for p in range(len(ended))]
+            for leaf in read.watermark.leaves
+            if isinstance(leaf, Punctuated)
+        }
         inputs = self.job.stages[target].inputs if target >= 0 else (index,)
         promised = min(before[i] for i in inputs)
         beyond = min((before[i] for i in inputs if i != index), default=MAX_TIME)
-        met = oracle.epoch(times, now, ended, marks=marks, promised=promised, beyond=beyond)
+        met = oracle.epoch(times, now, ended, marks=marks, punctuations=carried, promised=promised, beyond=beyond)
         return {
             (p, position): met[p][i]
             for p, (_, batch) in fresh.items()

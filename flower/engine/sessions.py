@@ -16,7 +16,7 @@ import pyarrow as pa
 from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs
-from flower.engine.panes import after, ask, hold, panes_of, together
+from flower.engine.panes import after, ask, panes_of, together
 from flower.model.arrays import Bools, group_ends
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
@@ -97,10 +97,12 @@ def advance(
     live = replace(live, groups=after(live.groups, firing, step))
     if panes is not None:
         live = replace(live, absorbs=_without(live.absorbs, firing.fired))
-    live = live.where(live.end > step.expired(w1))
-    open_ = live.end > w1
-    stamps = live.groups.stamp[open_] if live.groups.stamp is not None else live.start[:0]
-    out = hold(stamps, step.windowing.timestamp_combiner, w1)
+    stays = live.end > step.expired(w1)
+    live = live.where(stays if firing.lapsed is None else stays & ~firing.lapsed)
+    out = w1
+    if live.groups.stamp is not None:
+        holds = (live.end > w1) & (live.groups.stamp != step.law.no_stamp)
+        out = int(live.groups.stamp[holds].min(initial=w1))
     return Advanced(SessionState(w1, live), together([panes], step.schema), out)
 
 

@@ -280,6 +280,8 @@ def _keeping(keyed: Aggregate) -> list[str]:
         else "until the watermark passes its end"
         + (f" by {duration_text(windowing.allowed_lateness_us)}" if windowing.allowed_lateness_us else "")
     )
+    if windowing.ttl_us is not None:
+        holds += f", or the newest row of the key in it by {duration_text(windowing.ttl_us)}"
     return [
         f"windows: {windowing.windows!r}, {windowing.accumulation}",
         f"state: {'; '.join(kept)}; partial {partial}",

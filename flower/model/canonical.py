@@ -18,7 +18,15 @@ from flower.model.triggers import (
     Repeatedly,
     When,
 )
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+)
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 CONSTRUCTORS = {
@@ -27,7 +35,7 @@ CONSTRUCTORS = {
         *(FixedWindows, SlidingWindows, Sessions, GlobalWindows),
         *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
         *(Repeatedly, OrFinally, Always, Never, When),
-        *(BoundedDisorder, Monotonic, ManualWatermark),
+        *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),
     )
 }
 """The only names that text may call."""
@@ -39,7 +47,7 @@ def value_of(text: str) -> object:
     Parameters
     ----------
     text : str
-        A call of one of `CONSTRUCTORS`, whose arguments are text, integers, None or such calls.
+        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, None or such calls.
 
     Raises
     ------
@@ -62,7 +70,7 @@ def value_of(text: str) -> object:
 
 def _value(node: ast.expr, text: str) -> object:
     match node:
-        case ast.Constant(value=str() | int() | None as value) if not isinstance(value, bool):
+        case ast.Constant(value=str() | int() | float() | None as value) if not isinstance(value, bool):
             return value
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CONSTRUCTORS:
             if any(keyword.arg is None for keyword in keywords):

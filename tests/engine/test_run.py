@@ -115,7 +115,7 @@ def test_why_a_window_waits_is_told_in_words_and_numbers(executor: Any) -> None:
     run = paused(ticking(), clock, executor)
     clock.advance("2500ms")
     run.step()
-    told = run.why(window="2000-01-01T00:00:03Z")
+    told = str(run.why(window="2000-01-01T00:00:03Z"))
     run.stop()
     assert "its watermark is 2000-01-01T00:00:02.4Z" in told
     assert "fires on time when the watermark reaches its end, 600ms from now in event time" in told

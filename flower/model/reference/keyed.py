@@ -29,6 +29,8 @@ class Live:
     panes: int = 0
     absorbed: set[Window] = field(default_factory=set)
     """Windows that were emitted, are part of this one, and no pane has said so yet."""
+    last: int = MIN_TIME
+    """The event time of the newest pair."""
 
 
 Key = tuple[Any, ...]
@@ -86,13 +88,18 @@ class KeyedOracle:
                 timing, final = self._asked(key, window, w0, w1, now)
                 if timing is not None:
                     panes.append((key, window, self._fire(key, window, timing, final)))
-            self._live[key] = [window for window in live if self._expires(window) > w1]
+            self._live[key] = [window for window in live if self._expires(window) > w1 and not self._lapsed(window, w1)]
         self.watermark = max(self.watermark, min([w1, *self._holds(w1)]))
         panes.sort(key=lambda pane: (pane[1].window[1], pane[1].window[0], [(k is None, k) for k in pane[0]]))
         return [pane for _, _, pane in panes], dropped, counts
 
     def _expires(self, live: Live) -> int:
         return self._expiry(live.window)
+
+    def _lapsed(self, live: Live, w1: int) -> bool:
+        """Whether a ttl lets it go."""
+        ttl = self.windowing.ttl_us
+        return ttl is not None and plus(live.last, ttl) <= w1
 
     def _expiry(self, window: Window) -> int:
         return plus(window[1], self.windowing.allowed_lateness_us)
@@ -121,6 +128,7 @@ class KeyedOracle:
                 live.pairs.append(row)
                 live.new.append(row)
                 live.fresh += 1
+                live.last = max(live.last, row.time)
         return dropped, counts
 
     def _same(self, window: Window, other: Window) -> bool:
@@ -149,6 +157,7 @@ class KeyedOracle:
             merged.pairs += live.pairs
             merged.new += live.new
             merged.fresh += live.fresh
+            merged.last = max(merged.last, live.last)
             merged.absorbed |= live.absorbed
             if live.panes:
                 merged.absorbed.add(live.window)
@@ -167,7 +176,8 @@ class KeyedOracle:
         fires = (expired or asks(live.watch, at, rows, now)) and live.watch.ready(at, now)
         finished = fires and live.watch.fire(at, now)
         pane = fires and (some or (phase == "passing" and how.on_time_behavior == "fire_always"))
-        pane |= expired and not live.watch.over and (some or how.closing_behavior == "fire_always")
+        closes = expired or self._lapsed(live, w1)
+        pane |= closes and not live.watch.over and (some or how.closing_behavior == "fire_always")
         return ("on_time" if phase == "passing" else phase) if pane else None, expired or finished
 
     def _so_far(self, key: Key, live: Live) -> dict[str, Any]:
