@@ -133,7 +133,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a row that a finished session touches is dropped", "flower/engine/pairs.py", "order = np.lexsort((window, np.concatenate((self.end, start)), key))", "order = np.lexsort((~window, np.concatenate((self.end, start)), key))", TRIGGERS),
     Mutant("a finished session of one key drops the rows of another", "flower/engine/pairs.py", "(key[before] == key[order]) & ", "", TRIGGERS),
     Mutant("rows next to a dropped one are dropped with it", "flower/engine/state.py", "    left = pairs.where(~over)\n", "    left = pairs.where(over & ~over)\n", TRIGGERS),
-    Mutant("refused pairs are counted as taken", "flower/engine/pairs.py", "Counts(late - len(pairs), -late, len(pairs))", "Counts(0, 0, len(pairs))", KEYED),
+    Mutant("refused pairs are counted as taken", "flower/engine/pairs.py", "Counts(late - len(pairs), -late, len(pairs))", "Counts(0, 0, len(pairs))", ("tests/engine/test_finishing.py",)),
     Mutant("the watermark's turn within a sequence never ends", COMBINED, "finished = finished | (fires & ~asked.early)", "finished = finished | (fires & asked.late & asked.early)", TRIGGERS),
     Mutant("an early pane ends the watermark's turn", COMBINED, "finished = finished | (fires & ~asked.early)", "finished = finished | fires", TRIGGERS),
     Mutant("the last of a sequence is over at the watermark", COMBINED, "for each in self.triggers[:-1]),\n            False,", "for each in self.triggers[:-1]),\n            isinstance(self.triggers[-1], AfterWatermark),", TRIGGERS),
