@@ -72,13 +72,13 @@ class Pairs:
             number = _paired(number, pd.factorize(np.concatenate((left, right)))[0])
         return np.isin(number[:n], number[n:])
 
-    def within(self, start: I64, end: I64, groups: Groups) -> Bools:
-        """Which pairs overlap one of some windows of their keys; those of a key do not overlap one another."""
+    def within(self, start: I64, end: I64, groups: Groups, reach: int = 0) -> Bools:
+        """Which pairs, made ``reach`` longer, overlap a window of their key; those of a key are apart."""
         n, m = len(self), len(groups)
         key = self.numbered(groups)
         window = np.repeat([False, True], [n, m])
         # By key and start; a window that begins where a pair ends comes after it.
-        order = np.lexsort((window, np.concatenate((self.end, start)), key))
+        order = np.lexsort((window, np.concatenate((self.end + reach, start)), key))
         place = np.maximum.accumulate(np.where(window[order], np.arange(n + m), -1))
         before = order[np.maximum(place, 0)]
         ends = np.concatenate((np.full(n, MIN_TIME), end))[before]

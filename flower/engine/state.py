@@ -30,7 +30,7 @@ def advance(
     if isinstance(state, sessions.SessionState):
         merging = [piece for piece in pieces if isinstance(piece, sessions.SessionRun)]
         if pairs and state.live is not None:
-            over = sessions.over(state.live, joined(pairs))
+            over = sessions.over(state.live, joined(pairs), step)
             if over.any():
                 return _without(over, state, joined(pairs), step, watermark, now)
         return sessions.advance(state, merging, step, watermark, now)

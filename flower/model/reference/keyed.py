@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flower.model.reference.aggregates import AGGREGATES, missing
+from flower.model.combiners import Combiner
+from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
@@ -46,8 +47,8 @@ class KeyedOracle:
         Where, when and how.
     keys : sequence of str
         The columns grouped by; missing values are a group.
-    aggregates : mapping of str to (str or None, str)
-        Column and aggregate of each result; column None counts rows.
+    aggregates : mapping of str to (str or None, str, Combiner or callable)
+        Column and aggregate of each result; column None counts rows; a function gets the rows.
     holds : callable
         Whether what `When` was given holds for keys and aggregates.
     """
@@ -56,7 +57,7 @@ class KeyedOracle:
         self,
         windowing: Windowing,
         keys: Sequence[str],
-        aggregates: Mapping[str, tuple[str | None, str]],
+        aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
         holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
     ) -> None:
         self.windowing = windowing
@@ -133,7 +134,11 @@ class KeyedOracle:
 
     def _same(self, window: Window, other: Window) -> bool:
         """Whether they are one window, or merge."""
-        return window[0] < other[1] and other[0] < window[1] if self.windowing.windows.merging else window == other
+        windows = self.windowing.windows
+        if not windows.merging:
+            return window == other
+        reach = 1 if getattr(windows, "merge_touching", False) else 0
+        return window[0] < other[1] + reach and other[0] < window[1] + reach
 
     def _window(self, of_key: list[Live], window: Window) -> Live:
         """The live window that a pair goes into; merges those that overlap, if windows merge."""
@@ -185,10 +190,9 @@ class KeyedOracle:
         return dict(zip(self.keys, key, strict=True)) | self._results(live)
 
     def _results(self, live: Live) -> dict[str, Any]:
-        results = {}
-        for name, (column, aggregate) in self.aggregates.items():
-            values = [1 if column is None else row.values[column] for row in self._content(live)]
-            results[name] = AGGREGATES[aggregate]([value for value in values if not missing(value)])
+        results, content = {}, self._content(live)
+        for name, (column, how) in self.aggregates.items():
+            results[name] = aggregate(how, column, content, live.window)
         return results
 
     def _content(self, live: Live) -> list[Row]:
