@@ -9,11 +9,12 @@ import pandas as pd
 
 from flower.api.arguments import row_count
 from flower.api.tables import newest
-from flower.charts.marks import number_text
+from flower.charts.plot import FPS
+from flower.charts.texts import number_text
 from flower.engine.run import Run
 from flower.model.panes import ABSORBS, FINAL, WINDOW_END, WINDOW_START
 from flower.notebook.markup import text_html
-from flower.notebook.showing import FPS, Live, over, view_frame
+from flower.notebook.showing import Live, over, view_frame
 from flower.notebook.view_widget import Message
 
 if TYPE_CHECKING:

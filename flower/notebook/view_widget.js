@@ -3,10 +3,12 @@
 const STYLE = `
 .flower-view { position: relative; color: var(--jp-content-font-color1, #222);
   font: 13px/1.45 var(--jp-ui-font-family, system-ui, "DejaVu Sans", sans-serif); padding: 4px 0; }
-.flower-chart { background: #fff; color: #222; border-radius: 6px; padding: 10px 12px 0; min-height: 440px;
+.flower-chart { background: #fff; color: #222; border-radius: 6px; padding: 10px 12px 0; min-height: 220px;
   box-sizing: border-box; overflow: hidden; }
+.flower-chart.flower-dark { background: #161616; color: #eaeaea; }
 .flower-note { color: var(--jp-content-font-color2, #666); font-size: 12px; padding: 2px 0 4px; }
 .flower-chart > .flower-note { color: #666; }
+.flower-chart.flower-dark > .flower-note { color: #aaa; }
 .flower-gone { font-weight: 600; }
 .flower-problem { color: var(--jp-error-color1, #c0392b); white-space: pre-wrap; }
 .flower-view table { border-collapse: collapse; font-size: 12.5px; margin: 0; }
@@ -73,6 +75,25 @@ function bokeh(model) {
   return loading.get(version)
 }
 
+// -- the colours of a dark theme: those that Python chose are exchanged, a person's own stay
+
+const dark = () => document.body.dataset.jpThemeLight === "false" || document.body.classList.contains("vscode-dark")
+
+function recolour(doc, colours) {
+  for (const model of doc._all_models.values()) {
+    const changed = {}
+    for (const property of model) {
+      const name = property.attr
+      if (!name.endsWith("_color")) continue
+      const now = model[name]
+      const plain = typeof now === "string" ? now : now?.value
+      const other = typeof plain === "string" ? colours.get(plain.toUpperCase()) : undefined
+      if (other) changed[name] = typeof now === "string" ? other : {value: other}
+    }
+    if (Object.keys(changed).length) model.setv(changed)
+  }
+}
+
 // -- what is drawn: each kind has draw(snapshot), and may have patch(message, buffers), ended() and close()
 
 async function chart(model, el) {
@@ -83,6 +104,20 @@ async function chart(model, el) {
   const note = element("div", "flower-note")
   el.append(box)
   let shown = null
+  // Python moves the ranges in steps; what a person zoomed to stays until it is reset.
+  let ends = new Map()
+
+  const night = new Map(Object.entries(model.get("dark")))
+  const light = new Map([...night].map(([bright, dim]) => [dim, bright]))
+  let isDark = false
+  const theme = (wanted = dark()) => {
+    if (!shown || wanted === isDark) return
+    isDark = wanted
+    box.classList.toggle("flower-dark", wanted)
+    recolour(shown.doc, wanted ? night : light)
+  }
+  const watcher = new MutationObserver(() => theme())
+  watcher.observe(document.body, {attributes: true, attributeFilter: ["data-jp-theme-light", "class"]})
 
   const release = ({doc, views, place}) => {
     views.clear()
@@ -108,6 +143,13 @@ async function chart(model, el) {
       place.style.position = ""
       if (before) release(before)
       shown = {doc, views, place}
+      ends = new Map()
+      for (const made of doc._all_models.values()) {
+        if (made.type === "Range1d" && made.tags?.includes("flower")) ends.set(made.id, [made.start, made.end])
+      }
+      isDark = false
+      box.classList.remove("flower-dark")
+      theme()
       box.style.minHeight = ""
       say(snapshot)
     },
@@ -117,13 +159,25 @@ async function chart(model, el) {
           const {buffer, byteOffset, byteLength} = buffers[at]
           return [name, buffer.slice(byteOffset, byteOffset + byteLength)]
         })
-        shown.doc.apply_json_patch(JSON.parse(message.content), new Map(parts))
+        const content = JSON.parse(message.content)
+        content.events = content.events.filter(({kind, model, attr, new: value}) => {
+          const range = kind === "ModelChanged" ? shown.doc.get_model_by_id(model.id) : null
+          const at = ["start", "end"].indexOf(attr)
+          if (!range || at < 0 || !ends.has(range.id)) return true
+          const known = ends.get(range.id)
+          const zoomed = range[attr] !== known[at] && range[attr] !== range[`reset_${attr}`]
+          known[at] = value
+          return !zoomed
+        })
+        shown.doc.apply_json_patch(content, new Map(parts))
       }
       say(message)
     },
     async ended() {
       const {doc, views} = shown
       if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
+      theme(false)  // a picture is for any page
+      await new Promise(done => setTimeout(done, 50))
       const [view] = views.roots
       const canvas = view.export("png", true).canvas
       const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
@@ -132,6 +186,7 @@ async function chart(model, el) {
       model.send(message, undefined, [await blob.arrayBuffer()])
     },
     close() {
+      watcher.disconnect()
       if (shown) release(shown)
       shown = null
     },

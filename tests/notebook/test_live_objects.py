@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 import flower as fl
+from flower.charts.marks import kept_places
 from flower.errors import ColumnError, FlowerError
 from flower.notebook import showing
-from flower.notebook.chart import LivePlot, kept_places
+from flower.notebook.chart import LivePlot
 from flower.notebook.run_view import RunView, facts_of
 from flower.notebook.showing import WIDGET
 from flower.notebook.table import LiveTable, cells_of, html_of
