@@ -74,10 +74,11 @@ class Axis:
             return _rolled(low, high, self.span, before)
         if size == 0:
             size = abs(high) or 1.0
-        step = nice(size / 5)
+        step = nice(size / 8)
         air = 0.04 * size
-        start = 0.0 if self.floor and low == 0 else np.floor((low - air) / step) * step
-        end = 0.0 if self.floor and high == 0 and low < 0 else np.ceil((high + air) / step) * step
+        start, end = np.floor((low - air) / step) * step, np.ceil((high + air) / step) * step
+        # Nothing below zero, no room there.
+        start, end = max(start, 0.0) if low >= 0 else start, min(end, 0.0) if high <= 0 and low < 0 else end
         return round(float(start), 12), round(float(end), 12)
 
 

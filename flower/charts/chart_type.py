@@ -193,7 +193,7 @@ def told(rows: Columns, marks: Marks) -> Columns:
 def faces(rows: Columns) -> Columns:
     """How filled marks show the timing of their pane: early ones are pale, late ones have a frame."""
     return {
-        "alpha": np.where(rows["timing"] == EARLY, 0.35, 0.9),
+        "alpha": np.where(rows["timing"] == EARLY, 0.35, 1.0),
         "frame": np.where(rows["timing"] == LATE, 2.0, 0.0),
     }
 

@@ -20,7 +20,7 @@ from bokeh.plotting import figure as Figure
 
 from flower.charts.axes import Axis
 from flower.charts.sketch import SCALED, Columns, Sketch
-from flower.charts.style import INK, PAPER, SAID, canvas, heading, times
+from flower.charts.style import GRID, INK, SAID, canvas, heading, times
 from flower.charts.texts import short
 
 PATCHED = 0.5
@@ -43,7 +43,9 @@ class Drawn:
 
     def __init__(self, sketch: Sketch) -> None:
         self._sketch = sketch
-        self.figure = plot = canvas(sketch.title, **sketch.looks, **_types(sketch))
+        self.figure = plot = canvas(
+            sketch.title, timed=(sketch.x.kind == "time", sketch.y.kind == "time"), **sketch.looks
+        )
         bare = bool(sketch.looks.get("bare"))
         self._notes = heading(sketch.said, bold=False)
         plot.add_layout(self._notes, "above")
@@ -62,10 +64,12 @@ class Drawn:
             elif axis.kind == "number" and not sketch.map:
                 model.formatter = BasicTickFormatter(use_scientific=False)
             self._label(name, axis)
+        if sketch.y.kind == "category":
+            plot.xgrid.grid_line_color, plot.ygrid.grid_line_color = GRID, None
         self._mapper = LinearColorMapper(palette=Cividis256, low=0, high=1)
         if sketch.scale is not None:
             self._scale(sketch)
-            bar = ColorBar(color_mapper=self._mapper, background_fill_color=PAPER, major_label_text_color=SAID)
+            bar = ColorBar(color_mapper=self._mapper, background_fill_color=None, major_label_text_color=SAID)
             bar.major_tick_line_color, bar.bar_line_color = None, None
             plot.add_layout(bar, "right")
         sources: dict[int, ColumnDataSource] = {}
@@ -89,7 +93,7 @@ class Drawn:
             label_text_color=INK,
             click_policy="hide",
             border_line_color=None,
-            background_fill_color=PAPER,
+            background_fill_color=None,
             label_text_font_size="12px",
             glyph_height=18,
             spacing=1,
@@ -225,11 +229,6 @@ def _plain(cell: Any) -> Any:
 def _range(name: str, axis: Axis, start: float, end: float) -> Range1d:
     start, end = _turned(name, axis, (start, end))
     return Range1d(start=start, end=end, reset_start=start, reset_end=end, tags=["flower"])
-
-
-def _types(sketch: Sketch) -> dict[str, str]:
-    axes = {"x_axis_type": sketch.x, "y_axis_type": sketch.y}
-    return {name: "datetime" if axis.kind == "time" else "linear" for name, axis in axes.items()}
 
 
 def _turned(name: str, axis: Axis, ends: tuple[float, float]) -> tuple[float, float]:

@@ -21,7 +21,6 @@ INK = "#222222"
 SAID = "#555555"
 LINES = "#B0B0B0"
 GRID = "#E6E6E6"
-PAPER = "#FFFFFF"
 FONT = "system-ui, DejaVu Sans, sans-serif"
 
 DARK = {
@@ -29,7 +28,6 @@ DARK = {
     SAID: "#B8B8B8",
     LINES: "#7A7A7A",
     GRID: "#3A3A3A",
-    PAPER: "#161616",
     "#000000": "#F5F5F5",
     "#0072B2": "#3FA2E5",
     "#009E73": "#1FC495",
@@ -51,7 +49,14 @@ def dash_of(place: int) -> str:
     return DASHES[place // len(COLORS) % len(DASHES)]
 
 
-def canvas(name: str, *, bare: bool = False, height: int = 440, width: int | None = None, **axes: str) -> new_figure:
+def canvas(
+    name: str,
+    *,
+    bare: bool = False,
+    height: int = 440,
+    width: int | None = None,
+    timed: tuple[bool, bool] = (False, False),
+) -> new_figure:
     """An empty figure; ``bare``: without axes and tools."""
     wide = {"sizing_mode": "stretch_width"} if width is None else {"width": width}
     plot = new_figure(
@@ -61,10 +66,11 @@ def canvas(name: str, *, bare: bool = False, height: int = 440, width: int | Non
         tools="" if bare else "xpan,xwheel_zoom,box_zoom,reset,save",
         active_drag=None,
         toolbar_location=None if bare else "above",
-        background_fill_color=PAPER,
-        border_fill_color=PAPER,
+        background_fill_color=None,  # the page's
+        border_fill_color=None,
         **wide,
-        **axes,
+        x_axis_type="datetime" if timed[0] else "linear",
+        y_axis_type="datetime" if timed[1] else "linear",
     )
     plot.toolbar.logo = None
     plot.toolbar.autohide = True

@@ -31,6 +31,7 @@ const STYLE = `
   color: inherit; background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view button:disabled { opacity: .5; cursor: default; }
 .flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.flower-view button.flower-sort { font: inherit; font-weight: 600; padding: 0; border: 0; background: none; }
 .flower-view .flower-facts th { color: var(--jp-content-font-color2, #666); font-weight: normal; vertical-align: top; }
 .flower-view .flower-facts :is(th, td) { border: 0; padding: 1px 14px 1px 0; }
 .flower-view .flower-facts td { white-space: normal; max-width: none; overflow-wrap: anywhere;
@@ -179,7 +180,14 @@ async function chart(model, el) {
       theme(false)  // a picture is for any page
       await new Promise(done => setTimeout(done, 50))
       const [view] = views.roots
-      const canvas = view.export("png", true).canvas
+      const drawn = view.export("png", true).canvas
+      const canvas = element("canvas")
+      canvas.width = drawn.width
+      canvas.height = drawn.height
+      const paper = canvas.getContext("2d")
+      paper.fillStyle = "#fff"
+      paper.fillRect(0, 0, canvas.width, canvas.height)
+      paper.drawImage(drawn, 0, 0)
       const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
       const {width, height} = view.bbox
       const message = {type: "picture", width: Math.round(width), height: Math.round(height)}
@@ -197,19 +205,47 @@ function table(_, el) {
   const note = element("div", "flower-note")
   const scroll = element("div", "flower-scroll")
   el.append(scroll, note)
-  let before = new Map()
-  return {
+  let before = new Map(), sorted = null, latest = null
+  const order = rows => {
+    if (!sorted) return rows
+    const {at, down} = sorted
+    const value = ({cells, values}) => values?.[at] ?? cells[at]
+    const compare = (one, other) => {
+      const [a, b] = [value(one), value(other)]
+      if (a === "" || b === "") return (a === "") - (b === "")  // missing ones last
+      const by = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b))
+      return down ? -by : by
+    }
+    return [...rows].sort(compare)
+  }
+  const view = {
     draw(snapshot) {
+      latest = snapshot
+      const focused = scroll.contains(document.activeElement) ? document.activeElement.dataset.at : undefined
       const made = element("table")
       const head = made.createTHead().insertRow()
       snapshot.columns.forEach((name, at) => {
-        const cell = element("th", snapshot.numeric[at] ? "flower-number" : "", name)
+        const cell = element("th", snapshot.numeric[at] ? "flower-number" : "")
         cell.scope = "col"
+        const down = sorted?.at === at ? sorted.down : undefined
+        cell.setAttribute("aria-sort", down === undefined ? "none" : down ? "descending" : "ascending")
+        const button = element("button", "flower-sort", name + (down === undefined ? "" : down ? " \u25be" : " \u25b4"))
+        button.type = "button"
+        button.dataset.at = String(at)
+        button.title = "sort"
+        // Up, down, and as they came.
+        button.addEventListener("click", event => {
+          event.stopPropagation()
+          sorted = down === undefined ? {at, down: false} : down ? null : {at, down: true}
+          view.draw(latest)
+        })
+        button.addEventListener("keydown", event => event.stopPropagation())  // Lab would act on it
+        cell.append(button)
         head.append(cell)
       })
       const body = made.createTBody()
       const now = new Map()
-      snapshot.rows.forEach(({key, cells}) => {
+      order(snapshot.rows).forEach(({key, cells}) => {
         const row = body.insertRow()
         const old = before.get(key)
         cells.forEach((text, at) => {
@@ -222,10 +258,12 @@ function table(_, el) {
       })
       before = now
       scroll.replaceChildren(made)
+      if (focused !== undefined) scroll.querySelector(`button[data-at="${focused}"]`)?.focus()
       note.textContent = snapshot.note
       note.classList.toggle("flower-problem", Boolean(snapshot.problem))
     },
   }
+  return view
 }
 
 function run(model, el) {

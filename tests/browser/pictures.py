@@ -34,7 +34,13 @@ from flower.charts import (  # noqa: E402
 from flower.charts.style import DARK  # noqa: E402
 
 DRAWN = "() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every(document => document.is_idle)"
-CITIES = {"Berlin": (13.4, 52.5), "Lagos": (3.4, 6.5), "Lima": (-77.0, -12.0), "Oslo": (10.8, 59.9), "Pune": (73.9, 18.5)}
+CITIES = {
+    "Berlin": (13.4, 52.5),
+    "Lagos": (3.4, 6.5),
+    "Lima": (-77.0, -12.0),
+    "Oslo": (10.8, 59.9),
+    "Pune": (73.9, 18.5),
+}
 
 
 def panes(keys: list[str], windows: int = 24) -> pd.DataFrame:
@@ -73,7 +79,9 @@ def charts() -> dict[str, Chart]:
     one = several[several["city"] == "Berlin"]
     many = panes([f"city {number}" for number in range(12)])
     newest = several[several["window_end"] == several["window_end"].max()]
-    where = newest.assign(lon=[CITIES[each][0] for each in newest["city"]], lat=[CITIES[each][1] for each in newest["city"]])
+    where = newest.assign(
+        lon=[CITIES[each][0] for each in newest["city"]], lat=[CITIES[each][1] for each in newest["city"]]
+    )
     values = pd.DataFrame({"delay": np.random.default_rng(7).gamma(2, 9, 4000), "city": np.tile(list(CITIES), 800)})
     over = {"x": "window_end", "y": "rows", "by": "city"}
     made = {
@@ -111,6 +119,8 @@ def main() -> None:
             shown = page.locator(".bk-Figure").first
             shown.screenshot(path=folder / f"{name}-light.png")
             page.evaluate(night)
+            page.evaluate("() => document.body.style.background = '#161616'")
+            page.evaluate("() => document.documentElement.style.background = '#161616'")
             page.wait_for_function(DRAWN)
             page.wait_for_timeout(150)
             shown.screenshot(path=folder / f"{name}-dark.png")

@@ -177,7 +177,7 @@ def test_a_table_of_a_run_that_is_over_is_static_html_with_hostile_text_escaped(
 def test_columns_with_markup_are_escaped():
     made = {**cells_of(pd.DataFrame({HOSTILE: [None], "b": [True]})), "note": HOSTILE}
     assert "<script>" not in html_of(made)
-    assert made["rows"] == [{"key": "0", "cells": ["", "True"]}]
+    assert made["rows"] == [{"key": "0", "cells": ["", "True"], "values": [None, None]}]
     assert made["numeric"] == [False, False]
 
 

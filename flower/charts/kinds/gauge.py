@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from bokeh.core.properties import value
 
 from flower.charts.axes import Axis
 from flower.charts.chart_type import ChartType, Seen
@@ -50,8 +51,8 @@ class Gauge(ChartType):
         if not self.low < self.high:
             raise FlowerError("`low` of a gauge must be below `high`", got=f"low={self.low:g}, high={self.high:g}")
         values, said, timing = history(seen.frame, self.y)
-        value = values[-1] if len(values) else np.nan
-        share = float(np.clip((np.nan_to_num(value) - self.low) / (self.high - self.low), 0, 1))
+        now = values[-1] if len(values) else np.nan
+        share = float(np.clip((np.nan_to_num(now) - self.low) / (self.high - self.low), 0, 1))
         sketch = Sketch(
             self.title if self.title is not None else self.y,
             Axis("", low=-1.0, high=1.0),
@@ -74,16 +75,17 @@ class Gauge(ChartType):
             fill_alpha="alpha",
             **looks,
         )
-        texts: dict[str, Any] = {"text_font": FONT, "text_align": "center", "x": "x", "y": "y", "text": "text"}
-        text = f"{value_text(values, timing)}{f' {self.unit}' if self.unit else ''}"
-        middle = {"x": zero, "y": np.array([0.12]), "text": np.array([text], object)}
-        sketch.add("text", middle, text_font_size="28px", text_font_style="bold", text_color=INK, **texts)
+        texts: dict[str, Any] = {"text_font": value(FONT), "text_align": "center", "x": "x", "y": "y", "text": "text"}
+        middle = {"x": zero, "y": np.array([0.14]), "text": np.array([value_text(values, timing)], object)}
+        unit = {"x": zero, "y": np.array([0.0]), "text": np.array([self.unit], object)}
+        sketch.add("text", unit, text_font_size="12px", text_color=SAID, **texts)
+        sketch.add("text", middle, text_font_size="26px", text_font_style="bold", text_color=INK, **texts)
         ends = {
             "x": np.array([-0.86, 0.86]),
             "y": np.array([-0.15, -0.15]),
             "text": np.array([number_text(self.low), number_text(self.high)], object),
         }
         sketch.add("text", ends, text_font_size="12px", text_color=SAID, **texts)
-        outside = np.isfinite(value) and not self.low <= value <= self.high
+        outside = np.isfinite(now) and not self.low <= now <= self.high
         sketch.notes = [said, *(["beyond the ends"] if outside else [])]
         return sketch

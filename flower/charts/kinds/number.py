@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from bokeh.core.properties import value
 
 from flower.charts.axes import Axis
 from flower.charts.chart_type import ChartType, Seen
@@ -60,7 +61,7 @@ class Number(ChartType):
         sketch.add("line", line, x="x", y="y", line_color=COLORS[0], line_width=2)
         text = f"{value_text(values, timing)}{f' {self.unit}' if self.unit else ''}"
         large = {"x": np.array([0.03]), "y": np.array([0.68]), "text": np.array([text], object)}
-        looks: dict[str, Any] = {"text_color": INK, "text_font": FONT, "text_baseline": "middle"}
+        looks: dict[str, Any] = {"text_color": INK, "text_font": value(FONT), "text_baseline": "middle"}
         sketch.add("text", large, x="x", y="y", text="text", text_font_size="44px", text_font_style="bold", **looks)
         small = {"x": np.array([0.03]), "y": np.array([0.39]), "text": np.array([_change(values)], object)}
         looks["text_color"] = SAID
