@@ -8,6 +8,8 @@ from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
+from flower.model.calendar import CalendarWindows
+from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -19,9 +21,18 @@ from flower.model.triggers import (
     Never,
     OrFinally,
     Repeatedly,
+    Trigger,
     When,
 )
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+)
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
@@ -37,16 +48,27 @@ __all__ = [
     "AfterWatermark",
     "Always",
     "BoundedDisorder",
+    "CalendarWindows",
+    "Combiner",
+    "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
+    "LatestOf",
     "ManualWatermark",
     "Monotonic",
     "Never",
     "OrFinally",
+    "Percentile",
+    "Punctuated",
+    "Quantile",
+    "Rate",
     "Repeatedly",
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "Top",
+    "Trigger",
+    "WeightedMean",
     "When",
     "concat",
     "datasets",

@@ -26,6 +26,7 @@ def run(
     on_error: Literal["collect", "fail"] = "collect",
     max_errors: int | None = None,
     scratch: str | os.PathLike[str] | None = None,
+    state_budget: str | None = None,
     name: str | None = None,
 ) -> Run:
     """Run several streams and sinks at once, in the background; what they share is computed once.
@@ -49,6 +50,9 @@ def run(
         With "collect": fail past so many.
     scratch : str or os.PathLike, optional
         On a Dask cluster whose workers are on other machines: a directory that all of them reach, for the run's state.
+    state_budget : str, optional
+        What the windows that are held may take of memory, as ``"2GB"``: past that the run fails, and says which step
+        holds most. Default: half of the memory there is, on Dask half of the workers'.
     name : str, optional
         What to call the run.
 
@@ -87,4 +91,5 @@ def run(
         on_error=on_error,
         max_errors=max_errors,
         scratch=scratch,
+        state_budget=state_budget,
     )

@@ -39,7 +39,7 @@ from flower.model.windowing import (
     TimestampCombiner,
     Windowing,
 )
-from flower.model.windows import GlobalWindows, Windows
+from flower.model.windows import GlobalWindows, Windows, by_clock
 
 if TYPE_CHECKING:
     from flower.api.grouped import Grouped, Named
@@ -257,12 +257,13 @@ class Stream(Pipeline):
         on_time_behavior: OnTimeBehavior = "fire_always",
         closing_behavior: ClosingBehavior = "fire_if_non_empty",
         allow_finishing: bool = False,
+        ttl: Duration | None = None,
     ) -> Stream:
         """Group the rows in event time for the next aggregation.
 
         Parameters
         ----------
-        windows : FixedWindows, SlidingWindows, Sessions or GlobalWindows
+        windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions or GlobalWindows
             Where in event time rows are grouped.
         trigger : Trigger
             When in processing time results are given; by default once, when the watermark passes the end of the window.
@@ -279,6 +280,11 @@ class Stream(Pipeline):
         allow_finishing : bool
             Whether the trigger may be one that finishes, such as ``AfterCount(3)``: rows that come to a window
             afterwards go to ``stream.dropped``.
+        ttl : str or pandas.Timedelta, optional
+            For state that would grow without bound, as per key in the global window: what a key has in a window is let
+            go when the watermark is this far past the newest of its rows. It fires a last pane if rows came since the
+            last one; a row that comes later begins it anew, with ``pane_index`` 0 and nothing of what was let go. None:
+            it is held until it expires.
 
         Raises
         ------
@@ -310,9 +316,10 @@ class Stream(Pipeline):
                 on_time_behavior=on_time_behavior,
                 closing_behavior=closing_behavior,
                 allow_finishing=allow_finishing,
+                ttl=ttl,
             )
-            if not self.node.timed and not (
-                isinstance(windows, GlobalWindows) and timestamp_combiner == "end_of_window"
+            if not (self.node.timed or by_clock(windows)) and not (
+                isinstance(windows, GlobalWindows) and timestamp_combiner == "end_of_window" and ttl is None
             ):
                 raise _untimed(self.node)
             return Stream(WindowInto(self.node, into))

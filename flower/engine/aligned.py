@@ -10,16 +10,18 @@ panes out, not the size of the state.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from flower.engine.counts import Counts
-from flower.engine.groups import Law, joined
+from flower.engine.groups import GONE, Law, joined
+from flower.engine.holds import held
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs, dropped
-from flower.engine.panes import after, ask, due, hold, panes_of, together
+from flower.engine.panes import after, ask, due, panes_of, together
 from flower.engine.runs import Run, compacted, find, merge
+from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import AfterWatermark, Finishing
@@ -54,13 +56,16 @@ class AlignedState:
     blind : tuple of Run
         Open windows, where there is no early trigger.
     open, passed : Records
-        Open windows under an early trigger; passed windows that admit late rows.
+        Open windows under an early trigger or a ttl; passed windows that admit late rows.
+    touched : tuple of Touched
+        Under a ttl, when groups are due to lapse.
     """
 
     watermark: int = MIN_TIME
     blind: tuple[Run, ...] = ()
     open: Records = Records()
     passed: Records = Records()
+    touched: tuple[Touched, ...] = ()
 
     def _runs(self) -> tuple[Run, ...]:
         return self.blind + self.open.runs + self.passed.runs
@@ -73,7 +78,7 @@ class AlignedState:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(run.groups.nbytes for run in self._runs())
+        return sum(run.groups.nbytes for run in self._runs()) + sum(each.groups.nbytes for each in self.touched)
 
 
 def advance(
@@ -90,6 +95,11 @@ def advance(
     passing, still_open = _split(rest, w1)
     expired = step.expired(w1)
     panes: list[Batch | None] = []
+    entries, lapsing = state.touched, None
+    if delta is not None and delta.groups.last is not None:
+        entries = (*entries, touched(delta, step.windowing.lapse(delta.groups.last)))
+    if entries:
+        lapsing, entries = taken(entries, w1, law)
 
     # Passed before: windows that expire now are asked a last time, the others when late rows or timers touch them.
     gone, passed = _cut(state.passed, expired, law)
@@ -97,7 +107,7 @@ def advance(
     last = _added(gone, late_gone, law)
     if last is not None:
         panes.append(_fire(last, step, w0, w1, now)[0])
-    passed, fired = _update(passed, late, step, w0, w1, now)
+    passed, fired = _update(passed, late, step, w0, w1, now, lapsing)
     panes += fired
 
     # Passed now: the on-time panes.
@@ -109,8 +119,8 @@ def advance(
     if whole is not None:
         pane, whole = _fire(whole, step, w0, w1, now)
         panes.append(pane)
-        _, kept = whole.split(expired)
-        if len(kept):
+        kept = living(whole.split(expired)[1])
+        if kept is not None and len(kept):
             timers = (*passed.timers, *_timers(kept, None, step, w0, w1, now))
             passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), timers)
 
@@ -119,11 +129,12 @@ def advance(
     if blind_until_passed(step):
         left = compacted((*left, still_open) if still_open is not None else left, law, newest_wins=False)
     else:
-        open_, fired = _update(open_, still_open, step, w0, w1, now)
+        open_, fired = _update(open_, still_open, step, w0, w1, now, lapsing)
         panes += fired
 
-    then = AlignedState(w1, left, open_, passed)
-    return Advanced(then, together(panes, step.schema), _output_watermark(then, step, w1), refused, counts)
+    then = AlignedState(w1, left, open_, passed, entries)
+    out = min(w1, held(left, law, newest_wins=False), held(open_.runs, law, newest_wins=True))
+    return Advanced(then, together(panes, step.schema), out, refused, counts)
 
 
 def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> tuple[Run | None, Batch | None, Counts]:
@@ -146,7 +157,7 @@ def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> t
 def blind_until_passed(step: Keyed) -> bool:
     """Whether nobody looks at a window before the watermark passes it."""
     trigger = step.windowing.trigger
-    return isinstance(trigger, AfterWatermark) and trigger.early is None
+    return isinstance(trigger, AfterWatermark) and trigger.early is None and not step.law.ttl
 
 
 def _split(run: Run | None, watermark: int) -> tuple[Run | None, Run | None]:
@@ -163,7 +174,7 @@ def _whole(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run | None:
 def _cut(records: Records, watermark: int, law: Law) -> tuple[Run | None, Records]:
     """The whole records of windows that end at ``watermark`` or before, and the rest."""
     parts = [run.split(watermark) for run in records.runs]
-    front = _whole([done for done, _ in parts if len(done)], law, newest_wins=True)
+    front = living(_whole([done for done, _ in parts if len(done)], law, newest_wins=True))
     return front, Records(tuple(rest for _, rest in parts if len(rest)), records.timers)
 
 
@@ -178,13 +189,16 @@ def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int) -> tuple[Batch | No
     end = run.spread(run.end)
     firing = ask(run.groups, end, step, w0, w1, now)
     panes = panes_of(run.groups, run.spread(run.start), end, firing, step)
-    return panes, run.with_groups(after(run.groups, firing, step))
+    then = after(run.groups, firing, step)
+    return panes, run.with_groups(then if firing.lapsed is None else lapsed(then, firing.lapsed, step.law))
 
 
 def _update(
-    records: Records, delta: Run | None, step: Keyed, w0: int, w1: int, now: int
+    records: Records, delta: Run | None, step: Keyed, w0: int, w1: int, now: int, lapsing: Run | None
 ) -> tuple[Records, list[Batch | None]]:
-    """Add partial aggregates to the records they touch, then ask these and those whose timers are due."""
+    """Add partial aggregates to the records they touch, then ask these, those whose timers are due, and those of
+    ``lapsing`` that lapse.
+    """
     runs, panes, timers = records.runs, [], records.timers
     if delta is not None:
         known, before = _with_records(delta, runs, step, w0, w1, now)
@@ -200,8 +214,20 @@ def _update(
             pane, then = _fire(asked, step, w0, w1, now)
             panes.append(pane)
             runs = (*runs, then)
+    going = None if lapsing is None else _records_of([lapsing], runs, step.law)
+    if going is not None:
+        assert going.groups.last is not None
+        going = going.where(step.windowing.lapse(going.groups.last) <= w1)
+        if len(going):
+            pane, then = _fire(going, step, w0, w1, now)
+            panes.append(pane)
+            runs = (*runs, then)
     if runs is not records.runs:
-        runs = compacted(runs, step.law, newest_wins=True)
+        oldest_before, runs = runs[0], compacted(runs, step.law, newest_wins=True)
+        if step.law.ttl and runs and runs[0] is not oldest_before:
+            # Nothing is older than the oldest run, so there is nothing to hide any more.
+            oldest = living(runs[0])
+            runs = runs[1:] if oldest is None else (oldest, *runs[1:])
     return Records(runs, timers), panes
 
 
@@ -246,12 +272,16 @@ def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
         spot = find(runs[number], wanted, law.exact)
         here = open_ & (spot >= 0)
         newest[here], at[here] = number, spot[here]
+    if law.ttl:
+        for number, run in enumerate(runs):
+            assert run.groups.last is not None
+            mine = np.flatnonzero(newest == number)
+            newest[mine[run.groups.last[at[mine]] == GONE]] = -1
     return newest, at
 
 
 def _named(run: Run) -> Run:
-    """Only which groups there are, without what they hold."""
-    return run.with_groups(replace(run.groups, states=(), stamp=None, marks=(), fresh=None))
+    return run.with_groups(named(run.groups))
 
 
 def _records_of(wanted: Sequence[Run], runs: Sequence[Run], law: Law) -> Run | None:
@@ -266,9 +296,3 @@ def _records_of(wanted: Sequence[Run], runs: Sequence[Run], law: Law) -> Run | N
     back = np.empty(len(asked), np.int64)
     back[np.concatenate(picks)] = np.arange(len(asked))
     return asked.with_groups(groups.take(back))
-
-
-def _output_watermark(state: AlignedState, step: Keyed, watermark: int) -> int:
-    stamps = [run.groups.stamp for run in (*state.blind, *state.open.runs) if run.groups.stamp is not None]
-    every = np.concatenate(stamps) if stamps else np.zeros(0, np.int64)
-    return hold(every[every < MAX_TIME], step.windowing.timestamp_combiner, watermark)

@@ -27,6 +27,7 @@ from flower.engine.epoch import (
     untimed,
 )
 from flower.engine.job import Job
+from flower.engine.lookup import Record, Wanted, records_of
 from flower.engine.shards import split
 from flower.engine.state import KeyedState, Piece, advance, empty
 from flower.graph.batch import Batch
@@ -368,6 +369,12 @@ def restore_shard(path: str, shard: str) -> KeyedState:
     state = load(path)
     _saved[shard] = (path, state)
     return state
+
+
+def look_up(shard: Done | KeyedState, one: Wanted, exact: bool) -> list[Record]:
+    """What a shard holds of a key."""
+    state = shard.state if isinstance(shard, Done) else shard
+    return [] if state is None else records_of(state, one, exact)
 
 
 def forget_job(job: str) -> None:

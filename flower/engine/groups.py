@@ -19,6 +19,9 @@ from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import Finishing, Machine, Marks
 
+GONE = MIN_TIME
+"""The newest row of a group that has been let go: its record stands for none, and hides those before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
@@ -42,6 +45,8 @@ class Groups:
         What the trigger's machine knows besides.
     fresh : ndarray of int64 or None
         Pairs that the machine has not been told of yet, if it must be told.
+    last : ndarray of int64 or None
+        The newest event time of all pairs, if they are let go by it; `GONE`: this one has been.
     """
 
     hash: I64
@@ -53,6 +58,7 @@ class Groups:
     stamp: I64 | None
     marks: Marks = ()
     fresh: I64 | None = None
+    last: I64 | None = None
 
     def __len__(self) -> int:
         return len(self.hash)
@@ -69,6 +75,7 @@ class Groups:
             None if self.stamp is None else self.stamp[indices],
             tuple(column[indices] for column in self.marks),
             None if self.fresh is None else self.fresh[indices],
+            None if self.last is None else self.last[indices],
         )
 
     def cut(self, start: int, stop: int) -> Groups:
@@ -85,6 +92,7 @@ class Groups:
             None if self.stamp is None else self.stamp[start:stop],
             tuple(column[start:stop] for column in self.marks),
             None if self.fresh is None else self.fresh[start:stop],
+            None if self.last is None else self.last[start:stop],
         )
 
     @property
@@ -99,6 +107,7 @@ class Groups:
             *(() if self.stamp is None else (self.stamp,)),
             *self.marks,
             *(() if self.fresh is None else (self.fresh,)),
+            *(() if self.last is None else (self.last,)),
         )
         return sum(arrays.size_of(column) for column in columns) + agg.size_of(self.states)
 
@@ -109,6 +118,7 @@ def joined(groups: Sequence[Groups]) -> Groups:
         return groups[0]
     stamps = [g.stamp for g in groups if g.stamp is not None]
     fresh = [g.fresh for g in groups if g.fresh is not None]
+    lasts = [g.last for g in groups if g.last is not None]
     return Groups(
         np.concatenate([g.hash for g in groups]),
         tuple(arrays.joined(keys) for keys in zip(*(g.keys for g in groups), strict=True)),
@@ -119,6 +129,7 @@ def joined(groups: Sequence[Groups]) -> Groups:
         np.concatenate(stamps) if stamps else None,
         tuple(np.concatenate(columns) for columns in zip(*(g.marks for g in groups), strict=True)),
         np.concatenate(fresh) if fresh else None,
+        np.concatenate(lasts) if lasts else None,
     )
 
 
@@ -140,6 +151,8 @@ class Law:
         That of the trigger.
     told : bool
         Whether the machine must be told of rows: it counts by itself, or looks at the data.
+    ttl : bool
+        Whether groups are let go by their newest row.
     """
 
     aggregates: Aggregates
@@ -148,6 +161,7 @@ class Law:
     discarding: bool
     machine: Machine
     told: bool
+    ttl: bool = False
 
     @property
     def finishes(self) -> bool:
@@ -182,6 +196,10 @@ class Law:
         if groups.fresh is not None:
             fresh = np.zeros(n, np.int64)
             np.add.at(fresh, codes, groups.fresh)
+        last = None
+        if groups.last is not None:
+            last = np.full(n, MIN_TIME)
+            np.maximum.at(last, codes, groups.last)
         return Groups(
             groups.hash[first],
             tuple(arrays.take(key, first) for key in groups.keys),
@@ -192,6 +210,7 @@ class Law:
             stamp,
             self.machine.on_merge(groups.marks, codes, n) if groups.marks else (),
             fresh,
+            last,
         )
 
     def after_pane(self, groups: Groups, fired: Bools) -> Groups:

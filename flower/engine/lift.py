@@ -6,7 +6,7 @@ looked up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,12 @@ from flower.engine.keyed import Keyed
 from flower.engine.keys import Encoded, encode
 from flower.engine.pairs import Pairs, dropped, with_met
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun
+from flower.engine.sessions import SessionRun, apart
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows
+from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows, by_clock
 
 EXPIRED = "the window had expired"
 
@@ -56,6 +56,10 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     now : int
         Processing time of the epoch.
     """
+    if by_clock(step.windowing.windows):
+        # The clock is never behind itself: nothing is late.
+        batch = replace(batch, time=constant(now, len(batch)), met=constant(MIN_TIME, len(batch)))
+        watermark, elsewhere = MIN_TIME, MAX_TIME
     time = batch.time
     row, start, end = step.windowing.windows.assign(time)
     gone = Batch.empty(step.dropped_schema)
@@ -132,13 +136,13 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple
     if cells <= 4 * n + 65_536:
         rows = np.bincount(cell, minlength=cells)
         live = at = np.flatnonzero(rows)
-        states, stamp = _aggregated(batch, step.law, cell, cells)
+        states, stamp, last = _aggregated(batch, step.law, cell, cells)
     else:
         seen, distinct = pd.factorize(cell)
         live = np.argsort(distinct)
         at = distinct[live]
         rows = np.bincount(seen, minlength=len(distinct))
-        states, stamp = _aggregated(batch, step.law, seen, len(distinct))
+        states, stamp, last = _aggregated(batch, step.law, seen, len(distinct))
     whole = len(live) == len(rows) and cells <= 4 * n + 65_536
     groups = _groups(
         step.law,
@@ -147,6 +151,7 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple
         states if whole else agg.take(states, live),
         rows if whole else rows[live],
         stamp if whole or stamp is None else stamp[live],
+        last if whole or last is None else last[live],
         now,
     )
     offsets = np.searchsorted(at, np.arange(len(ends) + 1) * width)
@@ -154,23 +159,28 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple
     return Run(starts[filled], ends[filled], np.concatenate((offsets[:1], offsets[1:][filled])), groups), encoded
 
 
-def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None]:
-    """Partial aggregates of ``size`` groups of rows, and their stamps."""
+def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None, I64 | None]:
+    """Partial aggregates of ``size`` groups of rows, their stamps and the times of their newest rows."""
     order = Order(batch.time, batch.partition, batch.position)
     states = law.aggregates.add(law.aggregates.create(size), codes, batch.rows, order)
-    if law.stamp is None:
-        return states, None
-    stamp = np.full(size, law.no_stamp)
-    law.reduce_stamp(stamp, codes, batch.time)
-    return states, stamp
+    stamp = last = None
+    if law.stamp is not None:
+        stamp = np.full(size, law.no_stamp)
+        law.reduce_stamp(stamp, codes, batch.time)
+    if law.ttl:
+        last = np.full(size, MIN_TIME)
+        np.maximum.at(last, codes, batch.time)
+    return states, stamp, last
 
 
-def _groups(law: Law, encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, now: int) -> Groups:
+def _groups(
+    law: Law, encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, last: I64 | None, now: int
+) -> Groups:
     """The groups that rows of this epoch made; ``key`` tells the key of each."""
     n = len(key)
     keys = tuple(arrays.take(column, key) for column in encoded.keys)
     marks, fresh = (law.machine.create(n), rows) if law.told else ((), None)
-    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, marks, fresh)
+    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, marks, fresh, last)
 
 
 def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
@@ -180,11 +190,12 @@ def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Sess
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
     # The gap is one for all rows, so ends ascend as starts do.
-    new[1:] = (key[1:] != key[:-1]) | (start[1:] >= end[:-1])
+    new[1:] = (key[1:] != key[:-1]) | apart(start[1:], end[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
     codes[order] = np.cumsum(new) - 1
-    states, stamp = _aggregated(batch, step.law, codes, len(first))
+    states, stamp, newest = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
-    return SessionRun.fresh(start[first], end[last], _groups(step.law, encoded, key[first], states, rows, stamp, now))
+    groups = _groups(step.law, encoded, key[first], states, rows, stamp, newest, now)
+    return SessionRun.fresh(start[first], end[last], groups)

@@ -26,14 +26,16 @@ class Firing:
     timing: I64
     final: Bools
     marks: Marks
+    lapsed: Bools | None = None
+    """Which are let go by their newest row; None: none can be."""
 
 
 def ask(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> Firing:
     """Ask every group once, after watermark and clock have moved.
 
-    A window that this move completes fires on time and not early; one that expires with rows that no pane had fires a
-    closing pane. A trigger that fires for a window without rows since the last pane goes on, but gives no pane, unless
-    this is the on-time one.
+    A window that this move completes fires on time and not early; one that expires, or lapses, with rows that no pane
+    had fires a closing pane. A trigger that fires for a window without rows since the last pane goes on, but gives no
+    pane, unless this is the on-time one.
     """
     windowing, machine, marks = step.windowing, step.law.machine, groups.marks
     asked = _asked(groups, end, step, w0, w1, now)
@@ -48,12 +50,15 @@ def ask(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> Fi
     marks, finished = machine.on_fire(marks, moved, asked)
     some = groups.rows > 0
     fired = moved & (some | passing) if windowing.on_time_behavior == "fire_always" else moved & some
-    closing = expired if windowing.closing_behavior == "fire_always" else expired & some
+    lapsed = None if groups.last is None else windowing.lapse(groups.last) <= w1
+    closing = expired if lapsed is None else expired | lapsed
+    if windowing.closing_behavior != "fire_always":
+        closing = closing & some
     if isinstance(machine, Finishing):
-        closing &= ~machine.finished(marks)
+        closing = closing & ~machine.finished(marks)
     timing = np.where(early, EARLY, np.where(late, LATE, ON_TIME))
     fired = fired | closing
-    return Firing(fired, timing, fired & (expired | finished), marks)
+    return Firing(fired, timing, fired & (expired | finished), marks, lapsed)
 
 
 def due(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> I64:
@@ -99,7 +104,7 @@ def panes_of(
         *(_as_declared(key, step.schema.field(name)) for key, name in zip(groups.keys, step.keys, strict=True)),
         instants(start),
         instants(end),
-        *step.law.aggregates.extract(groups.states),
+        *step.law.aggregates.extract(groups.states, (start, end)),
         timings(firing.timing[chosen].astype(np.int8)),
         pa.array(groups.panes),
         pa.array(firing.final[chosen]),
@@ -119,10 +124,3 @@ def together(parts: Sequence[Batch | None], schema: pa.Schema) -> Batch:
     """All panes of an epoch, numbered by position."""
     batch = Batch.concat([part for part in parts if part is not None] or [Batch.empty(schema)])
     return Batch(batch.rows, batch.time, batch.met, batch.partition, np.arange(len(batch)))
-
-
-def hold(stamps: I64, combiner: str, watermark: int) -> int:
-    """The output watermark that windows with rows still allow, by the timestamps their panes would carry now."""
-    if combiner == "end_of_window" or not len(stamps):
-        return watermark
-    return min(watermark, int(stamps.min()))

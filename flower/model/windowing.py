@@ -29,7 +29,7 @@ class Windowing:
 
     Parameters
     ----------
-    windows : FixedWindows, SlidingWindows, Sessions or GlobalWindows
+    windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions or GlobalWindows
         Where in event time rows are grouped.
     trigger : Trigger
         When in processing time panes fire.
@@ -45,6 +45,8 @@ class Windowing:
         Whether a window that expires fires a closing pane without rows since the last pane.
     allow_finishing : bool
         Whether the trigger may be one that finishes: pairs that come to a window afterwards are dropped.
+    ttl_us : int or None
+        A (key, window) is let go when the watermark is so far past the newest of its rows; None: it is not.
 
     Raises
     ------
@@ -66,6 +68,7 @@ class Windowing:
     on_time_behavior: OnTimeBehavior = "fire_always"
     closing_behavior: ClosingBehavior = "fire_if_non_empty"
     allow_finishing: bool = False
+    ttl_us: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.windows, Windows):
@@ -114,6 +117,7 @@ class Windowing:
         on_time_behavior: OnTimeBehavior = "fire_always",
         closing_behavior: ClosingBehavior = "fire_if_non_empty",
         allow_finishing: bool = False,
+        ttl: Duration | None = None,
     ) -> Windowing:
         """The value of what a person gives; ``allowed_lateness`` is a duration or ``"unbounded"``."""
         unbounded = isinstance(allowed_lateness, str) and allowed_lateness == "unbounded"
@@ -126,6 +130,7 @@ class Windowing:
             on_time_behavior,
             closing_behavior,
             allow_finishing,
+            None if ttl is None else duration_us(ttl, "ttl", minimum=1),
         )
 
     def __repr__(self) -> str:
@@ -155,8 +160,15 @@ class Windowing:
                 parts.append(f"{name}={getattr(self, name)!r}")
         if self.allow_finishing:
             parts.append("allow_finishing=True")
+        if self.ttl_us is not None:
+            parts.append(f"ttl='{duration_text(self.ttl_us)}'")
         return ", ".join(parts)
 
     def expiry(self, end: I64) -> I64:
         """The watermark from which on windows that end at ``end`` admit no row and are let go."""
         return later(end, self.allowed_lateness_us)
+
+    def lapse(self, last: I64) -> I64:
+        """The watermark from which on a (key, window) whose newest row is of ``last`` is let go, under a ttl."""
+        assert self.ttl_us is not None
+        return later(last, self.ttl_us)

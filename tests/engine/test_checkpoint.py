@@ -70,7 +70,8 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(same, a, b))
     if hasattr(a, "__dataclass_fields__"):
-        return type(a) is type(b) and all(same(getattr(a, f), getattr(b, f)) for f in a.__dataclass_fields__)
+        stored = [name for name, field in a.__dataclass_fields__.items() if field.compare]
+        return type(a) is type(b) and all(same(getattr(a, name), getattr(b, name)) for name in stored)
     return bool(a == b)
 
 
@@ -88,6 +89,7 @@ EVERY = [
     ),
     (fl.Sessions("1s"), {"trigger": fl.AfterWatermark(early=fl.AfterCount(1)), "allowed_lateness": "10s"}),
     (fl.GlobalWindows(), {"trigger": fl.AfterWatermark(early=fl.AfterCount(5)), "timestamp_combiner": "latest"}),
+    (fl.SlidingWindows("6s", every="2s"), {"ttl": "2s", "allowed_lateness": "10s"}),
 ]
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flower.model.reference.aggregates import AGGREGATES, missing
+from flower.model.combiners import Combiner
+from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
-from flower.model.time import MIN_TIME
+from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
-from flower.model.windows import Sessions
+from flower.model.windows import Sessions, by_clock
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Live:
     panes: int = 0
     absorbed: set[Window] = field(default_factory=set)
     """Windows that were emitted, are part of this one, and no pane has said so yet."""
+    last: int = MIN_TIME
+    """The event time of the newest pair."""
 
 
 Key = tuple[Any, ...]
@@ -44,8 +47,8 @@ class KeyedOracle:
         Where, when and how.
     keys : sequence of str
         The columns grouped by; missing values are a group.
-    aggregates : mapping of str to (str or None, str)
-        Column and aggregate of each result; column None counts rows.
+    aggregates : mapping of str to (str or None, str, Combiner or callable)
+        Column and aggregate of each result; column None counts rows; a function gets the rows.
     holds : callable
         Whether what `When` was given holds for keys and aggregates.
     """
@@ -54,7 +57,7 @@ class KeyedOracle:
         self,
         windowing: Windowing,
         keys: Sequence[str],
-        aggregates: Mapping[str, tuple[str | None, str]],
+        aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
         holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
     ) -> None:
         self.windowing = windowing
@@ -62,6 +65,7 @@ class KeyedOracle:
         self.keys = tuple(keys)
         self.aggregates = dict(aggregates)
         self._live: dict[Key, list[Live]] = {}
+        self._clock = MIN_TIME
         self.watermark = MIN_TIME
         """Of the output, after the last epoch: no pane that is not late will have an earlier event time."""
 
@@ -79,6 +83,10 @@ class KeyedOracle:
         now : int
             Processing time.
         """
+        if by_clock(self.windowing.windows):
+            rows = [replace(row, time=now, met=MIN_TIME) for row in rows]
+            w0, w1 = self._clock, MAX_TIME if w1 == MAX_TIME else now
+            self._clock = w1
         dropped, counts = self._admit(rows)
         panes = []
         for key, live in self._live.items():
@@ -86,13 +94,18 @@ class KeyedOracle:
                 timing, final = self._asked(key, window, w0, w1, now)
                 if timing is not None:
                     panes.append((key, window, self._fire(key, window, timing, final)))
-            self._live[key] = [window for window in live if self._expires(window) > w1]
+            self._live[key] = [window for window in live if self._expires(window) > w1 and not self._lapsed(window, w1)]
         self.watermark = max(self.watermark, min([w1, *self._holds(w1)]))
         panes.sort(key=lambda pane: (pane[1].window[1], pane[1].window[0], [(k is None, k) for k in pane[0]]))
         return [pane for _, _, pane in panes], dropped, counts
 
     def _expires(self, live: Live) -> int:
         return self._expiry(live.window)
+
+    def _lapsed(self, live: Live, w1: int) -> bool:
+        """Whether a ttl lets it go."""
+        ttl = self.windowing.ttl_us
+        return ttl is not None and plus(live.last, ttl) <= w1
 
     def _expiry(self, window: Window) -> int:
         return plus(window[1], self.windowing.allowed_lateness_us)
@@ -120,6 +133,7 @@ class KeyedOracle:
                 live.pairs.append(row)
                 live.new.append(row)
                 live.fresh += 1
+                live.last = max(live.last, row.time)
         return dropped, counts
 
     def _window(self, of_key: list[Live], window: Window) -> Live:
@@ -130,7 +144,8 @@ class KeyedOracle:
                     return live
             of_key.append(Live(window, watch=watch(self.windowing.trigger)))
             return of_key[-1]
-        parts = [live for live in of_key if live.window[0] < window[1] and window[0] < live.window[1]]
+        reach = 1 if self.windowing.windows.merge_touching else 0
+        parts = [live for live in of_key if live.window[0] < window[1] + reach and window[0] < live.window[1] + reach]
         starts = [live.window[0] for live in parts] + [window[0]]
         ends = [live.window[1] for live in parts] + [window[1]]
         merged = Live((min(starts), max(ends)), watch=watch(self.windowing.trigger))
@@ -144,6 +159,7 @@ class KeyedOracle:
             merged.pairs += live.pairs
             merged.new += live.new
             merged.fresh += live.fresh
+            merged.last = max(merged.last, live.last)
             merged.absorbed |= live.absorbed
             if live.panes:
                 merged.absorbed.add(live.window)
@@ -162,7 +178,8 @@ class KeyedOracle:
         fires = (expired or asks(live.watch, at, rows, now)) and live.watch.ready(at, now)
         finished = fires and live.watch.fire(at, now)
         pane = fires and (some or (phase == "passing" and how.on_time_behavior == "fire_always"))
-        pane |= expired and not live.watch.over and (some or how.closing_behavior == "fire_always")
+        closes = expired or self._lapsed(live, w1)
+        pane |= closes and not live.watch.over and (some or how.closing_behavior == "fire_always")
         return ("on_time" if phase == "passing" else phase) if pane else None, expired or finished
 
     def _so_far(self, key: Key, live: Live) -> dict[str, Any]:
@@ -170,10 +187,9 @@ class KeyedOracle:
         return dict(zip(self.keys, key, strict=True)) | self._results(live)
 
     def _results(self, live: Live) -> dict[str, Any]:
-        results = {}
-        for name, (column, aggregate) in self.aggregates.items():
-            values = [1 if column is None else row.values[column] for row in self._content(live)]
-            results[name] = AGGREGATES[aggregate]([value for value in values if not missing(value)])
+        results, content = {}, self._content(live)
+        for name, (column, how) in self.aggregates.items():
+            results[name] = aggregate(how, column, content, live.window)
         return results
 
     def _content(self, live: Live) -> list[Row]:
