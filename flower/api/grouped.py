@@ -10,6 +10,7 @@ import pandas as pd
 from flower.api.pipeline import step_errors
 from flower.errors import GraphError
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
+from flower.graph.joins import Join, Joining
 from flower.graph.nodes import Aggregate, Aggregation, Dropped, Errors, Filter, Node
 from flower.graph.schema import require_columns
 from flower.model.combiners import Combiner, combiner_of, names
@@ -90,7 +91,7 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
         require_columns(node.schema, [*keys, *(name for each in made for name in each.columns)])
         _require_ends(node, made)
         _require_end(node)
-        _require_settled(node)
+        require_settled(node, "aggregated")
         return Stream(Aggregate(node, keys, made))
 
 
@@ -154,15 +155,15 @@ def _require_end(node: Node) -> None:
     )
 
 
-def _require_settled(node: Node) -> None:
-    """Refuse panes of which one replaces another: their rows would count twice."""
+def require_settled(node: Node, what: str) -> None:
+    """Refuse panes of which one replaces another: their rows would count twice if they were ``what``."""
     for keyed, predicates in _panes(node):
         windowing = keyed.grouping
         if not _fires_again(windowing) or any(_only_final(each) for each in predicates):
             continue
         closed = "" if not windowing.allowed_lateness_us else "closing_behavior='fire_always' there and "
         raise GraphError(
-            "panes that replace one another cannot be aggregated, for their rows would count more than once",
+            f"panes that replace one another cannot be {what}, for their rows would count more than once",
             got=f"accumulating panes of {windowing.source}",
             hint="use accumulation='discarding' there; or take the final pane of each window only, with "
             f"{closed}.filter({FINAL!r}) before this step",
@@ -176,12 +177,14 @@ def _fires_again(windowing: Windowing) -> bool:
 
 def _panes(
     node: Node, predicates: tuple[Expr | FrameFunction, ...] = ()
-) -> Iterator[tuple[Aggregate, tuple[Expr | FrameFunction, ...]]]:
+) -> Iterator[tuple[Aggregate | Join, tuple[Expr | FrameFunction, ...]]]:
     """Each keyed step whose panes are among the rows, with the filters that they have passed since."""
     match node:
         case Aggregate():
             yield node, predicates
-        case Dropped() | Errors():
+        case Join() if node.windowed:
+            yield node, predicates
+        case Dropped() | Errors() | Joining():
             return
         case Filter():
             yield from _panes(node.input, (node.predicate, *predicates))

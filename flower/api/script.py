@@ -171,6 +171,8 @@ class _Writer:
                 return call
             case Concat():
                 return ast.Call(parsed("fl.concat"), inputs, [])
+            case Joining():
+                return join_call(node, inputs[0], inputs[1])
             case Dropped():
                 return ast.Attribute(inputs[0], "dropped", ast.Load())
             case Errors():

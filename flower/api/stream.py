@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from flower.api.arguments import at_least_one, column_names, resolved, row_count
 from flower.api.display import made
 from flower.api.pipeline import Pipeline, step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
+from flower.graph.joins import Direction, How
 from flower.graph.nodes import (
     Aggregate,
     Assign,
@@ -25,6 +26,7 @@ from flower.graph.nodes import (
     Node,
     Read,
     Select,
+    Stateful,
     WindowInto,
     walk,
     with_field,
@@ -358,26 +360,166 @@ class Stream(Pipeline):
 
         return aggregated(self, (), aggregations)
 
+    # -- two streams
+
+    def join(
+        self,
+        other: Stream,
+        on: str | Sequence[str],
+        how: How = "inner",
+        *,
+        within: tuple[Duration, Duration] | None = None,
+        suffixes: tuple[str, str] = ("_x", "_y"),
+    ) -> Stream:
+        """Join the rows of another stream that have the same keys, in the same window or within an interval.
+
+        Parameters
+        ----------
+        other : Stream
+            The right side.
+        on : str or sequence of str
+            The key columns, of one name and dtype on both sides. Missing keys are equal, as in ``pandas.merge``.
+        how : {"inner", "left", "right", "outer"}
+            Which rows are given though nothing joins them, with missing values: none, those of this stream, of the
+            other, of both.
+        within : tuple of durations, optional
+            How far the event time of the other row may be from that of this one, both bounds included:
+            ``("-5min", "10min")``, from five minutes before to ten minutes after. None: both rows must be in one
+            window, and both streams have the same ``.window(...)``.
+        suffixes : tuple of str
+            What is put behind the names of columns that both sides have, or that are among those below.
+
+        Returns
+        -------
+        Stream
+            The columns of this stream, those of the other without the keys, and ``event_time``. In windows also
+            ``window_start``, ``window_end``, ``pane_timing``, ``pane_index`` and ``pane_final``.
+
+        Raises
+        ------
+        ColumnError, DtypeError
+            If a key is not there, or not of one dtype.
+        GraphError
+            If the streams do not end and nothing bounds the join in time, if they have different windows or such as
+            cannot be joined in, or if a side has panes that replace one another.
+        SchemaError
+            If two columns of the result have one name.
+
+        Notes
+        -----
+        In windows, rows are joined when the watermark of both passes the end of the window, and have its last
+        microsecond as event time. Under an ``allowed_lateness``, late rows make the keys they come to fire again, once
+        an epoch: with all their rows when accumulating; when discarding, with the pairs that a late row is part of, and
+        late rows that nothing joins. ``pane_index`` counts how often a key has fired in a window, also without a row.
+
+        Within an interval, two rows are joined as soon as both are there, and have the later event time of the two. A
+        row that nothing joins is given when the watermark says that nothing will, with its own event time. A row that
+        comes after the watermark goes to ``.dropped``. Rows are let go as the watermark passes.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> def stream(times, **columns):
+        ...     frame = pd.DataFrame({"t": pd.to_datetime(times, utc=True), "k": "a", **columns})
+        ...     return fl.read.frame(frame, event_time="t").drop("t")
+        >>> bids = stream(["2000-01-01 12:10", "2000-01-01 12:50"], bid=[1, 2])
+        >>> sales = stream(["2000-01-01 12:55"], price=[7])
+        >>> bids.join(sales, "k", within=("0s", "10min")).collect()
+           k  bid  price                event_time
+        0  a    2      7 2000-01-01 12:55:00+00:00
+        >>> hour = fl.FixedWindows("1h")
+        >>> bids.window(hour).join(sales.window(hour), "k").collect()[["k", "bid", "price", "window_start"]]
+           k  bid  price              window_start
+        0  a    1      7 2000-01-01 12:00:00+00:00
+        1  a    2      7 2000-01-01 12:00:00+00:00
+        """
+        from flower.api.joining import join_node
+
+        with step_errors(self.node, "join"):
+            return Stream(join_node(self, other, on, how, within, suffixes))
+
+    def join_asof(
+        self,
+        other: Stream,
+        on: str | Sequence[str],
+        *,
+        tolerance: Duration | None = None,
+        direction: Direction = "backward",
+        suffixes: tuple[str, str] = ("_x", "_y"),
+    ) -> Stream:
+        """Join each row with the row of another stream that is nearest to it in event time, of those with its keys.
+
+        Parameters
+        ----------
+        other : Stream
+            Where the nearest row is looked for.
+        on : str or sequence of str
+            The key columns, of one name and dtype on both sides: ``by`` of ``pandas.merge_asof``.
+        tolerance : str or pandas.Timedelta, optional
+            How far away it may be at most; needed unless looking backward.
+        direction : {"backward", "forward", "nearest"}
+            The last row that is not later, the first that is not earlier, or the nearer of the two.
+        suffixes : tuple of str
+            What is put behind the names of columns that both sides have.
+
+        Returns
+        -------
+        Stream
+            Every row of this stream, with the columns of the other (missing where there is no such row) and
+            ``event_time``, which stays its own.
+
+        Raises
+        ------
+        ColumnError, DtypeError, SchemaError
+            As of `join`.
+        GraphError
+            If the rows of a side have no event time, or how long to wait for them is not known.
+
+        Notes
+        -----
+        A row is given when the watermark has passed it, or it and the tolerance. Rows of either side that come after
+        the watermark go to ``.dropped``. Looking backward without a tolerance, the newest row of every key is held for
+        ever.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> def stream(times, **columns):
+        ...     frame = pd.DataFrame({"t": pd.to_datetime(times, utc=True), "k": "a", **columns})
+        ...     return fl.read.frame(frame, event_time="t").drop("t")
+        >>> trades = stream(["2000-01-01 12:10", "2000-01-01 12:50"], traded=[1, 2])
+        >>> quotes = stream(["2000-01-01 12:05", "2000-01-01 12:09", "2000-01-01 12:55"], quote=[7, 8, 9])
+        >>> trades.join_asof(quotes, "k", tolerance="10min").collect()
+           k  traded  quote                event_time
+        0  a       1      8 2000-01-01 12:10:00+00:00
+        1  a       2   <NA> 2000-01-01 12:50:00+00:00
+        """
+        from flower.api.joining import join_asof_node
+
+        with step_errors(self.node, "join_asof"):
+            return Stream(join_asof_node(self, other, on, tolerance, direction, suffixes))
+
     # -- what went another way
 
     @property
     def dropped(self) -> Stream:
-        """The (row, window) pairs that came to the last aggregation after their window had expired.
+        """The (row, window) pairs that came to the last aggregation, or rows that came to the last join, too late.
 
         The columns of the rows (``input_`` before a name that is taken), ``window_start``, ``window_end``, ``reason``
-        and ``watermark``: the one that the row met.
+        and ``watermark``: the one that the row met. Of a join, the columns of the joined rows, those of the other side
+        missing, and ``side``, "left" or "right".
 
         Raises
         ------
         GraphError
-            If there is no aggregation, or several that were put together.
+            If there is no aggregation or join, or several that were put together.
         """
         node = self.node
-        while not isinstance(node, Aggregate):
+        while not isinstance(node, Stateful):
             if len(node.inputs) != 1:
-                got = "several streams put together" if node.inputs else "a stream without an aggregation"
+                got = "several streams put together" if node.inputs else "a stream without either"
                 raise GraphError(
-                    "rows are dropped by an aggregation",
+                    "rows are dropped by an aggregation or a join",
                     got=got,
                     hint="write delays.dropped, for delays = ....agg(...)",
                 )

@@ -26,10 +26,14 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.aligned import AlignedState, Records, Timer
+from flower.engine.asof import AsofState
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
+from flower.engine.held import Held
+from flower.engine.interval import IntervalState
 from flower.engine.job import JobState, SourceState
+from flower.engine.joined import JoinedState
 from flower.engine.metrics import Metrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
@@ -45,6 +49,7 @@ STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, SessionState, SessionRun),
+        *(JoinedState, IntervalState, AsofState, Held),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics),
     )
 }

@@ -38,6 +38,7 @@ from flower.engine.keys import shard_of
 from flower.engine.lookup import NO_KEY, Record, Wanted
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
+from flower.graph.joins import Joining
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.model.watermarks import Estimate
 
@@ -142,7 +143,7 @@ class DaskDriver(Driver):
             threads = self._cluster.threads()
             self._budget = self.options.state_budget or self._cluster.memory() // budget.SHARE or None
             self._shards = {
-                index: min(max(threads, 1), 64) if step.keys else 1 for index, step in self.job.keyed.items()
+                index: min(max(threads, 1), 64) if step.keys else 1 for index, step in self.job.steps.items()
             }
             self._maker = Maker(self.job, self._shards)
             self._scratch = self._cluster.scratch(self.options.scratch, self._run) if self._shards else ""
@@ -283,7 +284,7 @@ class DaskDriver(Driver):
         for index, stage in enumerate(self.job.stages):
             if index in marks:
                 continue
-            if isinstance(stage.origin, Aggregate):
+            if isinstance(stage.origin, Aggregate | Joining):
                 held = min(brief.watermark for (i, _), brief in briefs.items() if i == index)
                 marks[index] = Mark(max(self._seen.watermarks[index], held))
             else:
@@ -430,9 +431,9 @@ def _report(job: Job, briefs: Mapping[tuple[int, int], Brief]) -> Report:
     held: dict[str, tuple[int, int]] = {}
     whole = Report()
     for (index, _), brief in briefs.items():
-        if index in job.keyed:
-            groups, size = held.get(job.keyed[index].name, (0, 0))
-            held[job.keyed[index].name] = (groups + brief.groups, size + brief.state_bytes)
+        if index in job.steps:
+            groups, size = held.get(job.steps[index].name, (0, 0))
+            held[job.steps[index].name] = (groups + brief.groups, size + brief.state_bytes)
         for name, some in brief.counts.items():
             counts[name] = counts.get(name, Counts()) + some
         whole = replace(

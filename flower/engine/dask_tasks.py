@@ -245,7 +245,7 @@ def run_shard(
 ) -> Done:
     """One epoch of a shard of a keyed step, and its panes through the stage."""
     job = jobs[told.job]
-    step = job.keyed[index]
+    step = job.steps[index]
     state = before.state if isinstance(before, Done) else before
     deltas = [piece for some in pieces for piece in some]
     watermark = min(mark.watermark for mark in after)

@@ -18,8 +18,10 @@ from flower.engine.job import Job, JobState
 from flower.engine.lift import Lifted, lift
 from flower.engine.observe import observed
 from flower.engine.rowwise import apply_step
+from flower.engine.side import lift_side
 from flower.engine.state import KeyedState, advance
 from flower.graph.batch import Batch, constant
+from flower.graph.joins import Joining
 from flower.graph.nodes import Aggregate, Dropped, Errors, Read
 from flower.graph.plan import Stage
 from flower.io.ingest import Ingested, ingest
@@ -207,19 +209,23 @@ def through_stage(job: Job, context: Context, index: int, partition: int, batch:
         if target is None:
             part.outputs.append((delivery.port, rows))
         else:
-            _deliver(part, lift_delivery(job, context, index, partition, target, rows), delivery.port, target, job)
+            side = job.plan.consumers[delivery.port].side
+            lifted = lift_delivery(job, context, index, partition, target, rows, side)
+            _deliver(part, lifted, delivery.port, target, job)
     return part
 
 
 def _deliver(part: Part, lifted: Lifted, port: int, target: int, job: Job) -> None:
-    name = job.keyed[target].name
+    name = job.steps[target].name
     part.lifted.append((port, lifted))
     part.counts[name] = part.counts.get(name, Counts()) + lifted.counts
     if len(lifted.dropped):
         part.dropped.append((target, lifted.dropped))
 
 
-def lift_delivery(job: Job, context: Context, origin: int, partition: int, target: int, rows: Batch) -> Lifted:
+def lift_delivery(
+    job: Job, context: Context, origin: int, partition: int, target: int, rows: Batch, side: int = 0
+) -> Lifted:
     """Rows of one partition of a stage into groups of a keyed step, admitted against what was known before."""
     inputs, marks = job.stages[target].inputs, context.marks
     start = min(marks[i].watermark for i in inputs)
@@ -231,6 +237,8 @@ def lift_delivery(job: Job, context: Context, origin: int, partition: int, targe
         mark = marks[origin]
         there = elsewhere(mark.estimates, mark.ended, read.watermark, context.before, partition)
         others = min(others, there)
+    if target in job.joins:
+        return lift_side(rows, job.joins[target], side, watermark=start, elsewhere=others)
     return lift(rows, job.keyed[target], watermark=start, elsewhere=others, now=context.now)
 
 
@@ -304,7 +312,7 @@ class _Epoch:
                 # Without rows the empty batch still goes through: a consumer learns its columns from it.
                 for partition, batch in self.fresh[index]:
                     self._through(index, partition, batch)
-            case Aggregate():
+            case Aggregate() | Joining():
                 self._through(index, 0, self._advance(index, stage))
             case Dropped():
                 self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
@@ -330,10 +338,9 @@ class _Epoch:
             self.counts[name] = self.counts.get(name, Counts()) + counts
 
     def _advance(self, index: int, stage: Stage) -> Batch:
-        assert stage.port is not None
-        step = self.job.keyed[index]
+        step = self.job.steps[index]
         watermark = min(self.watermarks[i] for i in stage.inputs)
-        pieces = [piece for lifted in self.lifted[stage.port] for piece in lifted.pieces]
+        pieces = [piece for port in stage.ports for lifted in self.lifted[port] for piece in lifted.pieces]
         done = advance(self.keyed[index], pieces, step, watermark, self.epoch.now)
         self.keyed[index] = done.state
         self.watermarks[index] = max(self.watermarks[index], done.watermark)
@@ -357,7 +364,7 @@ class _Epoch:
             tuple(dict.fromkeys(self.notes)),
             sum(held.groups for held in self.keyed.values()),
             sum(held.nbytes for held in self.keyed.values()),
-            {self.job.keyed[index].name: (held.groups, held.nbytes) for index, held in self.keyed.items()},
+            {self.job.steps[index].name: (held.groups, held.nbytes) for index, held in self.keyed.items()},
         )
         return EpochResult(state, outputs, report)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pyarrow as pa
 
 from flower.engine.aggregates import Aggregates
 from flower.engine.groups import Law
+from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
 from flower.engine.state import KeyedState, empty
-from flower.graph.nodes import Aggregate, Dropped, Node, Read
+from flower.graph.joins import Join, JoinAsof, Joining
+from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
 from flower.model.time import MIN_TIME
 from flower.model.triggers import machine_of
@@ -29,14 +32,22 @@ class Job:
     plan : Plan
         Stages and consumers.
     keyed : mapping of int to Keyed
-        Per stage of a keyed step, what its epochs need.
+        Per stage of an aggregation, what its epochs need.
+    joins : mapping of int to Joint
+        The same of the stages of joins.
     batch : bool
         Whether the watermark goes from minus to plus infinity at the end of the input: then nothing is late.
     """
 
     plan: Plan
     keyed: Mapping[int, Keyed]
+    joins: Mapping[int, Joint] = field(default_factory=dict)
     batch: bool = False
+
+    @cached_property
+    def steps(self) -> Mapping[int, Keyed | Joint]:
+        """Per stage that holds state by key, what its epochs need."""
+        return {**self.keyed, **self.joins}
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -106,7 +117,12 @@ def job(outputs: Sequence[Node], *, batch: bool = False) -> Job:
         for index, stage in enumerate(planned.stages)
         if isinstance(stage.origin, Aggregate)
     }
-    return Job(planned, keyed, batch)
+    joins = {
+        index: _joint(stage.name, stage.origin, batch)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Joining)
+    }
+    return Job(planned, keyed, joins, batch)
 
 
 def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
@@ -130,7 +146,27 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         bool(machine.initial) or windowing.trigger.driven_by_data,
         windowing.ttl_us is not None,
     )
-    return Keyed(name, node.keys, windowing, law, node.schema, Dropped(node).schema)
+    return Keyed(name, node.keys, windowing, law, node.schema, node.dropped_schema)
+
+
+def _joint(name: str, node: Joining, batch: bool) -> Joint:
+    windowing, within, direction = None, None, None
+    if isinstance(node, Join):
+        within = node.within
+        if node.windowed:
+            windowing = Windowing(node.grouping.windows) if batch else node.grouping
+    else:
+        assert isinstance(node, JoinAsof)
+        direction = node.direction
+        if node.tolerance is not None:
+            within = (0 if direction == "forward" else -node.tolerance, 0 if direction == "backward" else node.tolerance)
+    sides = (node.left.schema, node.right.schema)
+    fields = [(sides[0].field(key), sides[1].field(key)) for key in node.on]
+    alike = exact([left.type for left, _ in fields], [left.nullable or right.nullable for left, right in fields])
+    keeps, columns = node.keeps, node.columns
+    return Joint(
+        name, node.on, keeps, windowing, within, direction, alike, columns, sides, node.schema, node.dropped_schema
+    )
 
 
 def initial(job: Job, now: int) -> JobState:
@@ -139,7 +175,7 @@ def initial(job: Job, now: int) -> JobState:
         0,
         now,
         {index: _source_state(read, SourceState((), (), ())) for index, read in job.reads()},
-        {index: empty(step) for index, step in job.keyed.items()},
+        {index: empty(step) for index, step in job.steps.items()},
         (MIN_TIME,) * len(job.stages),
     )
 

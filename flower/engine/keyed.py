@@ -70,9 +70,14 @@ class Keyed:
 
     def expired(self, watermark: int) -> int:
         """The latest end of windows that expire at ``watermark``; `MIN_TIME`: none does."""
-        lateness = self.windowing.allowed_lateness_us
-        if watermark == MAX_TIME:
-            return MAX_TIME
-        if lateness == MAX_TIME or watermark - MIN_TIME < lateness:
-            return MIN_TIME
-        return watermark - lateness
+        return expired(self.windowing, watermark)
+
+
+def expired(windowing: Windowing, watermark: int) -> int:
+    """The latest end of windows that expire at ``watermark``; `MIN_TIME`: none does."""
+    lateness = windowing.allowed_lateness_us
+    if watermark == MAX_TIME:
+        return MAX_TIME
+    if lateness == MAX_TIME or watermark - MIN_TIME < lateness:
+        return MIN_TIME
+    return watermark - lateness

@@ -15,6 +15,7 @@ from flower.engine import aggregates as agg
 from flower.engine.aggregates import States
 from flower.engine.counts import Counts
 from flower.engine.groups import Groups, Law
+from flower.engine.held import Held
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Encoded, encode
 from flower.engine.pairs import Pairs, dropped, with_met
@@ -33,13 +34,13 @@ EXPIRED = "the window had expired"
 class Lifted:
     """The groups of some rows, the pairs that came too late, and, if the step asks for them, the admitted pairs."""
 
-    groups: Run | SessionRun
+    groups: Run | SessionRun | Held
     counts: Counts
     dropped: Batch
     pairs: Pairs | None = None
 
     @property
-    def pieces(self) -> list[Run | SessionRun | Pairs]:
+    def pieces(self) -> list[Run | SessionRun | Held | Pairs]:
         """What the step gets."""
         return [self.groups] if self.pairs is None else [self.groups, self.pairs]
 

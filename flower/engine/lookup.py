@@ -12,6 +12,7 @@ from flower.engine.aligned import AlignedState
 from flower.engine.groups import GONE, Groups
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Keys, encode, equal
+from flower.engine.sessions import SessionState
 from flower.engine.state import KeyedState
 from flower.errors import RunError
 from flower.graph.schema import dtype_name
@@ -143,7 +144,7 @@ def _tables(state: KeyedState) -> Iterator[tuple[Groups, I64, I64, bool]]:
         for runs, adds in ((state.blind, True), (state.open.runs, False), (state.passed.runs, False)):
             for run in runs:
                 yield run.groups, run.spread(run.start), run.spread(run.end), adds
-    elif state.live is not None:
+    elif isinstance(state, SessionState) and state.live is not None:
         yield state.live.groups, state.live.start, state.live.end, False
 
 

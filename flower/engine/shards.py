@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flower.engine.held import Held
 from flower.engine.keys import shard_of
 from flower.engine.pairs import Pairs
 from flower.engine.state import Piece
@@ -15,5 +16,5 @@ def split(piece: Piece, shards: int) -> Sequence[Piece | None]:
         return [None] * shards
     if shards == 1:
         return [piece]
-    shard = shard_of(piece.hash if isinstance(piece, Pairs) else piece.groups.hash, shards)
+    shard = shard_of(piece.hash if isinstance(piece, Pairs | Held) else piece.groups.hash, shards)
     return [piece.where(mask) if (mask := shard == number).any() else None for number in range(shards)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, sessions
+from flower.engine import aligned, asof, interval, joined as windowed, sessions
+from flower.engine.held import Held
+from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.lift import sessions_of
 from flower.engine.pairs import Pairs, joined, refused
@@ -14,20 +16,34 @@ from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
 from flower.model.windows import by_clock
 
-KeyedState = aligned.AlignedState | sessions.SessionState
-Piece = Run | sessions.SessionRun | Pairs
+JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState
+KeyedState = aligned.AlignedState | sessions.SessionState | JoinState
+AdvancedJoin = Advanced[windowed.JoinedState] | Advanced[interval.IntervalState] | Advanced[asof.AsofState]
+Piece = Run | sessions.SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
 
 
-def empty(step: Keyed) -> KeyedState:
+def empty(step: Keyed | Joint) -> KeyedState:
     """The state before the first epoch."""
+    if isinstance(step, Joint):
+        if step.windowing is not None:
+            return windowed.JoinedState()
+        return interval.IntervalState() if step.direction is None else asof.AsofState()
     return sessions.SessionState() if step.windowing.windows.merging else aligned.AlignedState()
 
 
 def advance(
-    state: KeyedState, pieces: Sequence[Piece], step: Keyed, watermark: int, now: int
-) -> Advanced[aligned.AlignedState] | Advanced[sessions.SessionState]:
+    state: KeyedState, pieces: Sequence[Piece], step: Keyed | Joint, watermark: int, now: int
+) -> Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | AdvancedJoin:
     """One epoch of a step."""
+    if isinstance(step, Joint):
+        rows = [piece for piece in pieces if isinstance(piece, Held)]
+        if isinstance(state, windowed.JoinedState):
+            return windowed.advance(state, rows, step, watermark)
+        if isinstance(state, interval.IntervalState):
+            return interval.advance(state, rows, step, watermark)
+        assert isinstance(state, asof.AsofState)
+        return asof.advance(state, rows, step, watermark)
     if by_clock(step.windowing.windows) and watermark < MAX_TIME:
         watermark = now
     pairs = [piece for piece in pieces if isinstance(piece, Pairs)]
@@ -38,6 +54,7 @@ def advance(
             if over.any():
                 return _without(over, state, joined(pairs), step, watermark, now)
         return sessions.advance(state, merging, step, watermark, now)
+    assert isinstance(state, aligned.AlignedState)
     deltas = [piece for piece in pieces if isinstance(piece, Run)]
     return aligned.advance(state, deltas, step, watermark, now, joined(pairs) if pairs else None)
 

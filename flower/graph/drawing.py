@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from flower.graph.format import Text, graph_text, step_line
-from flower.graph.nodes import Aggregate, Node, Read, WindowInto, Write, step_names, walk
+from flower.graph.nodes import Node, Read, Stateful, WindowInto, Write, step_names, walk
 
 CHARACTERS, LINES = 46, 3
 """How much of a step's arguments is shown; the rest is in its tooltip."""
@@ -256,7 +256,7 @@ def _color(node: Node) -> str:
     match node:
         case Read():
             return "var(--jp-success-color1, #388e3c)"
-        case Aggregate() | WindowInto():
+        case Stateful() | WindowInto():
             return "var(--jp-warn-color1, #e08600)"
         case Write():
             return "var(--jp-error-color1, #c2185b)"

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from flower.errors import GraphError
 from flower.graph.expressions import Expr, FrameFunction
+from flower.graph.joins import SIDES, Join, JoinAsof, Joining
 from flower.graph.nodes import (
     Aggregate,
     Assign,
@@ -131,9 +132,24 @@ def _arguments(node: Node) -> str:
         case Aggregate():
             results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
+        case Joining():
+            return ", ".join([f"on {', '.join(node.on)}", *(f"{n}={v!r}" for n, v in join_options(node).items())])
         case Write():
             return node.sink.label
     return ""
+
+
+def join_options(node: Joining) -> dict[str, object]:
+    """The arguments of a join besides its streams and keys; what has its default is left out."""
+    options: dict[str, object] = {}
+    match node:
+        case Join(how=how, within=within):
+            options |= {"how": how} if how != "inner" else {}
+            options |= {} if within is None else {"within": tuple(map(duration_text, within))}
+        case JoinAsof(tolerance=tolerance, direction=direction):
+            options |= {} if tolerance is None else {"tolerance": duration_text(tolerance)}
+            options |= {"direction": direction} if direction != "backward" else {}
+    return options | ({"suffixes": node.suffixes} if node.suffixes != ("_x", "_y") else {})
 
 
 def _read_options(node: Read) -> list[str]:
@@ -205,6 +221,8 @@ def _origin(stage: Stage, plan: Plan) -> str:
         case Aggregate() as keyed:
             by = f"keyed by {', '.join(keyed.keys)}" if keyed.keys else "all in one group"
             return f"{stage.name} aggregates rows of {sources}, {by}"
+        case Joining() as join:
+            return f"{stage.name} joins rows of {sources}, keyed by {', '.join(join.on)}"
         case Dropped():
             return f"{stage.name}: what {sources} dropped"
         case Errors() as errors:
@@ -218,6 +236,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             lines += _reading(read)
         case Aggregate() as keyed:
             lines += _keeping(keyed)
+        case Joining() as join:
+            lines += _holding(join)
         case _:
             pass
     if stage.ops:
@@ -232,6 +252,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
         consumer = consumers[delivery.port]
         if consumer.kind == "aggregate":
             what = f"{consumer.step}, combined by key and window before rows are exchanged"
+        elif consumer.kind == "join":
+            what = f"{consumer.step}, its {SIDES[consumer.side]} side, dealt by key"
         elif isinstance(consumer.node, Write):
             what = f"{consumer.step}, staged and committed once an epoch"
         else:
@@ -290,6 +312,34 @@ def _keeping(keyed: Aggregate) -> list[str]:
         f"state: {'; '.join(kept)}; partial {partial}",
         f"fires: {'; '.join(fires)}",
         f"a window is held {holds}",
+    ]
+
+
+def _holding(node: Joining) -> list[str]:
+    """What a join holds, and until when."""
+    match node:
+        case Join(within=None):
+            windowing = node.grouping
+            late = duration_text(windowing.allowed_lateness_us) if windowing.allowed_lateness_us < MAX_TIME else "ever"
+            again = f"; again for late rows, {windowing.accumulation}" if windowing.allowed_lateness_us else ""
+            return [
+                f"windows: {windowing.windows!r}",
+                "state: the rows of both sides, by window end",
+                f"fires: when the watermark passes the end of the window{again}",
+                "a window is held until the watermark passes its end" + (f" by {late}" if again else ""),
+            ]
+        case Join(within=(low, high)):
+            return [
+                "state: the rows of both sides, by key and event time",
+                "fires: at once; what nothing joins, when nothing can" if node.keeps != "inner" else "fires: at once",
+                f"a left row is held until the watermark passes its time by {duration_text(high)}, "
+                f"a right row by {duration_text(-low)}",
+            ]
+    assert isinstance(node, JoinAsof)
+    wait = "" if node.direction == "backward" else f" by {duration_text(node.tolerance or 0)}"
+    return [
+        "state: left rows that wait, and right rows that may be the nearest of one to come",
+        f"fires: when the watermark passes a left row's time{wait}",
     ]
 
 

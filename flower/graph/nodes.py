@@ -341,8 +341,31 @@ class Aggregation:
         return pa.field(self.column, pa.struct(parts), nullable=False)
 
 
+class Stateful(Node):
+    """A step that holds rows by key until the watermark lets them go, and may drop rows that come too late."""
+
+    @cached_property
+    def dropped_schema(self) -> pa.Schema:
+        """The columns of what it drops."""
+        return self._dropped_schema()
+
+    def _dropped_schema(self) -> pa.Schema:
+        raise NotImplementedError
+
+
+def with_reason(rows: Iterable[pa.Field], *, windows: bool = True) -> pa.Schema:
+    """The columns of dropped rows: theirs, and why; a column whose name is taken gets ``input_`` before it."""
+    added = [
+        *([pa.field(WINDOW_START, INSTANT), pa.field(WINDOW_END, INSTANT)] if windows else []),
+        pa.field("reason", pa.large_string(), nullable=False),
+        pa.field("watermark", INSTANT),
+    ]
+    taken = {each.name for each in added}
+    return pa.schema([*(each.with_name(f"input_{each.name}") if each.name in taken else each for each in rows), *added])
+
+
 @dataclass(frozen=True, eq=False)
-class Aggregate(Step):
+class Aggregate(Step, Stateful):
     """One row a key and pane: ``aggregations`` over the rows of a group and window. It holds state, under its name."""
 
     keys: tuple[str, ...]
@@ -372,6 +395,9 @@ class Aggregate(Step):
             self._look(so_far(panes, self.keys))
         return panes
 
+    def _dropped_schema(self) -> pa.Schema:
+        return with_reason(self.input.schema)
+
     def _look(self, schema: pa.Schema) -> None:
         """See whether the predicates of its trigger fit what they will look at."""
         from flower.graph.expressions import predicate
@@ -396,9 +422,9 @@ class Aggregate(Step):
 
 @dataclass(frozen=True, eq=False)
 class Dropped(Node):
-    """The (row, window) pairs that came to ``of`` after their window had expired."""
+    """The (row, window) pairs, or rows, that came to ``of`` too late."""
 
-    of: Aggregate
+    of: Stateful
     verb = "dropped"
 
     def _inputs(self) -> tuple[Node, ...]:
@@ -408,22 +434,13 @@ class Dropped(Node):
         return dataclasses.replace(self, of=inputs[0])  # type: ignore[arg-type]
 
     def _schema(self) -> pa.Schema:
-        # A column of the rows that has the name of one of the window's gets ``input_`` before it.
-        added = [
-            pa.field(WINDOW_START, INSTANT),
-            pa.field(WINDOW_END, INSTANT),
-            pa.field("reason", pa.large_string(), nullable=False),
-            pa.field("watermark", INSTANT),
-        ]
-        taken = {each.name for each in added}
-        rows = [each.with_name(f"input_{each.name}") if each.name in taken else each for each in self.of.input.schema]
-        return pa.schema([*rows, *added])
+        return self.of.dropped_schema
 
     def _windowing(self) -> Windowing | None:
         return None
 
     def _timed(self) -> bool:
-        return self.of.input.timed
+        return all(node.timed for node in self.of.inputs)
 
 
 @dataclass(frozen=True, eq=False)

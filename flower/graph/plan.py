@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from flower.graph.joins import Joining
 from flower.graph.nodes import (
     Aggregate,
     Concat,
@@ -26,7 +27,7 @@ from flower.graph.nodes import (
 from flower.graph.optimizer.driver import Application, optimize
 from flower.graph.optimizer.rewrite import rebuilt
 
-Origin = Read | Aggregate | Dropped | Errors
+Origin = Read | Aggregate | Joining | Dropped | Errors
 """Where the rows of a stage come from."""
 
 
@@ -59,7 +60,7 @@ class Stage:
     ----------
     name : str
         The step name of its origin.
-    origin : Read, Aggregate, Dropped or Errors
+    origin : Read, Aggregate, Join, JoinAsof, Dropped or Errors
         Its rows are in slot 0.
     ops : tuple of Op
         In an order in which they can run; each fills a slot of its own.
@@ -67,8 +68,8 @@ class Stage:
         What leaves the stage.
     inputs : tuple of int
         The stages from which its origin's rows come; all are earlier.
-    port : int or None
-        For a keyed step, the consumer through which its rows come in.
+    ports : tuple of int
+        For a keyed step, the consumers through which its rows come in: one an input.
     covers : tuple of str
         For errors, the names of the steps whose failed rows it takes.
     """
@@ -78,7 +79,7 @@ class Stage:
     ops: tuple[Op, ...]
     deliveries: tuple[Delivery, ...]
     inputs: tuple[int, ...]
-    port: int | None = None
+    ports: tuple[int, ...] = ()
     covers: tuple[str, ...] = ()
 
 
@@ -88,7 +89,7 @@ class Consumer:
 
     Parameters
     ----------
-    kind : {"aggregate", "output"}
+    kind : {"aggregate", "join", "output"}
         A keyed step, or rows that leave the pipeline: to a sink, if ``node`` is a `Write`, else to whoever asked.
     step : str
         The name of the step, as it was written.
@@ -96,12 +97,15 @@ class Consumer:
         The step.
     stage : int or None
         The stage of the keyed step; None for outputs.
+    side : int
+        Which input of the keyed step it is.
     """
 
-    kind: Literal["aggregate", "output"]
+    kind: Literal["aggregate", "join", "output"]
     step: str
     node: Node
     stage: int | None
+    side: int = 0
 
 
 @dataclass(frozen=True)
@@ -175,8 +179,10 @@ def physical(
         stages.append(_Stage(len(stages), origin, tuple(sorted(inputs))))
         return stages[-1]
 
-    def consume(kind: Literal["aggregate", "output"], step: str, node: Node, rows: Node, stage: int | None) -> int:
-        consumers.append(Consumer(kind, step, node, stage))
+    def consume(
+        kind: Literal["aggregate", "join", "output"], node: Node, rows: Node, step: str, stage: int | None, side: int = 0
+    ) -> int:
+        consumers.append(Consumer(kind, step, node, stage, side))
         for place, slot in places[rows]:
             place.deliveries.append(Delivery(slot, len(consumers) - 1))
         return len(consumers) - 1
@@ -185,9 +191,12 @@ def physical(
         match node:
             case Read():
                 places[node] = [(begin(node, set()), 0)]
-            case Aggregate():
-                stage = begin(node, {place.index for place, _ in places[node.input]})
-                stage.port = consume("aggregate", _name(node), node, node.input, stage.index)
+            case Aggregate() | Joining():
+                stage = begin(node, {place.index for each in node.inputs for place, _ in places[each]})
+                kind: Literal["aggregate", "join"] = "aggregate" if isinstance(node, Aggregate) else "join"
+                stage.ports = tuple(
+                    consume(kind, node, rows, _name(node), stage.index, side) for side, rows in enumerate(node.inputs)
+                )
                 places[node] = [(stage, 0)]
             case Dropped():
                 places[node] = [(begin(node, {place.index for place, _ in places[node.of]}), 0)]
@@ -210,7 +219,7 @@ def physical(
     ports: dict[str, int] = {}
     for name, node in zip(names, outputs, strict=True):
         if name not in ports:
-            ports[name] = consume("output", name, node, node, None)
+            ports[name] = consume("output", node, node, name, None)
     return tuple(stage.done() for stage in stages), tuple(consumers), tuple(ports[name] for name in names)
 
 
@@ -221,7 +230,7 @@ class _Stage:
         self.index, self.origin, self.inputs = index, origin, inputs
         self.ops: dict[tuple[Node, int], Op] = {}
         self.deliveries: list[Delivery] = []
-        self.port: int | None = None
+        self.ports: tuple[int, ...] = ()
         self.covers: tuple[str, ...] = ()
 
     def run(self, node: Node, source: int) -> int:
@@ -230,7 +239,7 @@ class _Stage:
 
     def done(self) -> Stage:
         ops, deliveries = tuple(self.ops.values()), tuple(self.deliveries)
-        return Stage(_name(self.origin), self.origin, ops, deliveries, self.inputs, self.port, self.covers)
+        return Stage(_name(self.origin), self.origin, ops, deliveries, self.inputs, self.ports, self.covers)
 
 
 def _name(node: Node) -> str:

@@ -22,6 +22,8 @@ import pyarrow as pa
 from flower.errors import FlowerError, GraphError
 from flower.graph.calls import Call
 from flower.graph.expressions import Expr
+from flower.graph.format import join_options
+from flower.graph.joins import Joining
 from flower.graph.nodes import (
     Aggregate,
     Aggregation,
@@ -187,6 +189,12 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
                 on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
             return _verb(on, "agg", (), {each.name: _aggregation(each, render) for each in node.aggregations})
     raise TypeError(f"not a step with a verb: {node!r}")
+
+
+def join_call(node: Joining, on: ast.expr, other: ast.expr) -> ast.expr:
+    """The verb of a join, on the stream ``on`` with the stream ``other``."""
+    keys = _value(node.on[0] if len(node.on) == 1 else list(node.on))
+    return _verb(on, node.verb, [other, keys], {name: _value(value) for name, value in join_options(node).items()})
 
 
 def _verb(on: ast.expr, name: str, arguments: Iterable[ast.expr], named: Mapping[str, ast.expr]) -> ast.Call:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from flower.graph import punctuations
+from flower.graph.joins import Joining
 from flower.graph.nodes import (
     Aggregate,
     Assign,
@@ -80,8 +81,15 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                 needed[node.input].update(node.input.schema.names)
             case Aggregate():
                 needed[node.input].update(node.keys, (name for each in node.aggregations for name in each.columns))
+            case Joining():
+                # A column of both sides is kept on both, because it keeps its suffix.
+                for side, each in enumerate(node.inputs):
+                    sources = {column.name: (column.left, column.right)[side] for column in node.columns}
+                    used = {sources[name] for name in wanted if name in sources}
+                    needed[each] |= ({*node.on, *node.shared, *used} - {None}) & set(each.schema.names)
             case Dropped():
-                needed[node.of.input].update(node.of.input.schema.names)
+                for each in node.of.inputs:
+                    needed[each].update(each.schema.names)
             case Errors():
                 needed[node.of].update(node.of.schema.names)
             case _:

@@ -1,0 +1,280 @@
+"""Steps that join two streams by keys: which columns they give, and when rows of the two belong together."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Self, get_args
+
+import pyarrow as pa
+
+from flower.errors import DtypeError, GraphError, SchemaError
+from flower.graph.nodes import Node, Stateful, column_of, with_reason
+from flower.graph.schema import dtype_name, names_text
+from flower.model.panes import (
+    EVENT_TIME,
+    FINAL,
+    INDEX,
+    INSTANT,
+    PANE_COLUMNS,
+    TIMING,
+    TIMING_TYPE,
+    WINDOW_END,
+    WINDOW_START,
+)
+from flower.model.triggers import ON_TIME_ONLY
+from flower.model.windowing import Windowing
+from flower.model.windows import GlobalWindows, by_clock
+
+How = Literal["inner", "left", "right", "outer"]
+"""Which rows a join keeps though nothing joins them: none, those of one side, or all."""
+
+Direction = Literal["backward", "forward", "nearest"]
+"""Where an as-of join looks: at or before a row, at or after it, or either way."""
+
+SIDE = "side"
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A column of joined rows: that of the left side, of the right, or, of a key, of whichever row there is."""
+
+    name: str
+    left: str | None
+    right: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Joining(Stateful):
+    """Rows of ``left`` with rows of ``right`` that have the same keys ``on``; see the subclasses.
+
+    Missing keys are equal to one another, as in ``pandas.merge``.
+    """
+
+    left: Node
+    right: Node
+    on: tuple[str, ...]
+    suffixes: tuple[str, str]
+
+    @property
+    def keeps(self) -> How:
+        """Which rows are kept though nothing joins them."""
+        raise NotImplementedError
+
+    def _inputs(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
+
+    def _on(self, inputs: tuple[Node, ...]) -> Self:
+        return dataclasses.replace(self, left=inputs[0], right=inputs[1])
+
+    def _windowing(self) -> Windowing | None:
+        return None
+
+    @property
+    def windowed(self) -> bool:
+        """Whether rows must be in one window to be joined."""
+        return False
+
+    @cached_property
+    def shared(self) -> frozenset[str]:
+        """The columns, keys aside, that get a suffix: both sides have them, or the step gives one of that name."""
+        left, right = (set(node.schema.names) - set(self.on) for node in self.inputs)
+        taken = set(PANE_COLUMNS if self.windowed else (EVENT_TIME,)) & (left | right)
+        return frozenset(left & right | taken)
+
+    @cached_property
+    def columns(self) -> tuple[Joined, ...]:
+        """The columns that come from the rows: those of the left, then those of the right without the keys."""
+
+        def named(name: str, side: int) -> str:
+            return name + self.suffixes[side] if name in self.shared else name
+
+        made = [
+            Joined(name, name, name) if name in self.on else Joined(named(name, 0), name, None)
+            for name in self.left.schema.names
+        ]
+        made += [Joined(named(name, 1), None, name) for name in self.right.schema.names if name not in self.on]
+        names = [each.name for each in made]
+        added = PANE_COLUMNS if self.windowed else (EVENT_TIME,)
+        wrong = sorted({name for name in names if names.count(name) > 1 or name in added})
+        if wrong:
+            raise SchemaError(
+                "every column of a join must have a name of its own",
+                got=f"{names_text(wrong)} more than once",
+                hint=f"rename them before, or give other suffixes than {self.suffixes!r}",
+            )
+        return tuple(made)
+
+    @cached_property
+    def rows(self) -> pa.Schema:
+        """The fields of `columns`."""
+        self._check_keys()
+        sides = [node.schema for node in self.inputs]
+        maybe = (self.keeps in ("right", "outer"), self.keeps in ("left", "outer"))
+        fields = []
+        for each in self.columns:
+            if each.left is not None and each.right is not None:
+                left, right = (column_of(schema, each.name).nullable for schema in sides)
+                nullable = {"inner": left and right, "left": left, "right": right, "outer": left or right}[self.keeps]
+                fields.append(column_of(sides[0], each.name).with_nullable(nullable))
+                continue
+            side = 0 if each.left is not None else 1
+            field = column_of(sides[side], each.left or each.right or "")
+            fields.append(field.with_name(each.name).with_nullable(field.nullable or maybe[side]))
+        return pa.schema(fields)
+
+    def _check_keys(self) -> None:
+        for key in self.on:
+            left, right = (column_of(node.schema, key) for node in self.inputs)
+            if left.type != right.type:
+                raise DtypeError(
+                    f"key {key!r} must have one dtype on both sides of a join",
+                    got=f"{dtype_name(left)} on the left, {dtype_name(right)} on the right",
+                    hint="convert one of them with .assign() before",
+                )
+            if pa.types.is_nested(left.type) or pa.types.is_dictionary(left.type):
+                raise DtypeError(
+                    "a key must be a number, text, a bool, a time or a duration",
+                    got=f"column {key!r} of {dtype_name(left)}",
+                    hint="join on other columns",
+                )
+
+    def _dropped_schema(self) -> pa.Schema:
+        # A dropped row stands in the columns of its side; those of the other are missing.
+        fields = [each.with_nullable(True) for each in self.rows]
+        fields = [each.with_name(f"input_{SIDE}") if each.name == SIDE else each for each in fields]
+        return with_reason([*fields, pa.field(SIDE, pa.large_string(), nullable=False)], windows=self.windowed)
+
+
+@dataclass(frozen=True, eq=False)
+class Join(Joining):
+    """Rows of two streams that have the same keys and lie in one window, or within an interval of one another.
+
+    Parameters
+    ----------
+    how : {"inner", "left", "right", "outer"}
+        Which rows are kept though nothing joins them.
+    within : tuple of int or None
+        The least and the greatest distance, in microseconds, of a right row's event time from the left's; None: both
+        must be in one window.
+    """
+
+    how: How
+    within: tuple[int, int] | None
+    verb = "join"
+
+    @property
+    def keeps(self) -> How:
+        """``how``."""
+        return self.how
+
+    @property
+    def windowed(self) -> bool:
+        """Whether there is no interval."""
+        return self.within is None
+
+    @cached_property
+    def grouping(self) -> Windowing:
+        """The windowing of both sides, else the global window."""
+        return self.left.windowing or Windowing(GlobalWindows())
+
+    def _schema(self) -> pa.Schema:
+        if self.within is not None:
+            if not super()._timed():
+                raise _untimed(self)
+            return pa.schema([*self.rows, pa.field(EVENT_TIME, INSTANT, nullable=False)])
+        self._check_windows()
+        whole = isinstance(self.grouping.windows, GlobalWindows)
+        return pa.schema(
+            [
+                *self.rows,
+                pa.field(WINDOW_START, INSTANT, nullable=whole),
+                pa.field(WINDOW_END, INSTANT, nullable=whole),
+                pa.field(TIMING, TIMING_TYPE, nullable=False),
+                pa.field(INDEX, pa.int64(), nullable=False),
+                pa.field(FINAL, pa.bool_(), nullable=False),
+                pa.field(EVENT_TIME, INSTANT, nullable=whole),
+            ]
+        )
+
+    def _check_windows(self) -> None:
+        if self.left.windowing != self.right.windowing:
+            raise GraphError(
+                "both sides of a join must have the same windowing",
+                got=f"{self.left.windowing} on the left, {self.right.windowing} on the right",
+                hint="call .window() with the same arguments on both; or join rows that are near one another with "
+                "within=('-5min', '5min')",
+            )
+        windowing, got = self.grouping, None
+        if windowing.windows.merging:
+            got = f"{windowing.windows!r}, which differ between the sides"
+        elif by_clock(windowing.windows):
+            got = f"{windowing.windows!r}, windows of processing time"
+        elif windowing.trigger != ON_TIME_ONLY:
+            got = f"{windowing.trigger!r}"
+        elif windowing.timestamp_combiner != "end_of_window" or windowing.ttl_us is not None:
+            got = windowing.source
+        if got is not None:
+            raise GraphError(
+                "a join needs windows of event time that do not merge, the default trigger, timestamp combiner and ttl",
+                got=got,
+                hint="call .window(fl.FixedWindows('1h')) on both sides; or give within=('-5min', '5min')",
+            )
+        if not self.bounded and isinstance(windowing.windows, GlobalWindows):
+            raise GraphError(
+                "a join of streams that do not end must be bounded in time",
+                got="no window" if self.left.windowing is None else repr(windowing.windows),
+                hint="call .window(fl.FixedWindows('1h')) on both sides; or give within=('-5min', '5min'); or use "
+                ".join_asof() for the nearest earlier row",
+            )
+
+    def _timed(self) -> bool:
+        return super()._timed() and not (self.windowed and isinstance(self.grouping.windows, GlobalWindows))
+
+
+@dataclass(frozen=True, eq=False)
+class JoinAsof(Joining):
+    """Each row of ``left`` with the row of ``right`` of the same keys that is nearest in event time, or with none.
+
+    Parameters
+    ----------
+    tolerance : int or None
+        How far apart, in microseconds, they may be; None: any distance.
+    direction : {"backward", "forward", "nearest"}
+        Where to look from the left row.
+    """
+
+    tolerance: int | None
+    direction: Direction
+    verb = "join_asof"
+
+    @property
+    def keeps(self) -> How:
+        """All rows of the left side."""
+        return "left"
+
+    def _schema(self) -> pa.Schema:
+        if not self._timed():
+            raise _untimed(self)
+        if self.tolerance is None and self.direction != "backward":
+            raise GraphError(
+                f"an as-of join that looks {self.direction} must know for how long to wait",
+                got="no tolerance",
+                hint="give tolerance='10min'; or look backward, the default",
+            )
+        return pa.schema([*self.rows, pa.field(EVENT_TIME, INSTANT, nullable=False)])
+
+
+def _untimed(node: Joining) -> GraphError:
+    side = next(name for name, each in zip(SIDES, node.inputs, strict=True) if not each.timed)
+    return GraphError(
+        "rows that are joined by their event times must have them",
+        got=f"a {side} side without event time",
+        hint="name its column where it is read: event_time='column'",
+    )
+
+
+HOWS = get_args(How)
+DIRECTIONS = get_args(Direction)
