@@ -114,6 +114,7 @@ class Pipeline:
         on_error: Literal["collect", "fail"] = "collect",
         max_errors: int | None = None,
         scratch: str | os.PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         name: str | None = None,
     ) -> Run:
         """Run it in the background; see `flower.run` for the options.
@@ -139,6 +140,7 @@ class Pipeline:
             on_error=on_error,
             max_errors=max_errors,
             scratch=scratch,
+            checkpoint=checkpoint,
             name=name,
         )
 

@@ -26,6 +26,7 @@ def run(
     on_error: Literal["collect", "fail"] = "collect",
     max_errors: int | None = None,
     scratch: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     name: str | None = None,
 ) -> Run:
     """Run several streams and sinks at once, in the background; what they share is computed once.
@@ -49,6 +50,11 @@ def run(
         With "collect": fail past so many.
     scratch : str or os.PathLike, optional
         On a Dask cluster whose workers are on other machines: a directory that all of them reach, for the run's state.
+    checkpoint : str or os.PathLike, optional
+        A directory of this run alone, or another place that fsspec reaches, from which it goes on when it is started
+        again after a stop, or after its process has died at whatever instruction: with the same pipeline, its files
+        and ``run.results`` come out as if nothing had happened. A function of ``write.foreach`` may see the rows of one
+        epoch twice. A run that was at its end gives its results again and does nothing. Embedded executor only.
     name : str, optional
         What to call the run.
 
@@ -87,4 +93,5 @@ def run(
         on_error=on_error,
         max_errors=max_errors,
         scratch=scratch,
+        checkpoint=checkpoint,
     )

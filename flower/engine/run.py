@@ -54,7 +54,11 @@ class Run:
         self._parked = False
         self._drain = False
         self._done = threading.Event()
-        self._driver.open()
+        try:
+            self._driver.open()
+        except BaseException:
+            self._driver.close()
+            raise
         self._thread = threading.Thread(target=self._work, name=f"flower-{self.name}", daemon=True)
         _alive.add(self)
         self._thread.start()
@@ -220,7 +224,7 @@ class Run:
     def _work(self) -> None:
         driver = self._driver
         try:
-            while self._may_go_on():
+            while not driver.finished and self._may_go_on():
                 epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0)
                 if epoch is not None:
                     driver.run(epoch)
@@ -232,6 +236,7 @@ class Run:
                     with driver.changed:
                         driver.changed.wait(driver.options.latency_us / 4e6)
             driver.settle()
+            driver.save(finished=self._state != "stopped")
             if self._state != "stopped":
                 self._state = "finished"
         except BaseException as error:

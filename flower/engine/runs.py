@@ -9,7 +9,7 @@ binary search.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from flower.model import arrays
 from flower.model.time import I64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Run:
     """Groups by window.
 
@@ -31,27 +31,40 @@ class Run:
         Where each window's groups begin among ``groups``; one more than windows.
     groups : Groups
         Within a window sorted by hash.
+
+    Attributes
+    ----------
+    whole : tuple of (Run, int) or None
+        Of which run these are the windows from a number on, so that a checkpoint that has that one need not write
+        this. Whatever makes a run in another way leaves it out, `dataclasses.replace` included.
     """
 
     start: I64
     end: I64
     offsets: I64
     groups: Groups
+    whole: tuple[Run, int] | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.groups)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Run, (self.start, self.end, self.offsets, self.groups)
 
     def windows(self, first: int, last: int) -> Run:
         """The windows of ``[first, last)``, not copied."""
         if first == 0 and last == len(self.end):
             return self
         low, high = int(self.offsets[first]), int(self.offsets[last])
-        return Run(
+        some = Run(
             self.start[first:last],
             self.end[first:last],
             self.offsets[first : last + 1] - low,
             self.groups.cut(low, high),
         )
+        whole, before = self.whole or (self, 0)
+        object.__setattr__(some, "whole", (whole, before + first))
+        return some
 
     def split(self, watermark: int) -> tuple[Run, Run]:
         """The windows whose end a watermark has passed, and the rest."""

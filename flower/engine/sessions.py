@@ -22,7 +22,7 @@ from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class SessionRun:
     """Sessions, one a row.
 
