@@ -4,6 +4,7 @@ another.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -394,10 +395,11 @@ class Driver:
             self._let_go()
 
     def _let_go(self) -> None:
-        for source in self._live:
-            source.close()
-        if self._recovery is not None:
-            self._recovery.close()
+        with contextlib.ExitStack() as everything:
+            if self._recovery is not None:
+                everything.callback(self._recovery.close)
+            for source in self._live:
+                everything.callback(source.close)
 
     def drive(self) -> None:
         """Run to the end in this thread."""

@@ -107,10 +107,11 @@ class EpochFiles:
                 for name in sorted(ours, key=lambda name: not name.startswith("run-")):
                     disk.remove(os.path.join(self._path, name))
                 ours = []
-            elif ours and self._if_exists == "error":
+            written = [name for name in ours if not name.startswith(".mark-")]  # that one held nothing yet
+            if written and self._if_exists == "error":
                 raise SinkError(
                     f"{self.label}: the directory must be empty",
-                    got=f"{len(ours)} files of earlier runs",
+                    got=f"{len(written)} files of earlier runs",
                     hint="write into another one, or say if_exists='append' or 'replace'",
                 )
             marks = sorted(int(mark[1]) for name in ours if (mark := _MARK.fullmatch(name)))
@@ -208,8 +209,7 @@ class EpochFiles:
     def sweep(self) -> None:
         """Delete what this run has staged and not committed, when it is resumed after the process has died."""
         with _Named(self.label, self._path):
-            left = [name for name in os.listdir(self._path) if name.startswith((f".{self._run}-", ".mark-"))]
-            self.abort(left)
+            self.abort([name for name in os.listdir(self._path) if name.startswith(f".{self._run}-")])
 
     def close(self) -> None:
         """Leave the directory as it is: every epoch has been committed or aborted."""

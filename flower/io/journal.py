@@ -119,26 +119,28 @@ class JournalWriter:
     def _begun(self, needed: int) -> int:
         """Where the journal that is there ends, without what is torn."""
         reader = JournalReader(self.directory, "a source that is resumed")
-        for path in reversed(_segments(self.directory)):
-            entries, size = reader.whole(path)
-            end = entries[-1].start + entries[-1].rows if entries else _start(path)
-            if end < needed:
-                raise reader.broken(path, f"rows up to {end}, where there were some up to {needed}")
-            if entries:
-                if size < os.path.getsize(path):
-                    disk.cut(path, size)
-                return end
-            disk.remove(path)
-        if needed:
-            raise reader.broken(self.directory, f"no rows, where there were some up to {needed}")
-        return 0
+        paths = _segments(self.directory)
+        end = 0
+        if paths:
+            entries, size = reader.whole(paths[-1])
+            end = entries[-1].start + entries[-1].rows if entries else _start(paths[-1])
+        if end < needed:
+            raise reader.broken(self.directory, f"rows up to {end}, where there were some up to {needed}")
+        if paths and entries and size < os.path.getsize(paths[-1]):
+            disk.cut(paths[-1], size)
+        return end
 
     def _segment(self) -> BinaryIO:
-        file = open(os.path.join(self.directory, f"{self.end:016}.journal"), "xb")  # noqa: SIM115
-        disk.append(file, MARK)
-        if self._durable:
-            disk.flush(file)
-            disk.sync(self.directory)
+        # If there is one of this name, it holds no row: a process died when it had just begun it.
+        file = open(os.path.join(self.directory, f"{self.end:016}.journal"), "wb")  # noqa: SIM115
+        try:
+            disk.append(file, MARK)
+            if self._durable:
+                disk.flush(file)
+                disk.sync(self.directory)
+        except BaseException:
+            file.close()
+            raise
         return file
 
 

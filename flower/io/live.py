@@ -61,6 +61,7 @@ class LiveRun:
         self._rows: LiveRows | None = None
         self._error: Exception | None = None
         self._told_at = -1
+        self._torn = False
         self._over, self._stopped = self._writer.over, False
         self.begun = self._writer.end
         """Rows that were there from runs before."""
@@ -165,13 +166,14 @@ class LiveRun:
 
     def _append(self) -> None:
         """Write what has come to the journal."""
-        if not self._came or self._stopped:
+        if not self._came or self._stopped or self._torn:
             return
         came, times = self._came, self._times
         self._came, self._times, self._waiting = [], [], 0
         try:
             self._writer.append(self.source.table(came, times), times[-1])
         except OSError as error:
+            self._torn = True  # what is written behind a part of an entry could not be read
             self._error = self._error or self._unwritable(error)
 
     def _unwritable(self, error: OSError) -> SourceError:
@@ -190,16 +192,17 @@ class LiveRun:
         with self._changed:
             if self._stopped:
                 return
-            if self._kept:
-                self._append()
-            self._stopped = True
-            self._changed.notify_all()
+            try:
+                if self._kept:
+                    self._append()
+            finally:
+                self._stopped = True
+                self._changed.notify_all()
+                self._writer.close()
         if self._rows is not None:
             self._rows.cancel()
         if self._thread.ident is not None and threading.current_thread() is not self._thread:
             self._thread.join(GRACE_SECONDS)
-        with self._changed:
-            self._writer.close()
         if not self._kept:
             shutil.rmtree(self._directory, ignore_errors=True)
 
