@@ -23,7 +23,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -195,8 +195,24 @@ class Ledger:
                 raise RunError(
                     f"the log in {self.files!r} must have every epoch from {first} on", got=f"none of epoch {epoch}"
                 )
-            log[epoch] = self._reader.logged(kind, epoch)
+            try:
+                log[epoch] = self._reader.logged(kind, epoch)
+            except RunError as error:
+                if kind == "plans":
+                    self._forget_plans([each for each in plans if each >= epoch], error)
+                    break
+                if epoch == max(commits) or epoch not in plans:
+                    raise
+                # What it had staged is out: a later epoch is committed.
+                log[epoch] = replace(self._reader.logged("plans", epoch), staged={})
+                self.notes.append(f"an epoch that is over was read from its plan: {error}")
         return log
+
+    def _forget_plans(self, epochs: list[int], error: RunError) -> None:
+        """Take away plans of which nothing has come."""
+        for epoch in epochs:
+            self.files.remove(f"plans/{epoch:012}.json")
+        self.notes.append(f"epoch {epochs[0]} was planned anew: {error}")
 
     def needed(self, step: str) -> int:
         """Up to which position the rows of a live source are known to have been there."""

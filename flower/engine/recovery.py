@@ -23,6 +23,7 @@ from flower.engine.results import Results
 from flower.errors import RunError
 from flower.graph.nodes import Read, Write
 from flower.graph.protocols import IdentifiedSource, ResumableSink, Sink
+from flower.graph.schema import dtype_name
 from flower.io.generator import GeneratorSource
 from flower.io.live import Kept, LiveRun
 from flower.model.time import MIN_TIME
@@ -258,7 +259,7 @@ def _of_source(read: Read) -> dict[str, str]:
     told = {
         "kind": "source",
         "source": read.source.label,
-        "columns": ", ".join(f"{field.name}: {field.type}" for field in read.source.schema),
+        "columns": ", ".join(f"{field.name}: {dtype_name(field)}" for field in read.source.schema),
         "event time": f"{read.event_time!r} in {read.tz}",
         "watermark policy": type(read.watermark).__name__,
     }
@@ -271,10 +272,10 @@ def _of_keyed(step: Keyed) -> dict[str, str]:
     told = {"kind": "aggregation"}
     for field in dataclasses.fields(step.windowing):
         told[field.name.removesuffix("_us")] = repr(getattr(step.windowing, field.name))
-    told["keys"] = ", ".join(f"{key}: {step.schema.field(key).type}" for key in step.keys)
+    told["keys"] = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
     laws = step.law.aggregates
     told["aggregates"] = ", ".join(
-        f"{name}={law!r}" + ("" if column is None else f" of {column.name}: {column.type}")
+        f"{name}={law!r}" + ("" if column is None else f" of {column.name}: {dtype_name(column)}")
         for (name, law, _), column in zip(laws.parts, laws.inputs, strict=True)
     )
     return told

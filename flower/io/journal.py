@@ -53,6 +53,8 @@ class JournalWriter:
         Whether rows are on the disk, and survive the machine, before anybody is told of them.
     needed : int
         Up to which position rows are known to have been there.
+    label : str
+        What errors call it.
 
     Raises
     ------
@@ -71,8 +73,8 @@ class JournalWriter:
     [2, 3]
     """
 
-    def __init__(self, directory: str, *, durable: bool = False, needed: int = 0) -> None:
-        self.directory, self._durable = directory, durable
+    def __init__(self, directory: str, *, durable: bool = False, needed: int = 0, label: str = "a live source") -> None:
+        self.directory, self._durable, self._label = directory, durable, label
         self.end = self._begun(needed)
         """The position after the last row."""
         self._file = self._segment()
@@ -118,7 +120,7 @@ class JournalWriter:
 
     def _begun(self, needed: int) -> int:
         """Where the journal that is there ends, without what is torn."""
-        reader = JournalReader(self.directory, "a source that is resumed")
+        reader = JournalReader(self.directory, self._label)
         paths = _segments(self.directory)
         end = 0
         if paths:
@@ -199,6 +201,35 @@ class JournalReader:
                 entries.append(Entry(start, rows, arrival, size + _HEADER.size, length, checksum))
                 size += _HEADER.size + length
         return entries, size
+
+    def verify(self) -> tuple[int, int]:
+        """Read all of it: the position after the last row, and how many bytes of a torn entry follow.
+
+        Raises
+        ------
+        SourceError
+            If anything else is not as it was written; names the file.
+        """
+        end = torn = 0
+        paths = self._segments()
+        for path in paths:
+            entries, size = self.whole(path)
+            if end and _start(path) != end:
+                raise self.broken(path, f"rows from {_start(path)} on, where those before end at {end}")
+            end = entries[-1].start + entries[-1].rows if entries else _start(path)
+            torn = os.path.getsize(path) - size
+            if torn and (path != paths[-1] or not self._is_torn(path, size)):
+                raise self.broken(path, f"a damaged entry at byte {size}")
+        return end, torn
+
+    def _is_torn(self, path: str, offset: int) -> bool:
+        """Whether an entry's end is missing, as when a process died, and not its bytes changed."""
+        with self._open(path) as file:
+            file.seek(offset)
+            header = file.read(_HEADER.size)
+            if offset < len(MARK) or len(header) < _HEADER.size:
+                return True
+            return offset + _HEADER.size + int(_HEADER.unpack(header)[3]) > os.path.getsize(path)
 
     def _segments(self) -> list[str]:
         try:

@@ -51,7 +51,7 @@ class LiveRun:
         else:
             self._directory = kept.directory
             os.makedirs(self._directory, exist_ok=True)
-            self._writer = JournalWriter(self._directory, durable=True, needed=kept.needed)
+            self._writer = JournalWriter(self._directory, durable=True, needed=kept.needed, label=self.label)
         self._reader = JournalReader(self._directory, source.label)
         self._changed = threading.Condition()
         self._came: list[Any] = []
