@@ -10,7 +10,7 @@ PYTHON ?= $(shell .ci/python)
 SOURCES := pyproject.toml .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/constraints.txt --editable
 
-.PHONY: help demo lab test check format bench fuzz lowest binder clean
+.PHONY: help demo lab test check format bench fuzz mutants lowest scripts binder clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -27,7 +27,7 @@ test: $(VENV)/.dev  ## all tests, those in a headless browser included; what CI 
 	@$(BIN)/python -m ruff format --check -q .
 	@$(BIN)/python -m mypy
 	@$(BIN)/python -m pytest -q -m browser  # by themselves: a page that waits for a kernel has a deadline
-	@$(BIN)/python -m pytest -q --numprocesses auto -m "not browser"
+	@$(BIN)/python -m pytest -q --numprocesses auto -m "not browser and not fresh"
 
 check: $(VENV)/.dev  ## lint, types and unit tests, in less than two minutes
 	@$(BIN)/python -m ruff check .
@@ -45,10 +45,16 @@ bench: $(VENV)/.dev  ## measurements beside polars and pandas, each in a fresh p
 fuzz: $(VENV)/.dev  ## the property tests with new random examples, many of them
 	@$(BIN)/python -m pytest -q --numprocesses auto -m hypothesis --hypothesis-profile=fuzz tests
 
+mutants: $(VENV)/.dev  ## break each rule of the model once, and see whether the tests notice
+	@$(BIN)/python tests/mutants
+
 lowest:  ## unit tests with the lowest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear $(VENV)-lowest
 	@$(VENV)-lowest/bin/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/lowest.txt --editable '.[dev]'
 	@$(VENV)-lowest/bin/python -m pytest -q -o addopts= -m "not slow and not browser" tests
+
+scripts: $(VENV)/.dev  ## run what the notebooks export in fresh environments, with a cluster and without; a minute or two
+	@$(BIN)/python -m pytest -q -m fresh tests/notebooks
 
 binder: $(VENV)/.dev  ## build what Binder builds, in a fresh environment, and look whether it opens; some minutes
 	@$(BIN)/python .ci/binder-check

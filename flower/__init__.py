@@ -8,8 +8,31 @@ from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
-from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.calendar import CalendarWindows
+from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
+from flower.model.triggers import (
+    AfterAll,
+    AfterAny,
+    AfterCount,
+    AfterEach,
+    AfterProcessingTime,
+    AfterWatermark,
+    Always,
+    Never,
+    OrFinally,
+    Repeatedly,
+    Trigger,
+    When,
+)
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+)
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
@@ -17,17 +40,36 @@ if TYPE_CHECKING:
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
+    "AfterAll",
+    "AfterAny",
     "AfterCount",
+    "AfterEach",
     "AfterProcessingTime",
     "AfterWatermark",
+    "Always",
     "BoundedDisorder",
+    "CalendarWindows",
+    "Combiner",
+    "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
+    "LatestOf",
     "ManualWatermark",
     "Monotonic",
+    "Never",
+    "OrFinally",
+    "Percentile",
+    "Punctuated",
+    "Quantile",
+    "Rate",
+    "Repeatedly",
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "Top",
+    "Trigger",
+    "WeightedMean",
+    "When",
     "concat",
     "datasets",
     "load_ipython_extension",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pandas as pd
@@ -66,16 +67,49 @@ def scripted(script: Any) -> TestStream:
 
 
 delays = st.sampled_from(["0s", "1s", "3s"])
-parts = st.none() | st.integers(1, 3).map(fl.AfterCount) | delays.map(fl.AfterProcessingTime)
+leaves = st.one_of(
+    st.integers(1, 3).map(fl.AfterCount),
+    delays.map(fl.AfterProcessingTime),
+    st.builds(lambda delay: fl.AfterProcessingTime(delay, align="2s", align_offset="1s"), delays),
+)
+others = st.sampled_from([fl.Always(), fl.Never(), fl.When("rows > 2"), fl.When("total > 1"), fl.When("mean < 2")])
+combined = st.recursive(
+    leaves | others,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda each: fl.AfterAny(*each)),
+        st.lists(inner, min_size=1, max_size=3).map(lambda each: fl.AfterAll(*each)),
+        st.lists(inner, min_size=1, max_size=3).map(lambda each: fl.AfterEach(*each)),
+        inner.map(fl.Repeatedly),
+        st.builds(fl.OrFinally, inner, inner),
+    ),
+    max_leaves=4,
+)
+"""Triggers that do not wait for the watermark."""
+parts = st.none() | leaves | combined
+at_the_watermark = st.builds(lambda early, late: fl.AfterWatermark(early=early, late=late), parts, parts)
+triggers = st.one_of(
+    at_the_watermark,
+    combined,
+    st.builds(fl.OrFinally, at_the_watermark, combined),
+    st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.AfterEach(*each)),
+    st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.AfterAll(*each)),
+    st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.Repeatedly(fl.AfterAny(*each))),
+)
+"""Any trigger; windows that merge need those that do not finish."""
 windows = st.sampled_from(
     [
         fl.FixedWindows("4s"),
         fl.SlidingWindows("5s", every="2s", offset="1s"),
+        fl.FixedWindows("2s", time="processing"),
+        fl.SlidingWindows("3s", every="2s", time="processing"),
         fl.Sessions("2s"),
         fl.Sessions("3s"),
+        fl.Sessions("2s", merge_touching=True),
+        fl.CalendarWindows("day", tz="Asia/Kamchatka"),  # where midnight was noon UTC
         fl.GlobalWindows(),
     ]
 )
+ttls = st.none() | st.sampled_from(["1s", "2s", "5s"])
 keys = st.sampled_from([(), ("k",), ("n",), ("i",), ("k", "i")])
 steps = st.lists(
     st.sampled_from(
@@ -92,6 +126,24 @@ steps = st.lists(
 )
 
 
+policies = st.builds(
+    lambda make, idle: make(idle=idle),
+    st.sampled_from(
+        [
+            *(functools.partial(fl.BoundedDisorder, bound) for bound in ("0s", "2s", "5s")),
+            fl.Monotonic,
+            functools.partial(fl.Percentile, 0.5),
+            functools.partial(fl.Punctuated, "flag"),
+            functools.partial(fl.Punctuated, "t"),
+            functools.partial(fl.EarliestOf, fl.Percentile(0.9), fl.BoundedDisorder("1s")),
+            functools.partial(fl.LatestOf, fl.Punctuated("n > 1"), fl.BoundedDisorder("3s")),
+        ]
+    ),
+    st.none() | st.sampled_from(["1s", "2s"]),
+)
+"""For rows of `strategies.SCHEMA`."""
+
+
 def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:
     grouped = stream.groupby(*by) if by else stream
     return grouped.agg(
@@ -101,6 +153,10 @@ def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:
         first=("k", "first"),
         rows="count",
         kinds=("k", "nunique"),
+        middle=("n", "median"),
+        often=("k", "mode"),
+        best=("n", fl.Top(2)),
+        weighted=("v", fl.WeightedMean("n")),
     )
 
 
@@ -109,7 +165,7 @@ def canonical(frame: pd.DataFrame) -> pd.DataFrame:
     text = frame.astype(object).where(frame.notna(), None)
     if "pane_absorbs" in text:
         text["pane_absorbs"] = [str([(w["start"], w["end"]) for w in windows]) for windows in text["pane_absorbs"]]
-    for column in ("mean", "mean_total"):
+    for column in ("mean", "mean_total", "weighted"):
         if column in text:
             text[column] = [None if value is None else round(value, 9) for value in text[column]]
     return text.sort_values(list(text.columns), key=lambda c: c.map(str), ignore_index=True)

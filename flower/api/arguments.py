@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from flower.errors import GraphError
 from flower.graph.schema import names_text
+from flower.model.triggers import Trigger, When
 
 
 def column_names(verb: str, columns: tuple[object, ...], example: str) -> tuple[str, ...]:
@@ -37,6 +38,15 @@ def at_least_one(verb: str, values: Mapping[str, object], example: str) -> None:
     """
     if not values:
         raise GraphError(f"{verb}() needs at least one column", got="none", hint=f"write {example}")
+
+
+def resolved(trigger: Trigger) -> Trigger:
+    """The trigger with its predicates as expressions, or as functions of the frame; columns are checked later."""
+    if not isinstance(trigger, Trigger) or not trigger.driven_by_data:
+        return trigger
+    from flower.graph.expressions.build import unbound
+
+    return trigger.mapped(lambda part: When(unbound(part.predicate)) if isinstance(part, When) else part)
 
 
 def row_count(verb: str, n: object) -> int:

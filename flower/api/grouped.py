@@ -39,8 +39,10 @@ class Grouped:
         Parameters
         ----------
         **aggregations : tuple of str, or str
-            For each result its column and how: ``total=("delay", "sum")``, with sum, count, mean, min, max, std,
-            first, last or nunique. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
+            For each result its column and how: ``total=("delay", "sum")``, with sum, count, size, mean, min, max,
+            std, var, sem, prod, any, all, first, last, nunique, median, mode or list; ``fl.Quantile(0.9)``,
+            ``fl.Top(3)``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or a `Combiner` of your own.
+            ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
 
         Returns
         -------
@@ -85,7 +87,8 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
             raise GraphError(
                 "agg() needs at least one aggregate", got="none", hint="write .agg(total=('delay', 'sum'))"
             )
-        require_columns(node.schema, [*keys, *(each.column for each in made if each.column is not None)])
+        require_columns(node.schema, [*keys, *(name for each in made for name in each.columns)])
+        _require_ends(node, made)
         _require_end(node)
         _require_settled(node)
         return Stream(Aggregate(node, keys, made))
@@ -111,6 +114,23 @@ def _aggregation(name: str, value: object) -> Aggregation:
     return Aggregation(name, column, combiner)
 
 
+def _require_ends(node: Node, made: tuple[Aggregation, ...]) -> None:
+    """Refuse what is divided by the length of a window that has no ends."""
+    for each in made:
+        if each.combiner.windowed and (node.windowing is None or isinstance(node.windowing.windows, GlobalWindows)):
+            raise GraphError(
+                f"aggregate {each.name!r} needs windows that have a length",
+                got=f"{each.combiner!r} in the global window",
+                hint="call .window(fl.FixedWindows('1min')) before",
+            )
+        if each.combiner.windowed and node.windowing is not None and node.windowing.trigger.driven_by_data:
+            raise GraphError(
+                f"aggregate {each.name!r} cannot be asked for before its pane, as the trigger does",
+                got=f"{each.combiner!r} with {node.windowing.trigger!r}",
+                hint="aggregate 'count' or 'sum', and divide in .assign() after",
+            )
+
+
 def _require_end(node: Node) -> None:
     """Refuse to wait for ever."""
     windowing = node.windowing
@@ -118,7 +138,9 @@ def _require_end(node: Node) -> None:
         return
     if windowing is None:
         got = "an unbounded stream without a window"
-    elif isinstance(windowing.windows, GlobalWindows) and windowing.trigger.early is None:
+    elif (
+        isinstance(windowing.windows, GlobalWindows) and not windowing.trigger.gives_early and windowing.ttl_us is None
+    ):
         trigger = "the default trigger" if windowing.trigger == ON_TIME_ONLY else repr(windowing.trigger)
         got = f"an unbounded stream in GlobalWindows() with {trigger}"
     else:
@@ -127,7 +149,8 @@ def _require_end(node: Node) -> None:
         "an aggregation must be told when to give results",
         got=got,
         hint="call .window(fl.FixedWindows('1h')) before; or, for results on the way, .window(fl.GlobalWindows(), "
-        "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))); or read a source that ends",
+        "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))), or with ttl='1h', for keys that fall silent; "
+        "or read a source that ends",
     )
 
 
@@ -147,7 +170,7 @@ def _require_settled(node: Node) -> None:
 
 
 def _fires_again(windowing: Windowing) -> bool:
-    again = windowing.trigger.early is not None or windowing.allowed_lateness_us > 0
+    again = windowing.trigger.gives_early or windowing.allowed_lateness_us > 0
     return windowing.accumulation == "accumulating" and again
 
 

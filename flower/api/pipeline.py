@@ -115,6 +115,7 @@ class Pipeline:
         max_errors: int | None = None,
         scratch: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        state_budget: str | None = None,
         name: str | None = None,
     ) -> Run:
         """Run it in the background; see `flower.run` for the options.
@@ -141,6 +142,7 @@ class Pipeline:
             max_errors=max_errors,
             scratch=scratch,
             checkpoint=checkpoint,
+            state_budget=state_budget,
             name=name,
         )
 

@@ -45,8 +45,9 @@ def frame(
         The zone in which an event time without a zone is read.
     arrival : str, optional
         The column that says when a row was observed.
-    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
-        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    watermark : WatermarkPolicy, optional
+        `BoundedDisorder`, `Monotonic`, `Percentile`, `Punctuated`, `ManualWatermark`, `EarliestOf` or `LatestOf`;
+        default: ``BoundedDisorder("0s")``, no row may come behind a newer one.
     schema : mapping or pyarrow.Schema, optional
         The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``.
 
@@ -99,8 +100,9 @@ def parquet(
         The zone in which an event time without a zone is read.
     arrival : str, optional
         The column that says when a row was observed.
-    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
-        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    watermark : WatermarkPolicy, optional
+        `BoundedDisorder`, `Monotonic`, `Percentile`, `Punctuated`, `ManualWatermark`, `EarliestOf` or `LatestOf`;
+        default: ``BoundedDisorder("0s")``, no row may come behind a newer one.
     schema : mapping or pyarrow.Schema, optional
         The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``.
     partitions : int or "files"
@@ -157,8 +159,9 @@ def csv(
         The zone in which an event time without a zone is read.
     arrival : str, optional
         The column that says when a row was observed.
-    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
-        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    watermark : WatermarkPolicy, optional
+        `BoundedDisorder`, `Monotonic`, `Percentile`, `Punctuated`, `ManualWatermark`, `EarliestOf` or `LatestOf`;
+        default: ``BoundedDisorder("0s")``, no row may come behind a newer one.
     schema : mapping or pyarrow.Schema, optional
         The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: all columns, of
         types that fit the first megabyte.
@@ -215,8 +218,9 @@ def json_lines(
         The zone in which an event time without a zone is read.
     arrival : str, optional
         The column that says when a row was observed.
-    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
-        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    watermark : WatermarkPolicy, optional
+        `BoundedDisorder`, `Monotonic`, `Percentile`, `Punctuated`, `ManualWatermark`, `EarliestOf` or `LatestOf`;
+        default: ``BoundedDisorder("0s")``, no row may come behind a newer one.
     schema : mapping or pyarrow.Schema, optional
         The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: all columns, of
         types that fit the first megabyte.
@@ -277,8 +281,9 @@ def generator(
         The zone in which an event time without a zone is read.
     arrival : str, optional
         The column that says when a row was observed; if the rows do not have it, it is added: when each was yielded.
-    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
-        How far behind the newest event time a row may come; default: ``BoundedDisorder("0s")``, not at all.
+    watermark : WatermarkPolicy, optional
+        `BoundedDisorder`, `Monotonic`, `Percentile`, `Punctuated`, `ManualWatermark`, `EarliestOf` or `LatestOf`;
+        default: ``BoundedDisorder("0s")``, no row may come behind a newer one.
     schema : mapping or pyarrow.Schema, optional
         The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: those of the first
         that ``fn`` yields, for which it is called once and closed. A row that does not fit goes to ``stream.errors``.
@@ -329,7 +334,7 @@ def rate(
         Adds a column ``key`` that goes round through ``0 .. keys - 1``.
     rows : int, optional
         How many rows there are; default: no end.
-    watermark : BoundedDisorder, Monotonic or ManualWatermark, optional
+    watermark : WatermarkPolicy, optional
         Default: ``Monotonic()``, since the rows are in order.
 
     Raises

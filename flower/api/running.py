@@ -27,6 +27,7 @@ def run(
     max_errors: int | None = None,
     scratch: str | os.PathLike[str] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    state_budget: str | None = None,
     name: str | None = None,
 ) -> Run:
     """Run several streams and sinks at once, in the background; what they share is computed once.
@@ -55,6 +56,9 @@ def run(
         again after a stop, or after its process has died at whatever instruction: with the same pipeline, its files
         and ``run.results`` come out as if nothing had happened. A function of ``write.foreach`` may see the rows of one
         epoch twice. A run that was at its end gives its results again and does nothing. Embedded executor only.
+    state_budget : str, optional
+        What the windows that are held may take of memory, as ``"2GB"``: past that the run fails, and says which step
+        holds most. Default: half of the memory there is, on Dask half of the workers'.
     name : str, optional
         What to call the run.
 
@@ -94,4 +98,5 @@ def run(
         max_errors=max_errors,
         scratch=scratch,
         checkpoint=checkpoint,
+        state_budget=state_budget,
     )

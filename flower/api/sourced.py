@@ -14,6 +14,7 @@ from flower.errors import EventTimeError, WatermarkError
 from flower.graph.calls import Call
 from flower.graph.nodes import Read
 from flower.graph.protocols import LiveSource, Source
+from flower.graph.punctuations import checked
 from flower.graph.schema import schema_of
 from flower.model.event_time import check_event_time, check_zone, event_time_us
 from flower.model.watermarks import BoundedDisorder, WatermarkPolicy
@@ -32,6 +33,8 @@ def recorded(function: Callable[_P, Stream]) -> Callable[_P, Stream]:
     def call(*arguments: _P.args, **options: _P.kwargs) -> Stream:
         node = function(*arguments, **options).node
         assert isinstance(node, Read)
+        if options.get("watermark") is not None:
+            options["watermark"] = node.watermark  # whose expressions have been made text
         return Stream(replace(node, call=Call.of(f"read.{function.__name__}", function, arguments, options)))
 
     return call
@@ -75,7 +78,7 @@ def stream_of(
         raise WatermarkError(
             "`watermark` must be a watermark policy", got=repr(watermark), hint="write fl.BoundedDisorder('10min')"
         )
-    return Stream(Read(cast("Source", source), event_time, tz, arrival, watermark))
+    return Stream(Read(cast("Source", source), event_time, tz, arrival, checked(watermark, source.schema)))
 
 
 def _check_sample(source: Source, column: str, tz: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
-from flower.api.arguments import at_least_one, column_names, row_count
+from flower.api.arguments import at_least_one, column_names, resolved, row_count
 from flower.api.display import made
 from flower.api.pipeline import Pipeline, step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
@@ -31,7 +31,7 @@ from flower.graph.nodes import (
 )
 from flower.graph.schema import names_text, require_columns, schema_of
 from flower.model.time import Duration, duration_us
-from flower.model.triggers import ON_TIME_ONLY, AfterWatermark
+from flower.model.triggers import ON_TIME_ONLY, Trigger
 from flower.model.windowing import (
     Accumulation,
     ClosingBehavior,
@@ -39,7 +39,7 @@ from flower.model.windowing import (
     TimestampCombiner,
     Windowing,
 )
-from flower.model.windows import GlobalWindows, Windows
+from flower.model.windows import GlobalWindows, Windows, by_clock
 
 if TYPE_CHECKING:
     from flower.api.grouped import Grouped, Named
@@ -250,20 +250,22 @@ class Stream(Pipeline):
         self,
         windows: Windows,
         *,
-        trigger: AfterWatermark = ON_TIME_ONLY,
+        trigger: Trigger = ON_TIME_ONLY,
         accumulation: Accumulation = "accumulating",
         allowed_lateness: Duration = "0s",
         timestamp_combiner: TimestampCombiner = "end_of_window",
         on_time_behavior: OnTimeBehavior = "fire_always",
         closing_behavior: ClosingBehavior = "fire_if_non_empty",
+        allow_finishing: bool = False,
+        ttl: Duration | None = None,
     ) -> Stream:
         """Group the rows in event time for the next aggregation.
 
         Parameters
         ----------
-        windows : FixedWindows, SlidingWindows, Sessions or GlobalWindows
+        windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions or GlobalWindows
             Where in event time rows are grouped.
-        trigger : AfterWatermark
+        trigger : Trigger
             When in processing time results are given; by default once, when the watermark passes the end of the window.
         accumulation : {"accumulating", "discarding"}
             Whether each pane of a window holds all its rows so far, or those since its last pane.
@@ -275,11 +277,25 @@ class Stream(Pipeline):
             Whether the on-time pane fires if nothing came since the last pane.
         closing_behavior : {"fire_if_non_empty", "fire_always"}
             Whether a window that expires fires a last pane if nothing came since the last one.
+        allow_finishing : bool
+            Whether the trigger may be one that finishes, such as ``AfterCount(3)``: rows that come to a window
+            afterwards go to ``stream.dropped``.
+        ttl : str or pandas.Timedelta, optional
+            For state that would grow without bound, as per key in the global window: what a key has in a window is let
+            go when the watermark is this far past the newest of its rows. It fires a last pane if rows came since the
+            last one; a row that comes later begins it anew, with ``pane_index`` 0 and nothing of what was let go. None:
+            it is held until it expires.
 
         Raises
         ------
         EventTimeError
             If the rows have no event time.
+        TriggerError
+            If the trigger finishes and nothing allows it.
+
+        Notes
+        -----
+        It holds for the next aggregation only: one after that has a window and a trigger of its own to be told of.
 
         Examples
         --------
@@ -293,15 +309,17 @@ class Stream(Pipeline):
         with step_errors(self.node, WindowInto.verb):
             into = Windowing.make(
                 windows,
-                trigger=trigger,
+                trigger=resolved(trigger),
                 accumulation=accumulation,
                 allowed_lateness=allowed_lateness,
                 timestamp_combiner=timestamp_combiner,
                 on_time_behavior=on_time_behavior,
                 closing_behavior=closing_behavior,
+                allow_finishing=allow_finishing,
+                ttl=ttl,
             )
-            if not self.node.timed and not (
-                isinstance(windows, GlobalWindows) and timestamp_combiner == "end_of_window"
+            if not (self.node.timed or by_clock(windows)) and not (
+                isinstance(windows, GlobalWindows) and timestamp_combiner == "end_of_window" and ttl is None
             ):
                 raise _untimed(self.node)
             return Stream(WindowInto(self.node, into))

@@ -10,17 +10,23 @@ panes out, not the size of the state.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from flower.engine.groups import Law, joined
-from flower.engine.keyed import Keyed
-from flower.engine.panes import ask, hold, panes_of, together
+from flower.engine.counts import Counts
+from flower.engine.groups import GONE, Law, joined
+from flower.engine.holds import held
+from flower.engine.keyed import Advanced, Keyed
+from flower.engine.pairs import Pairs, dropped
+from flower.engine.panes import after, ask, due, panes_of, together
 from flower.engine.runs import Run, compacted, find, merge
+from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.triggers import AfterProcessingTime, Part
+from flower.model.triggers import AfterWatermark, Finishing
+
+FINISHED = "the trigger had finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,16 @@ class AlignedState:
     blind : tuple of Run
         Open windows, where there is no early trigger.
     open, passed : Records
-        Open windows under an early trigger; passed windows that admit late rows.
+        Open windows under an early trigger or a ttl; passed windows that admit late rows.
+    touched : tuple of Touched
+        Under a ttl, when groups are due to lapse.
     """
 
     watermark: int = MIN_TIME
     blind: tuple[Run, ...] = ()
     open: Records = Records()
     passed: Records = Records()
+    touched: tuple[Touched, ...] = ()
 
     def _runs(self) -> tuple[Run, ...]:
         return self.blind + self.open.runs + self.passed.runs
@@ -69,20 +78,28 @@ class AlignedState:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(run.groups.nbytes for run in self._runs())
+        return sum(run.groups.nbytes for run in self._runs()) + sum(each.groups.nbytes for each in self.touched)
 
 
 def advance(
-    state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int
-) -> tuple[AlignedState, Batch, int]:
-    """One epoch: the next state, the panes, the output watermark."""
-    w0, law, trigger = state.watermark, step.law, step.windowing.trigger
+    state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int, pairs: Pairs | None = None
+) -> Advanced[AlignedState]:
+    """One epoch; ``pairs`` are those of ``deltas``, for a trigger that finishes."""
+    w0, law = state.watermark, step.law
     deltas = [delta for delta in deltas if len(delta)]
     delta = merge(deltas, law, newest_wins=False) if deltas else None
+    refused, counts = None, Counts()
+    if pairs is not None and delta is not None:
+        delta, refused, counts = _unfinished(state, delta, pairs, step)
     late, rest = _split(delta, w0)
     passing, still_open = _split(rest, w1)
     expired = step.expired(w1)
     panes: list[Batch | None] = []
+    entries, lapsing = state.touched, None
+    if delta is not None and delta.groups.last is not None:
+        entries = (*entries, touched(delta, step.windowing.lapse(delta.groups.last)))
+    if entries:
+        lapsing, entries = taken(entries, w1, law)
 
     # Passed before: windows that expire now are asked a last time, the others when late rows or timers touch them.
     gone, passed = _cut(state.passed, expired, law)
@@ -90,7 +107,7 @@ def advance(
     last = _added(gone, late_gone, law)
     if last is not None:
         panes.append(_fire(last, step, w0, w1, now)[0])
-    passed, fired = _update(passed, late, step, trigger.late, w0, w1, now)
+    passed, fired = _update(passed, late, step, w0, w1, now, lapsing)
     panes += fired
 
     # Passed now: the on-time panes.
@@ -102,20 +119,45 @@ def advance(
     if whole is not None:
         pane, whole = _fire(whole, step, w0, w1, now)
         panes.append(pane)
-        _, kept = whole.split(expired)
-        if len(kept):
-            passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), passed.timers)
+        kept = living(whole.split(expired)[1])
+        if kept is not None and len(kept):
+            timers = (*passed.timers, *_timers(kept, None, step, w0, w1, now))
+            passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), timers)
 
     # Not passed: early panes.
     left = tuple(rest for _, rest in blind if len(rest))
-    if trigger.early is None:
+    if blind_until_passed(step):
         left = compacted((*left, still_open) if still_open is not None else left, law, newest_wins=False)
     else:
-        open_, fired = _update(open_, still_open, step, trigger.early, w0, w1, now)
+        open_, fired = _update(open_, still_open, step, w0, w1, now, lapsing)
         panes += fired
 
-    after = AlignedState(w1, left, open_, passed)
-    return after, together(panes, step.schema), _output_watermark(after, step, w1)
+    then = AlignedState(w1, left, open_, passed, entries)
+    out = min(w1, held(left, law, newest_wins=False), held(open_.runs, law, newest_wins=True))
+    return Advanced(then, together(panes, step.schema), out, refused, counts)
+
+
+def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> tuple[Run | None, Batch | None, Counts]:
+    """What comes to windows whose triggers go on; the pairs that come to others, and how they count."""
+    runs = (*state.passed.runs, *state.open.runs)
+    newest, at = _newest(delta, runs, step.law)
+    over = np.zeros(len(delta), np.bool_)
+    for number, run in enumerate(runs):
+        here = newest == number
+        over[here] = Finishing.finished(run.groups.marks)[at[here]]
+    if not over.any():
+        return delta, None, Counts()
+    gone = pairs.where(pairs.of(delta.where(over)))
+    late = int((gone.batch.met >= gone.end).sum())
+    rows = dropped(gone.batch, gone.start, gone.end, FINISHED, step.dropped_schema)
+    left = delta.where(~over)
+    return left if len(left) else None, rows, Counts(late - len(gone), -late, len(gone))
+
+
+def blind_until_passed(step: Keyed) -> bool:
+    """Whether nobody looks at a window before the watermark passes it."""
+    trigger = step.windowing.trigger
+    return isinstance(trigger, AfterWatermark) and trigger.early is None and not step.law.ttl
 
 
 def _split(run: Run | None, watermark: int) -> tuple[Run | None, Run | None]:
@@ -132,7 +174,7 @@ def _whole(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run | None:
 def _cut(records: Records, watermark: int, law: Law) -> tuple[Run | None, Records]:
     """The whole records of windows that end at ``watermark`` or before, and the rest."""
     parts = [run.split(watermark) for run in records.runs]
-    front = _whole([done for done, _ in parts if len(done)], law, newest_wins=True)
+    front = living(_whole([done for done, _ in parts if len(done)], law, newest_wins=True))
     return front, Records(tuple(rest for _, rest in parts if len(rest)), records.timers)
 
 
@@ -147,53 +189,76 @@ def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int) -> tuple[Batch | No
     end = run.spread(run.end)
     firing = ask(run.groups, end, step, w0, w1, now)
     panes = panes_of(run.groups, run.spread(run.start), end, firing, step)
-    return panes, run.with_groups(step.law.after_pane(run.groups, firing.fired))
+    then = after(run.groups, firing, step)
+    return panes, run.with_groups(then if firing.lapsed is None else lapsed(then, firing.lapsed, step.law))
 
 
 def _update(
-    records: Records, delta: Run | None, step: Keyed, part: Part | None, w0: int, w1: int, now: int
+    records: Records, delta: Run | None, step: Keyed, w0: int, w1: int, now: int, lapsing: Run | None
 ) -> tuple[Records, list[Batch | None]]:
-    """Add partial aggregates to the records they touch, then ask these and those whose timers are due."""
-    runs, panes = records.runs, []
-    timers = records.timers
+    """Add partial aggregates to the records they touch, then ask these, those whose timers are due, and those of
+    ``lapsing`` that lapse.
+    """
+    runs, panes, timers = records.runs, [], records.timers
     if delta is not None:
-        known, started = _with_records(delta, runs, step.law)
+        known, before = _with_records(delta, runs, step, w0, w1, now)
         pane, known = _fire(known, step, w0, w1, now)
         panes.append(pane)
-        if isinstance(part, AfterProcessingTime) and part.delay_us:
-            started &= known.groups.rows > 0
-            due = int(part.deadline(np.array([now]))[0])
-            if started.any():
-                timers = (*timers, Timer(due, _named(known.where(started))))
+        timers = (*timers, *_timers(known, before, step, w0, w1, now))
         runs = (*runs, known)
     due_now = [timer.run for timer in timers if timer.due <= now]
     if due_now:
         timers = tuple(timer for timer in timers if timer.due > now)
         asked = _records_of(due_now, runs, step.law)
         if asked is not None:
-            pane, after = _fire(asked, step, w0, w1, now)
+            pane, then = _fire(asked, step, w0, w1, now)
             panes.append(pane)
-            runs = (*runs, after)
+            runs = (*runs, then)
+    going = None if lapsing is None else _records_of([lapsing], runs, step.law)
+    if going is not None:
+        assert going.groups.last is not None
+        going = going.where(step.windowing.lapse(going.groups.last) <= w1)
+        if len(going):
+            pane, then = _fire(going, step, w0, w1, now)
+            panes.append(pane)
+            runs = (*runs, then)
     if runs is not records.runs:
-        runs = compacted(runs, step.law, newest_wins=True)
+        oldest_before, runs = runs[0], compacted(runs, step.law, newest_wins=True)
+        if step.law.ttl and runs and runs[0] is not oldest_before:
+            # Nothing is older than the oldest run, so there is nothing to hide any more.
+            oldest = living(runs[0])
+            runs = runs[1:] if oldest is None else (oldest, *runs[1:])
     return Records(runs, timers), panes
 
 
-def _with_records(delta: Run, runs: Sequence[Run], law: Law) -> tuple[Run, np.ndarray]:
-    """Partial aggregates with the records of their groups added, and which groups begin a new pane with them."""
-    newest, at = _newest(delta, runs, law)
-    known = np.flatnonzero(newest >= 0)
-    begins = np.ones(len(delta), np.bool_)
-    if not len(known):
-        return delta, begins
+def _timers(run: Run, before: I64 | None, step: Keyed, w0: int, w1: int, now: int) -> list[Timer]:
+    """For groups that wait for the clock, and for another time than ``before``: one timer a time."""
+    if not step.windowing.trigger.timed:
+        return []
+    at = due(run.groups, run.spread(run.end), step, w0, w1, now)
+    waits = (at > now) & (at < MAX_TIME)
+    if before is not None:
+        waits &= at != before
+    return [Timer(when, _named(run.where(waits & (at == when)))) for when in np.unique(at[waits]).tolist()]
+
+
+def _with_records(delta: Run, runs: Sequence[Run], step: Keyed, w0: int, w1: int, now: int) -> tuple[Run, I64 | None]:
+    """Partial aggregates with the records of their groups added, and for what time these waited before."""
+    newest, at = _newest(delta, runs, step.law)
+    timed = step.windowing.trigger.timed
+    waited = np.full(len(delta), MAX_TIME) if timed else None
+    if not (newest >= 0).any():
+        return delta, waited
     before = [run.groups.take(at[newest == number]) for number, run in enumerate(runs)]
     places = [np.flatnonzero(newest == number) for number in range(len(runs))]
-    for place, groups in zip(places, before, strict=True):
-        begins[place] = groups.rows == 0
+    if waited is not None:
+        end = delta.spread(delta.end)
+        for place, groups in zip(places, before, strict=True):
+            waited[place] = due(groups, end[place], step, w0, w1, now)
     n = len(delta)
     codes = np.concatenate([*places, np.arange(n)])
-    groups = law.merge(joined([*before, delta.groups]), codes, n, len(codes) - n + np.arange(n))
-    return delta.with_groups(groups), begins
+    groups = step.law.merge(joined([*before, delta.groups]), codes, n, len(codes) - n + np.arange(n))
+    return delta.with_groups(groups), waited
 
 
 def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
@@ -207,12 +272,16 @@ def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
         spot = find(runs[number], wanted, law.exact)
         here = open_ & (spot >= 0)
         newest[here], at[here] = number, spot[here]
+    if law.ttl:
+        for number, run in enumerate(runs):
+            assert run.groups.last is not None
+            mine = np.flatnonzero(newest == number)
+            newest[mine[run.groups.last[at[mine]] == GONE]] = -1
     return newest, at
 
 
 def _named(run: Run) -> Run:
-    """Only which groups there are, without what they hold."""
-    return run.with_groups(replace(run.groups, states=(), stamp=None))
+    return run.with_groups(named(run.groups))
 
 
 def _records_of(wanted: Sequence[Run], runs: Sequence[Run], law: Law) -> Run | None:
@@ -227,9 +296,3 @@ def _records_of(wanted: Sequence[Run], runs: Sequence[Run], law: Law) -> Run | N
     back = np.empty(len(asked), np.int64)
     back[np.concatenate(picks)] = np.arange(len(asked))
     return asked.with_groups(groups.take(back))
-
-
-def _output_watermark(state: AlignedState, step: Keyed, watermark: int) -> int:
-    stamps = [run.groups.stamp for run in (*state.blind, *state.open.runs) if run.groups.stamp is not None]
-    every = np.concatenate(stamps) if stamps else np.zeros(0, np.int64)
-    return hold(every[every < MAX_TIME], step.windowing.timestamp_combiner, watermark)

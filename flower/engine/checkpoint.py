@@ -26,14 +26,15 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.aligned import AlignedState, Records, Timer
+from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
 from flower.engine.job import JobState, SourceState
-from flower.engine.lift import Counts
 from flower.engine.metrics import Metrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
 from flower.engine.state import KeyedState
+from flower.engine.touched import Touched
 from flower.errors import RunError
 from flower.model.watermarks import Estimate
 
@@ -43,7 +44,7 @@ _PAD = 64
 STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(AlignedState, Records, Timer, Run, Groups, SessionState, SessionRun),
+        *(AlignedState, Records, Timer, Touched, Run, Groups, SessionState, SessionRun),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics),
     )
 }

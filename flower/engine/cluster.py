@@ -81,6 +81,11 @@ class Cluster:
         """How many tasks can run at once."""
         return sum(worker["nthreads"] for worker in self.workers().values())
 
+    def memory(self) -> int:
+        """Bytes that all workers together may use; 0: one of them does not know."""
+        limits = [int(worker["memory_limit"] or 0) for worker in self.workers().values()]
+        return sum(limits) if all(limits) else 0
+
     def check(self) -> None:
         """Wait for a worker, and see that all have what a job needs."""
         if self.client.status != "running":
@@ -116,7 +121,7 @@ class Cluster:
             If workers are on other machines and none was given.
         """
         if given is not None:
-            path = os.path.join(given, name)
+            path = os.path.abspath(os.path.join(given, name))  # workers may be in another directory
             os.makedirs(path, exist_ok=True)
             self._made = path
             return path

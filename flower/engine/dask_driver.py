@@ -17,20 +17,25 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from distributed import KilledWorker, wait
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
+from flower.engine import budget
+from flower.engine import dask_tasks as tasks
 from flower.engine.cluster import Cluster
+from flower.engine.counts import Counts
 from flower.engine.dask_graph import Graph, Maker, Planned, Saved, waited_for
 from flower.engine.dask_plugin import JobPlugin
 from flower.engine.dask_tasks import Brief, Told, packed
 from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
-from flower.engine.job import JobState, SourceState
-from flower.engine.lift import Counts
+from flower.engine.job import Job, JobState, SourceState
+from flower.engine.keys import shard_of
+from flower.engine.lookup import NO_KEY, Record, Wanted
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
 from flower.graph.nodes import Aggregate, Node, Read
@@ -44,6 +49,9 @@ SAVE_EPOCHS, SAVE_SECONDS = 64, 10.0
 
 ATTEMPTS = 4
 """How often an epoch is run before the run fails."""
+
+ANSWER_SECONDS = 10.0
+"""How long a person who asks is kept waiting."""
 
 FIRST_ROWS, BACKLOG_ROWS = 65_536, 524_288
 MOST_BYTES = 64 * 2**20
@@ -100,6 +108,31 @@ class DaskDriver(Driver):
         """The state as of the last epoch that is done; without what keyed steps hold, which is on the workers."""
         return self._seen
 
+    def records(self, index: int, one: Wanted | None) -> list[Record] | None:
+        """What the shard that has the key holds of it, asked where its state is; it may be an epoch ahead of `seen`."""
+        one, exact = one or NO_KEY, self.job.keyed[index].law.exact
+        for _ in range(ATTEMPTS):
+            cluster, last = self._cluster, self._last  # the thread that drives may change them
+            if cluster is None:
+                return None
+            place = index, int(shard_of(np.array([one.hash]), self._shards[index])[0])
+            try:
+                if last is not None:
+                    shard = last.futures[last.graph.shards[place]]
+                elif place in self._root.states:
+                    saved = self._root.states[place]
+                    shard = cluster.client.submit(tasks.restore_shard, saved.path, saved.name, pure=False)
+                else:
+                    return []
+                asked = cluster.client.submit(tasks.look_up, shard, one, exact, pure=False)
+                found: list[Record] = asked.result(timeout=ANSWER_SECONDS)
+                return found
+            except (*LOST, KeyError, RunError):
+                continue  # let go of meanwhile, for a newer one
+            except TimeoutError:
+                return None
+        return None
+
     def open(self) -> None:
         """Start or find the cluster, open the sinks, and make the job known to the workers."""
         if self._cluster is not None:
@@ -107,6 +140,7 @@ class DaskDriver(Driver):
         try:
             self._cluster = Cluster(self._executor)
             threads = self._cluster.threads()
+            self._budget = self.options.state_budget or self._cluster.memory() // budget.SHARE or None
             self._shards = {
                 index: min(max(threads, 1), 64) if step.keys else 1 for index, step in self.job.keyed.items()
             }
@@ -183,10 +217,10 @@ class DaskDriver(Driver):
         assert self._cluster is not None
         workers = sorted(self._cluster.workers()) or [""]
         layers = {prefix: MaterializedLayer(graph.free)}
-        for (index, shard), tasks in graph.placed.items():
+        for (index, shard), placed in graph.placed.items():
             # A wish: where that worker is gone, any other loads the state.
             wish = {"workers": [workers[(index + shard) % len(workers)]], "allow_other_workers": True}
-            layers[f"{prefix}-{index}-{shard}"] = MaterializedLayer(tasks, annotations=wish)
+            layers[f"{prefix}-{index}-{shard}"] = MaterializedLayer(placed, annotations=wish)
         every = set(layers)
         whole = HighLevelGraph(layers, {name: every - {name} if name == prefix else set() for name in every})
         keys = graph.kept
@@ -274,7 +308,7 @@ class DaskDriver(Driver):
         }
         watermarks = tuple(marks[index].watermark for index in range(len(self.job.stages)))
         seen = JobState(plan.epoch + 1, plan.now, sources, {}, watermarks)
-        result = EpochResult(seen, {}, _report(briefs.values()))
+        result = EpochResult(seen, {}, _report(self.job, briefs))
         self._check(result)
         outputs: dict[int, list[pa.RecordBatch]] = {}
         for brief in briefs.values():
@@ -391,10 +425,14 @@ class DaskDriver(Driver):
                     cluster.close()
 
 
-def _report(briefs: Any) -> Report:
+def _report(job: Job, briefs: Mapping[tuple[int, int], Brief]) -> Report:
     counts: dict[str, Counts] = {}
+    held: dict[str, tuple[int, int]] = {}
     whole = Report()
-    for brief in briefs:
+    for (index, _), brief in briefs.items():
+        if index in job.keyed:
+            groups, size = held.get(job.keyed[index].name, (0, 0))
+            held[job.keyed[index].name] = (groups + brief.groups, size + brief.state_bytes)
         for name, some in brief.counts.items():
             counts[name] = counts.get(name, Counts()) + some
         whole = replace(
@@ -408,4 +446,4 @@ def _report(briefs: Any) -> Report:
             groups=whole.groups + brief.groups,
             state_bytes=whole.state_bytes + brief.state_bytes,
         )
-    return replace(whole, counts=counts)
+    return replace(whole, counts=counts, held=held)

@@ -13,6 +13,7 @@ from typing import cast
 import pyarrow as pa
 
 from flower.engine.checkpoint import load, save
+from flower.engine.counts import Counts
 from flower.engine.epoch import (
     Context,
     Mark,
@@ -26,11 +27,9 @@ from flower.engine.epoch import (
     untimed,
 )
 from flower.engine.job import Job
-from flower.engine.lift import Counts
-from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun
+from flower.engine.lookup import Record, Wanted, records_of
 from flower.engine.shards import split
-from flower.engine.state import KeyedState, advance, empty
+from flower.engine.state import KeyedState, Piece, advance, empty
 from flower.graph.batch import Batch
 from flower.graph.nodes import Dropped, Read, Write
 from flower.graph.protocols import Source
@@ -38,7 +37,6 @@ from flower.io.ingest import Ingested, ingest
 from flower.model.time import MIN_TIME
 from flower.model.watermarks import Estimate
 
-Piece = Run | SessionRun
 Errors = list[tuple[str, pa.RecordBatch]]
 
 jobs: dict[str, Job] = {}
@@ -135,7 +133,7 @@ class Done:
     def nbytes(self) -> int:
         """Bytes held, for the scheduler; runs that epochs share count in each of them."""
         held = 0 if self.state is None else self.state.nbytes
-        held += sum(run.groups.nbytes for dealt in self.pieces.values() for runs in dealt for run in runs)
+        held += sum(piece.nbytes for dealt in self.pieces.values() for pieces in dealt for piece in pieces)
         return held + sum(int(rows.nbytes) for rows in self.brief.outputs.values())
 
 
@@ -251,12 +249,15 @@ def run_shard(
     state = before.state if isinstance(before, Done) else before
     deltas = [piece for some in pieces for piece in some]
     watermark = min(mark.watermark for mark in after)
-    state, panes, out = advance(empty(step) if state is None else state, deltas, step, watermark, told.now)
+    done = advance(empty(step) if state is None else state, deltas, step, watermark, told.now)
     # Rows of one event time stand in the order of their positions: those of shards take turns.
-    panes = replace(panes, position=panes.position * told.shards[index] + shard)
+    panes = replace(done.panes, position=done.panes.position * told.shards[index] + shard)
     part = through_stage(job, told.context(marks), index, 0, panes)
-    brief = Brief(groups=state.groups, state_bytes=state.nbytes, watermark=out)
-    return replace(_done(job, told, (index, shard), part, brief), state=state)
+    if done.dropped is not None:
+        part.dropped.append((index, done.dropped))
+        part.counts[step.name] = part.counts.get(step.name, Counts()) + done.counts
+    brief = Brief(groups=done.state.groups, state_bytes=done.state.nbytes, watermark=done.watermark)
+    return replace(_done(job, told, (index, shard), part, brief), state=done.state)
 
 
 def run_side(
@@ -284,9 +285,10 @@ def _done(job: Job, told: Told, place: tuple[int, int], part: Part, brief: Brief
         target = job.plan.consumers[port].stage
         assert target is not None
         dealt = pieces.setdefault(target, [[] for _ in range(told.shards[target])])
-        for into, piece in zip(dealt, split(lifted.groups, told.shards[target]), strict=True):
-            if piece is not None:
-                into.append(piece)
+        for whole in lifted.pieces:
+            for into, piece in zip(dealt, split(whole, told.shards[target]), strict=True):
+                if piece is not None:
+                    into.append(piece)
     dropped: dict[int, list[Batch]] = {}
     for target, batch in part.dropped:
         dropped.setdefault(target, []).append(batch)
@@ -367,6 +369,12 @@ def restore_shard(path: str, shard: str) -> KeyedState:
     state = load(path)
     _saved[shard] = (path, state)
     return state
+
+
+def look_up(shard: Done | KeyedState, one: Wanted, exact: bool) -> list[Record]:
+    """What a shard holds of a key."""
+    state = shard.state if isinstance(shard, Done) else shard
+    return [] if state is None else records_of(state, one, exact)
 
 
 def forget_job(job: str) -> None:

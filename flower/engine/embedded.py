@@ -16,10 +16,13 @@ from typing import Literal
 
 import pandas as pd
 
+from flower.engine import budget
+from flower.engine.budget import budget_of
 from flower.engine.clock import Clock, SystemClock
+from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
-from flower.engine.lift import Counts
+from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
 from flower.engine.metrics import Metrics, remedy
 from flower.engine.recovery import Recovery
 from flower.engine.results import Results
@@ -29,8 +32,8 @@ from flower.graph.protocols import EpochedSource, ResumableSink, Sink
 from flower.io.ingest import Ingested
 from flower.io.live import LiveRun, opened
 from flower.model.time import Duration, duration_us
-from flower.model.triggers import AfterProcessingTime
 from flower.model.watermarks import BoundedDisorder
+from flower.model.windows import by_clock
 
 FIRST_ROWS = 16_384
 LEAST_ROWS, MOST_ROWS = 1_024, 1_048_576
@@ -53,6 +56,7 @@ class Options:
     max_errors: int | None = None
     scratch: str | None = None
     checkpoint: str | None = None
+    state_budget: int | None = None
 
     @staticmethod
     def make(
@@ -64,6 +68,7 @@ class Options:
         max_errors: int | None = None,
         scratch: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        state_budget: str | None = None,
     ) -> Options:
         """Options of what a person gives.
 
@@ -85,6 +90,7 @@ class Options:
             max_errors,
             None if scratch is None else os.path.abspath(os.path.expanduser(os.fspath(scratch))),
             None if checkpoint is None else os.fspath(checkpoint),
+            budget_of(state_budget),
         )
 
 
@@ -144,6 +150,7 @@ class Driver:
         self._ahead: dict[Range, Future[Ingested]] = {}
         self._reader = ThreadPoolExecutor(1, "flower-reader")
         self._opened = False
+        self._budget = options.state_budget or self._default_budget()
 
     @property
     def seen(self) -> JobState:
@@ -154,6 +161,15 @@ class Driver:
     def finished(self) -> bool:
         """Whether a run before this one has brought the job to its end."""
         return self._recovery is not None and self._recovery.finished
+
+    def _default_budget(self) -> int | None:
+        there = budget.memory()
+        return None if there is None else there // budget.SHARE
+
+    def records(self, index: int, one: Wanted | None) -> list[Record] | None:
+        """What a keyed step holds of a key (None: it has no keys), as of the last epoch; None: that cannot be told."""
+        step = self.job.keyed[index]
+        return records_of(self.seen.keyed[index], one or NO_KEY, step.law.exact)
 
     # -- planning
 
@@ -332,6 +348,7 @@ class Driver:
                 got=first,
                 hint="run with on_error='collect' to go on; the rows are then in stream.errors",
             )
+        budget.check(result.report.held, self._budget)
 
     def _size(self, result: EpochResult, seconds: float) -> None:
         """Make the next epoch as large as the latency allows."""
@@ -380,8 +397,9 @@ class Driver:
         """Whether the clock alone can change something."""
         if self.job.batch:
             return False
-        triggers = [step.windowing.trigger for step in self.job.keyed.values()]
-        timed = any(isinstance(part, AfterProcessingTime) for t in triggers for part in (t.early, t.late))
+        timed = any(
+            step.windowing.trigger.timed or by_clock(step.windowing.windows) for step in self.job.keyed.values()
+        )
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:

@@ -13,17 +13,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from flower.engine.counts import Counts
 from flower.engine.job import Job, JobState
-from flower.engine.lift import Counts, Lifted, lift
+from flower.engine.lift import Lifted, lift
+from flower.engine.observe import observed
 from flower.engine.rowwise import apply_step
 from flower.engine.state import KeyedState, advance
 from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Read
 from flower.graph.plan import Stage
-from flower.graph.protocols import MarkedSource
 from flower.io.ingest import Ingested, ingest
 from flower.model.time import MAX_TIME, MIN_TIME
-from flower.model.watermarks import Estimate, ManualWatermark, combined, elsewhere
+from flower.model.watermarks import Estimate, combined, elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Report:
         What a source has to say, such as columns that were ignored.
     groups, state_bytes : int
         Records that are held after it, and their bytes.
+    held : mapping of str to (int, int)
+        The same for each keyed step.
     """
 
     rows_in: int = 0
@@ -83,6 +86,7 @@ class Report:
     notes: tuple[str, ...] = ()
     groups: int = 0
     state_bytes: int = 0
+    held: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +175,7 @@ def observe_range(job: Job, wanted: Range, rows: Batch, estimate: Estimate, now:
     assert isinstance(read, Read)
     if job.batch:
         return rows, estimate
-    if not isinstance(read.watermark, ManualWatermark):
-        met, estimate = read.watermark.observe(estimate, rows.time, now)
-    elif isinstance(read.source, MarkedSource):
-        marks, after = read.source.marks(wanted.partition, wanted.start, wanted.end)
-        met = marks[rows.position - wanted.start]
-        estimate = replace(estimate, watermark=max(estimate.watermark, after))
-    else:
-        met = constant(MIN_TIME, len(rows))
-    return replace(rows, met=met), estimate
+    return observed(read, wanted.partition, wanted.start, wanted.end, rows, estimate, now)
 
 
 def source_watermark(job: Job, stage: int, mark: Mark, now: int) -> int:
@@ -345,10 +341,14 @@ class _Epoch:
         assert stage.port is not None
         step = self.job.keyed[index]
         watermark = min(self.watermarks[i] for i in stage.inputs)
-        deltas = [lifted.groups for lifted in self.lifted[stage.port]]
-        self.keyed[index], panes, out = advance(self.keyed[index], deltas, step, watermark, self.epoch.now)
-        self.watermarks[index] = max(self.watermarks[index], out)
-        return panes
+        pieces = [piece for lifted in self.lifted[stage.port] for piece in lifted.pieces]
+        done = advance(self.keyed[index], pieces, step, watermark, self.epoch.now)
+        self.keyed[index] = done.state
+        self.watermarks[index] = max(self.watermarks[index], done.watermark)
+        if done.dropped is not None:
+            self.dropped[index].append(done.dropped)
+            self.counts[step.name] = self.counts.get(step.name, Counts()) + done.counts
+        return done.panes
 
     def done(self) -> EpochResult:
         """What the epoch comes to."""
@@ -365,6 +365,7 @@ class _Epoch:
             tuple(dict.fromkeys(self.notes)),
             sum(held.groups for held in self.keyed.values()),
             sum(held.nbytes for held in self.keyed.values()),
+            {self.job.keyed[index].name: (held.groups, held.nbytes) for index, held in self.keyed.items()},
         )
         return EpochResult(state, outputs, report)
 

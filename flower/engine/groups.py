@@ -17,6 +17,10 @@ from flower.engine.keys import Keys, equal
 from flower.model import arrays
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
+from flower.model.triggers import Finishing, Machine, Marks
+
+GONE = MIN_TIME
+"""The newest row of a group that has been let go: its record stands for none, and hides those before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,12 @@ class Groups:
         Panes so far, so the index of the next.
     stamp : ndarray of int64 or None
         Earliest or latest event time of what ``states`` holds, if the timestamp combiner asks for it.
+    marks : tuple of ndarray of int64
+        What the trigger's machine knows besides.
+    fresh : ndarray of int64 or None
+        Pairs that the machine has not been told of yet, if it must be told.
+    last : ndarray of int64 or None
+        The newest event time of all pairs, if they are let go by it; `GONE`: this one has been.
     """
 
     hash: I64
@@ -46,6 +56,9 @@ class Groups:
     since: I64
     panes: I64
     stamp: I64 | None
+    marks: Marks = ()
+    fresh: I64 | None = None
+    last: I64 | None = None
 
     def __len__(self) -> int:
         return len(self.hash)
@@ -60,6 +73,9 @@ class Groups:
             self.since[indices],
             self.panes[indices],
             None if self.stamp is None else self.stamp[indices],
+            tuple(column[indices] for column in self.marks),
+            None if self.fresh is None else self.fresh[indices],
+            None if self.last is None else self.last[indices],
         )
 
     def cut(self, start: int, stop: int) -> Groups:
@@ -74,6 +90,9 @@ class Groups:
             self.since[start:stop],
             self.panes[start:stop],
             None if self.stamp is None else self.stamp[start:stop],
+            tuple(column[start:stop] for column in self.marks),
+            None if self.fresh is None else self.fresh[start:stop],
+            None if self.last is None else self.last[start:stop],
         )
 
     @property
@@ -86,6 +105,9 @@ class Groups:
             self.since,
             self.panes,
             *(() if self.stamp is None else (self.stamp,)),
+            *self.marks,
+            *(() if self.fresh is None else (self.fresh,)),
+            *(() if self.last is None else (self.last,)),
         )
         return sum(arrays.size_of(column) for column in columns) + agg.size_of(self.states)
 
@@ -95,6 +117,8 @@ def joined(groups: Sequence[Groups]) -> Groups:
     if len(groups) == 1:
         return groups[0]
     stamps = [g.stamp for g in groups if g.stamp is not None]
+    fresh = [g.fresh for g in groups if g.fresh is not None]
+    lasts = [g.last for g in groups if g.last is not None]
     return Groups(
         np.concatenate([g.hash for g in groups]),
         tuple(arrays.joined(keys) for keys in zip(*(g.keys for g in groups), strict=True)),
@@ -103,6 +127,9 @@ def joined(groups: Sequence[Groups]) -> Groups:
         np.concatenate([g.since for g in groups]),
         np.concatenate([g.panes for g in groups]),
         np.concatenate(stamps) if stamps else None,
+        tuple(np.concatenate(columns) for columns in zip(*(g.marks for g in groups), strict=True)),
+        np.concatenate(fresh) if fresh else None,
+        np.concatenate(lasts) if lasts else None,
     )
 
 
@@ -120,12 +147,26 @@ class Law:
         What ``Groups.stamp`` keeps.
     discarding : bool
         Whether a pane takes its rows away from the state.
+    machine : Machine
+        That of the trigger.
+    told : bool
+        Whether the machine must be told of rows: it counts by itself, or looks at the data.
+    ttl : bool
+        Whether groups are let go by their newest row.
     """
 
     aggregates: Aggregates
     exact: bool
     stamp: str | None
     discarding: bool
+    machine: Machine
+    told: bool
+    ttl: bool = False
+
+    @property
+    def finishes(self) -> bool:
+        """Whether a window may take no rows any more though it lives."""
+        return isinstance(self.machine, Finishing)
 
     @property
     def no_stamp(self) -> int:
@@ -151,6 +192,14 @@ class Law:
         if groups.stamp is not None:
             stamp = np.full(n, self.no_stamp)
             self.reduce_stamp(stamp, codes, groups.stamp)
+        fresh = None
+        if groups.fresh is not None:
+            fresh = np.zeros(n, np.int64)
+            np.add.at(fresh, codes, groups.fresh)
+        last = None
+        if groups.last is not None:
+            last = np.full(n, MIN_TIME)
+            np.maximum.at(last, codes, groups.last)
         return Groups(
             groups.hash[first],
             tuple(arrays.take(key, first) for key in groups.keys),
@@ -159,10 +208,13 @@ class Law:
             since,
             panes,
             stamp,
+            self.machine.on_merge(groups.marks, codes, n) if groups.marks else (),
+            fresh,
+            last,
         )
 
     def after_pane(self, groups: Groups, fired: Bools) -> Groups:
-        """What stays of groups of which some have just given a pane."""
+        """What stays of groups of which some have just given a pane; their marks are the caller's to change."""
         if not fired.any():
             return groups
         rows = np.where(fired, 0, groups.rows)

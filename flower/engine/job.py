@@ -15,6 +15,7 @@ from flower.engine.state import KeyedState, empty
 from flower.graph.nodes import Aggregate, Dropped, Node, Read
 from flower.graph.plan import Plan, Stage, plan
 from flower.model.time import MIN_TIME
+from flower.model.triggers import machine_of
 from flower.model.watermarks import Estimate
 from flower.model.windowing import Windowing
 
@@ -116,7 +117,8 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
     before = node.input.schema
     aggregates = Aggregates(
         tuple((each.name, each.combiner, each.column) for each in node.aggregations),
-        tuple(None if each.column is None else before.field(each.column) for each in node.aggregations),
+        tuple(each.input(before) for each in node.aggregations),
+        name,
     )
     keys = [before.field(key) for key in node.keys]
     law = Law(
@@ -124,6 +126,9 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         exact([key.type for key in keys], [key.nullable for key in keys]),
         None if windowing.timestamp_combiner == "end_of_window" else windowing.timestamp_combiner,
         windowing.accumulation == "discarding",
+        machine := machine_of(windowing.trigger),
+        bool(machine.initial) or windowing.trigger.driven_by_data,
+        windowing.ttl_us is not None,
     )
     return Keyed(name, node.keys, windowing, law, node.schema, Dropped(node).schema)
 

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
+from flower.engine.counts import Counts
 from flower.engine.groups import Law
+from flower.graph.batch import Batch
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced(Generic[S]):
+    """What one epoch makes of a keyed step.
+
+    Parameters
+    ----------
+    state
+        The next state.
+    panes : Batch
+        What fired.
+    watermark : int
+        The output watermark.
+    dropped : Batch or None
+        Pairs that had been admitted and are not taken after all.
+    counts : Counts
+        What these change.
+    """
+
+    state: S
+    panes: Batch
+    watermark: int
+    dropped: Batch | None = None
+    counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True, slots=True)

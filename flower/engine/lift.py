@@ -6,58 +6,42 @@ looked up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from flower.engine import aggregates as agg
 from flower.engine.aggregates import States
+from flower.engine.counts import Counts
 from flower.engine.groups import Groups, Law
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Encoded, encode
+from flower.engine.pairs import Pairs, dropped, with_met
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun
+from flower.engine.sessions import SessionRun, apart
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
-from flower.model.panes import instants
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows
+from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows, by_clock
 
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of (row, window) pairs; on time + late + dropped is all of them.
-
-    Parameters
-    ----------
-    excess : int
-        By how many microseconds the latest dropped pair missed its window; -1 if none did.
-    """
-
-    on_time: int = 0
-    late: int = 0
-    dropped: int = 0
-    excess: int = -1
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.on_time + other.on_time,
-            self.late + other.late,
-            self.dropped + other.dropped,
-            max(self.excess, other.excess),
-        )
+EXPIRED = "the window had expired"
 
 
 @dataclass(frozen=True, slots=True)
 class Lifted:
-    """The groups of some rows, and the pairs that came too late."""
+    """The groups of some rows, the pairs that came too late, and, if the step asks for them, the admitted pairs."""
 
     groups: Run | SessionRun
     counts: Counts
     dropped: Batch
+    pairs: Pairs | None = None
+
+    @property
+    def pieces(self) -> list[Run | SessionRun | Pairs]:
+        """What the step gets."""
+        return [self.groups] if self.pairs is None else [self.groups, self.pairs]
 
 
 def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int) -> Lifted:
@@ -72,45 +56,41 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     now : int
         Processing time of the epoch.
     """
+    if by_clock(step.windowing.windows):
+        # The clock is never behind itself: nothing is late.
+        batch = replace(batch, time=constant(now, len(batch)), met=constant(MIN_TIME, len(batch)))
+        watermark, elsewhere = MIN_TIME, MAX_TIME
     time = batch.time
     row, start, end = step.windowing.windows.assign(time)
-    dropped = Batch.empty(step.dropped_schema)
+    gone = Batch.empty(step.dropped_schema)
     counts = Counts(on_time=len(end))
+    met = batch.met if row is None else batch.met[row]
     if len(end):
-        met = batch.met if row is None else batch.met[row]
         if elsewhere < MAX_TIME:
             met = np.minimum(met, elsewhere)
         if watermark > MIN_TIME:
             met = np.maximum(met, watermark)
         late = np.flatnonzero(met >= end)
-        gone = late[met[late] >= step.windowing.expiry(end[late])]
-        missed = len(gone)
+        pairs = late[met[late] >= step.windowing.expiry(end[late])]
+        missed = len(pairs)
         counts = Counts(len(end) - len(late), len(late) - missed, missed)
         if missed:
-            excess = int((met[gone] - step.windowing.expiry(end[gone])).max())
+            excess = int((met[pairs] - step.windowing.expiry(end[pairs])).max())
             counts = Counts(counts.on_time, counts.late, missed, excess)
-            dropped = _dropped(batch, step, gone, row, start, end, met)
-            kept = np.delete(np.arange(len(end)), gone)
+            rows = with_met(batch.take(pairs if row is None else row[pairs]), met[pairs])
+            gone = dropped(rows, start[pairs], end[pairs], EXPIRED, step.dropped_schema)
+            kept = np.delete(np.arange(len(end)), pairs)
             row = kept if row is None else row[kept]
-            start, end = start[kept], end[kept]
+            start, end, met = start[kept], end[kept], met[kept]
     if row is not None:
         batch = batch.take(row)
     if step.windowing.windows.merging:
-        return Lifted(_sessions(batch, step, start, end, now), counts, dropped)
-    return Lifted(_windows(batch, step, start, end, now), counts, dropped)
-
-
-def _dropped(batch: Batch, step: Keyed, pairs: I64, row: I64 | None, start: I64, end: I64, met: I64) -> Batch:
-    rows = batch.take(pairs if row is None else row[pairs])
-    stamp = pa.timestamp("us", "UTC")
-    added = [
-        instants(start[pairs]),
-        instants(end[pairs]),
-        pa.array(["the window had expired"] * len(pairs), pa.large_string()),
-        pa.array(met[pairs]).view(stamp),
-    ]
-    columns = [*rows.rows.columns, *added]
-    return rows.with_rows(pa.RecordBatch.from_arrays(columns, schema=step.dropped_schema))
+        return Lifted(_sessions(batch, step, start, end, now), counts, gone)
+    groups, encoded = _windows(batch, step, start, end, now)
+    if not step.law.finishes:
+        return Lifted(groups, counts, gone)
+    keys = tuple(arrays.take(column, encoded.codes) for column in encoded.keys)
+    return Lifted(groups, counts, gone, Pairs(with_met(batch, met), start, end, encoded.hash[encoded.codes], keys))
 
 
 def _grid(windows: Windows) -> tuple[int, int] | None:
@@ -143,7 +123,7 @@ def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64
     return codes, start[order[new]], end[order[new]]
 
 
-def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Run:
+def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[Run, Encoded]:
     n = len(batch)
     encoded = encode([batch.rows.column(name) for name in step.keys], n, exact=step.law.exact)
     if isinstance(step.windowing.windows, GlobalWindows):
@@ -156,43 +136,51 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Run:
     if cells <= 4 * n + 65_536:
         rows = np.bincount(cell, minlength=cells)
         live = at = np.flatnonzero(rows)
-        states, stamp = _aggregated(batch, step.law, cell, cells)
+        states, stamp, last = _aggregated(batch, step.law, cell, cells)
     else:
         seen, distinct = pd.factorize(cell)
         live = np.argsort(distinct)
         at = distinct[live]
         rows = np.bincount(seen, minlength=len(distinct))
-        states, stamp = _aggregated(batch, step.law, seen, len(distinct))
+        states, stamp, last = _aggregated(batch, step.law, seen, len(distinct))
     whole = len(live) == len(rows) and cells <= 4 * n + 65_536
     groups = _groups(
+        step.law,
         encoded,
         at % width if width else at,
         states if whole else agg.take(states, live),
         rows if whole else rows[live],
         stamp if whole or stamp is None else stamp[live],
+        last if whole or last is None else last[live],
         now,
     )
     offsets = np.searchsorted(at, np.arange(len(ends) + 1) * width)
     filled = np.diff(offsets) > 0
-    return Run(starts[filled], ends[filled], np.concatenate((offsets[:1], offsets[1:][filled])), groups)
+    return Run(starts[filled], ends[filled], np.concatenate((offsets[:1], offsets[1:][filled])), groups), encoded
 
 
-def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None]:
-    """Partial aggregates of ``size`` groups of rows, and their stamps."""
+def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None, I64 | None]:
+    """Partial aggregates of ``size`` groups of rows, their stamps and the times of their newest rows."""
     order = Order(batch.time, batch.partition, batch.position)
     states = law.aggregates.add(law.aggregates.create(size), codes, batch.rows, order)
-    if law.stamp is None:
-        return states, None
-    stamp = np.full(size, law.no_stamp)
-    law.reduce_stamp(stamp, codes, batch.time)
-    return states, stamp
+    stamp = last = None
+    if law.stamp is not None:
+        stamp = np.full(size, law.no_stamp)
+        law.reduce_stamp(stamp, codes, batch.time)
+    if law.ttl:
+        last = np.full(size, MIN_TIME)
+        np.maximum.at(last, codes, batch.time)
+    return states, stamp, last
 
 
-def _groups(encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, now: int) -> Groups:
+def _groups(
+    law: Law, encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, last: I64 | None, now: int
+) -> Groups:
     """The groups that rows of this epoch made; ``key`` tells the key of each."""
     n = len(key)
     keys = tuple(arrays.take(column, key) for column in encoded.keys)
-    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp)
+    marks, fresh = (law.machine.create(n), rows) if law.told else ((), None)
+    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, marks, fresh, last)
 
 
 def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
@@ -202,11 +190,12 @@ def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Sess
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
     # The gap is one for all rows, so ends ascend as starts do.
-    new[1:] = (key[1:] != key[:-1]) | (start[1:] >= end[:-1])
+    new[1:] = (key[1:] != key[:-1]) | apart(start[1:], end[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
     codes[order] = np.cumsum(new) - 1
-    states, stamp = _aggregated(batch, step.law, codes, len(first))
+    states, stamp, newest = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
-    return SessionRun.fresh(start[first], end[last], _groups(encoded, key[first], states, rows, stamp, now))
+    groups = _groups(step.law, encoded, key[first], states, rows, stamp, newest, now)
+    return SessionRun.fresh(start[first], end[last], groups)

@@ -3,50 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from flower.engine.groups import Groups
+from flower.engine.holding import holds
 from flower.engine.keyed import Keyed
 from flower.graph.batch import Batch, constant
 from flower.model.arrays import Bools
-from flower.model.panes import EARLY, LATE, ON_TIME, instants, timings
+from flower.model.panes import EARLY, LATE, ON_TIME, instants, so_far, timings
 from flower.model.time import I64, MAX_TIME, MIN_TIME
+from flower.model.triggers import Asked, Finishing, Marks
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """The answer of all triggers at once, one value a group."""
+    """The answer of all triggers at once, one value a group; ``marks`` are those after it."""
 
     fired: Bools
     timing: I64
     final: Bools
+    marks: Marks
+    lapsed: Bools | None = None
+    """Which are let go by their newest row; None: none can be."""
 
 
 def ask(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> Firing:
     """Ask every group once, after watermark and clock have moved.
 
-    A window that this move completes fires on time and not early; one that expires with rows that no pane had fires a
-    closing pane.
+    A window that this move completes fires on time and not early; one that expires, or lapses, with rows that no pane
+    had fires a closing pane. A trigger that fires for a window without rows since the last pane goes on, but gives no
+    pane, unless this is the on-time one.
     """
-    windowing = step.windowing
-    early, late = end > w1, end <= w0
+    windowing, machine, marks = step.windowing, step.law.machine, groups.marks
+    asked = _asked(groups, end, step, w0, w1, now)
+    early, late = asked.early, asked.late
+    passing, expired = ~early & ~late, windowing.expiry(end) <= w1
+    if groups.fresh is not None:
+        marks = machine.on_rows(marks, groups.fresh, now)
+    due = machine.due(marks, asked)
+    moved = due <= now
+    if groups.fresh is not None:
+        moved &= (groups.fresh > 0) | passing | expired | (due > MIN_TIME)
+    marks, finished = machine.on_fire(marks, moved, asked)
     some = groups.rows > 0
-    fired = ~early & ~late
-    if windowing.on_time_behavior == "fire_if_non_empty":
-        fired &= some
-    if windowing.trigger.early is not None:
-        fired |= early & windowing.trigger.early.should_fire(groups.rows, groups.since, now)
-    if windowing.trigger.late is not None:
-        fired |= late & windowing.trigger.late.should_fire(groups.rows, groups.since, now)
-    else:
-        fired |= late & some
-    expired = windowing.expiry(end) <= w1
-    fired |= expired & (some | (windowing.closing_behavior == "fire_always"))
+    fired = moved & (some | passing) if windowing.on_time_behavior == "fire_always" else moved & some
+    lapsed = None if groups.last is None else windowing.lapse(groups.last) <= w1
+    closing = expired if lapsed is None else expired | lapsed
+    if windowing.closing_behavior != "fire_always":
+        closing = closing & some
+    if isinstance(machine, Finishing):
+        closing = closing & ~machine.finished(marks)
     timing = np.where(early, EARLY, np.where(late, LATE, ON_TIME))
-    return Firing(fired, timing, fired & expired)
+    fired = fired | closing
+    return Firing(fired, timing, fired & (expired | finished), marks, lapsed)
+
+
+def due(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> I64:
+    """The processing time at which each group is to be asked again though nothing else happens."""
+    return step.law.machine.due(groups.marks, _asked(groups, end, step, w0, w1, now))
+
+
+def after(groups: Groups, firing: Firing, step: Keyed) -> Groups:
+    """What stays of groups that have been asked."""
+    kept = step.law.after_pane(groups, firing.fired)
+    if kept.fresh is None:
+        return kept
+    return replace(kept, marks=firing.marks, fresh=np.zeros(len(kept), np.int64))
+
+
+def _asked(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> Asked:
+    return Asked(groups.rows, groups.since, end, w0, w1, now, lambda predicate: _holds(predicate, groups, step))
+
+
+def _holds(predicate: object, groups: Groups, step: Keyed) -> Bools:
+    """For which groups a data-driven trigger's predicate holds."""
+    schema = so_far(step.schema, step.keys)
+    keys = [_as_declared(key, schema.field(name)) for key, name in zip(groups.keys, step.keys, strict=True)]
+    rows = pa.RecordBatch.from_arrays([*keys, *step.law.aggregates.extract(groups.states)], schema=schema)
+    return holds(predicate, rows, step.name)
 
 
 def panes_of(
@@ -67,7 +104,7 @@ def panes_of(
         *(_as_declared(key, step.schema.field(name)) for key, name in zip(groups.keys, step.keys, strict=True)),
         instants(start),
         instants(end),
-        *step.law.aggregates.extract(groups.states),
+        *step.law.aggregates.extract(groups.states, (start, end)),
         timings(firing.timing[chosen].astype(np.int8)),
         pa.array(groups.panes),
         pa.array(firing.final[chosen]),
@@ -87,10 +124,3 @@ def together(parts: Sequence[Batch | None], schema: pa.Schema) -> Batch:
     """All panes of an epoch, numbered by position."""
     batch = Batch.concat([part for part in parts if part is not None] or [Batch.empty(schema)])
     return Batch(batch.rows, batch.time, batch.met, batch.partition, np.arange(len(batch)))
-
-
-def hold(stamps: I64, combiner: str, watermark: int) -> int:
-    """The output watermark that windows with rows still allow, by the timestamps their panes would carry now."""
-    if combiner == "end_of_window" or not len(stamps):
-        return watermark
-    return min(watermark, int(stamps.min()))

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keyed import Keyed
 from flower.engine.ledger import Ledger, Logged, refuse
-from flower.engine.lift import Counts
 from flower.engine.metrics import Metrics
 from flower.engine.results import Results
 from flower.errors import RunError
@@ -37,6 +37,7 @@ SECONDS = 10.0
 SHARE = 0.1
 """Of the time, how much may go into writing it."""
 
+_CLASS = re.compile(r"\b[A-Z]\w+(?=\()")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -261,7 +262,7 @@ def _of_source(read: Read) -> dict[str, str]:
         "source": read.source.label,
         "columns": ", ".join(f"{field.name}: {dtype_name(field)}" for field in read.source.schema),
         "event time": f"{read.event_time!r} in {read.tz}",
-        "watermark policy": type(read.watermark).__name__,
+        "watermark policy": " ".join(_CLASS.findall(repr(read.watermark))),
     }
     if isinstance(read.source, IdentifiedSource):
         told |= {name: text for name, text in read.source.identity().items() if name not in told}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,17 +18,22 @@ import pyarrow as pa
 
 from flower.engine.embedded import Driver, Options, require_bounded
 from flower.engine.epoch import EpochPlan, Range, ingested, untimed
+from flower.engine.holding import holds
 from flower.engine.job import SourceState
+from flower.engine.keyed import Keyed
+from flower.engine.observe import punctuations
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step
 from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
-from flower.model.panes import TIMINGS, timings
+from flower.model.combiners import Combiner, Order
+from flower.model.panes import TIMINGS, so_far, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
+from flower.model.reference.aggregates import Custom
 from flower.model.time import MAX_TIME, MIN_TIME
-from flower.model.watermarks import ManualWatermark
+from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -68,6 +73,17 @@ def replayed(ran: Driver) -> Results:
     return results
 
 
+def watermarks_replayed(ran: Driver) -> list[tuple[int, ...]]:
+    """The output watermark of each stage after each epoch that another executor ran."""
+    driver = Driver(ran.job.plan.logical, ran.options, batch=ran.job.batch)
+    oracle, told = _Oracle(driver), []
+    for epoch in ran.log:
+        oracle.run(epoch)
+        told.append(tuple(oracle.watermarks))
+    driver.close()
+    return told
+
+
 class _Oracle:
     """Oracles for every keyed step of a job, and the order in which an epoch asks them."""
 
@@ -77,7 +93,13 @@ class _Oracle:
             index: KeyedOracle(
                 step.windowing,
                 step.keys,
-                {name: (column, law.name) for name, law, column in step.law.aggregates.parts},
+                {
+                    name: (column, _how(law, field))
+                    for (name, law, column), field in zip(
+                        step.law.aggregates.parts, step.law.aggregates.inputs, strict=True
+                    )
+                },
+                _holds(step),
             )
             for index, step in self.job.keyed.items()
         }
@@ -157,12 +179,17 @@ class _Oracle:
             return {}
         times = [fresh[p][1].time.tolist() if p in fresh else [] for p in range(len(ended))]
         marks: Marks | None = None
-        if isinstance(read.watermark, ManualWatermark):
+        if any(isinstance(leaf, ManualWatermark) for leaf in read.watermark.leaves):
             marks = [_marks(read, fresh.get(p)) for p in range(len(ended))]
+        carried: dict[WatermarkPolicy, list[list[int]]] = {
+            leaf: [punctuations(leaf, fresh[p][1], read.tz).tolist() if p in fresh else [] for p in range(len(ended))]
+            for leaf in read.watermark.leaves
+            if isinstance(leaf, Punctuated)
+        }
         inputs = self.job.stages[target].inputs if target >= 0 else (index,)
         promised = min(before[i] for i in inputs)
         beyond = min((before[i] for i in inputs if i != index), default=MAX_TIME)
-        met = oracle.epoch(times, now, ended, marks=marks, promised=promised, beyond=beyond)
+        met = oracle.epoch(times, now, ended, marks=marks, punctuations=carried, promised=promised, beyond=beyond)
         return {
             (p, position): met[p][i]
             for p, (_, batch) in fresh.items()
@@ -200,6 +227,39 @@ class _Oracle:
                 partition, position = int(rows.partition[i]), int(rows.position[i])
                 at = told.get((partition, position), otherwise)
                 waiting[target].append(Row(values, int(rows.time[i]), at, partition, position))
+
+
+def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:
+    """A combiner that the oracle knows; a user's own is fed a row at a time."""
+    if type(law).__module__.startswith("flower."):
+        return law
+
+    def aggregate(rows: Sequence[Row]) -> Any:
+        state = law.create(1, column)
+        for row in rows:
+            one = np.array([0])
+            order = Order(np.array([row.time]), np.array([row.partition]), np.array([row.position]))
+            state = law.add(state, one, None if column is None else _single(row, column), order)
+        return law.extract(state, column)[0].as_py()
+
+    return aggregate
+
+
+def _single(row: Row, column: pa.Field) -> pa.Array:
+    if pa.types.is_struct(column.type):
+        return pa.StructArray.from_arrays([_single(row, part) for part in column.type], fields=list(column.type))
+    return pa.array([row.values[column.name]], column.type)
+
+
+def _holds(step: Keyed) -> Callable[[object, dict[str, Any]], bool]:
+    """What a data-driven trigger's predicate says of one window."""
+    schema = so_far(step.schema, step.keys)
+
+    def answer(predicate: object, values: dict[str, Any]) -> bool:
+        row = pa.RecordBatch.from_pylist([values], schema=schema)
+        return bool(holds(predicate, row, step.name)[0])
+
+    return answer
 
 
 def _marks(read: Read, fresh: tuple[Range, Batch] | None) -> tuple[list[int], int]:

@@ -7,7 +7,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import pandas as pd
 
@@ -18,6 +18,9 @@ from flower.engine.results import Results
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
+
+if TYPE_CHECKING:
+    from flower.engine.why import Why
 
 State = Literal["running", "paused", "stopped", "finished", "failed"]
 
@@ -112,19 +115,37 @@ class Run:
         with self._driver.changed:
             return {consumers[port].step: results.snapshot() for port, results in self._driver.results.items()}
 
-    def why(self, key: object = None, window: object = None) -> str:
-        """Why windows wait: the watermark, and what holds it back.
+    def why(self, key: object = None, window: object = None, *, step: str | None = None) -> Why:
+        """Why a window has not fired: where the watermark stands and what holds it, and what the trigger waits for.
 
         Parameters
         ----------
         key : optional
-            Named in the answer; all keys of a step share one watermark.
-        window : datetime-like, optional
-            The end of the window in question.
+            A value of the key column; with several, a tuple in their order or a mapping by their names. Without
+            ``window``, its first window that is open is meant.
+        window : datetime-like or (start, end), optional
+            The window's end, or the window.
+        step : str, optional
+            The name of the keyed step; default: the last.
+
+        Raises
+        ------
+        RunError
+            If the run has no such step, or the key does not fit its columns.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> from flower.testing import TestStream
+        >>> stream = TestStream(schema={"k": "str"}, event_time="t").add([{"k": "a", "t": "2000-01-01T12:00:03Z"}])
+        >>> counts = stream.window(fl.FixedWindows("10s")).groupby("k").agg(n="count")
+        >>> told = counts.run().wait(progress=False).why("a", "2000-01-01T12:00:10Z")
+        >>> told.status, told.rows
+        ('open', 1)
         """
         from flower.engine.why import why
 
-        return why(self._driver, key, window)
+        return why(self._driver, key, window, step)
 
     def __repr__(self) -> str:
         lines = [f"Run {self.name!r}: {self._state}"]

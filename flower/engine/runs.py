@@ -16,7 +16,7 @@ import numpy as np
 from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.keys import equal
 from flower.model import arrays
-from flower.model.time import I64
+from flower.model.time import I64, MAX_TIME
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -44,6 +44,7 @@ class Run:
     offsets: I64
     groups: Groups
     whole: tuple[Run, int] | None = field(default=None, init=False, repr=False)
+    _lows: I64 | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -51,20 +52,39 @@ class Run:
     def __reduce__(self) -> tuple[object, ...]:
         return Run, (self.start, self.end, self.offsets, self.groups)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its columns."""
+        return self.groups.nbytes
+
+    def lows(self, nothing: int) -> I64:
+        """The least stamp of each window's groups but ``nothing``, which is that of a group without rows; `MAX_TIME`:
+        there is none. Computed once a run; a run cut off it keeps them.
+        """
+        lows, stamp = self._lows, self.groups.stamp
+        if lows is None:
+            assert stamp is not None
+            stamp = stamp if nothing == MAX_TIME else np.where(stamp == nothing, MAX_TIME, stamp)
+            lows = np.minimum.reduceat(stamp, self.offsets[:-1]) if len(self.end) else np.zeros(0, np.int64)
+            object.__setattr__(self, "_lows", lows)
+        return lows
+
     def windows(self, first: int, last: int) -> Run:
         """The windows of ``[first, last)``, not copied."""
         if first == 0 and last == len(self.end):
             return self
         low, high = int(self.offsets[first]), int(self.offsets[last])
-        some = Run(
+        cut = Run(
             self.start[first:last],
             self.end[first:last],
             self.offsets[first : last + 1] - low,
             self.groups.cut(low, high),
         )
+        if self._lows is not None:
+            object.__setattr__(cut, "_lows", self._lows[first:last])
         whole, before = self.whole or (self, 0)
-        object.__setattr__(some, "whole", (whole, before + first))
-        return some
+        object.__setattr__(cut, "whole", (whole, before + first))
+        return cut
 
     def split(self, watermark: int) -> tuple[Run, Run]:
         """The windows whose end a watermark has passed, and the rest."""
@@ -89,7 +109,7 @@ class Run:
         return Run(self.start[kept], self.end[kept], offsets, self.groups.take(np.flatnonzero(mask)))
 
 
-def _numbered(runs: Sequence[Run]) -> tuple[I64, I64, list[I64]]:
+def numbered(runs: Sequence[Run]) -> tuple[I64, I64, list[I64]]:
     """All windows of the runs in order, and per run the number of each of its windows among them."""
     start = np.concatenate([run.start for run in runs])
     end = np.concatenate([run.end for run in runs])
@@ -114,7 +134,7 @@ def merge(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run:
     """
     if len(runs) == 1:
         return runs[0]
-    start, end, numbers = _numbered(runs)
+    start, end, numbers = numbered(runs)
     window = None if len(end) == 1 else np.concatenate([run.spread(n) for run, n in zip(runs, numbers, strict=True)])
     groups = joined([run.groups for run in runs])
     order, change = in_order(groups, window, law.exact)
@@ -142,7 +162,7 @@ def compacted(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> tuple[Run,
 
 def find(run: Run, wanted: Run, exact: bool) -> I64:
     """Per group of ``wanted``, where ``run`` has it; -1: it has not."""
-    _, _, (mine, theirs) = _numbered((run, wanted))
+    _, _, (mine, theirs) = numbered((run, wanted))
     hashes, here = wanted.groups.hash, run.groups.hash
     place = np.zeros(len(hashes), np.int64)
     highs = np.zeros(len(hashes), np.int64)

@@ -1,17 +1,19 @@
-"""The groups of a keyed step dealt into shards by key, so that several workers hold its state."""
+"""The rows of a keyed step dealt into shards by key, so that several workers hold its state."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flower.engine.keys import shard_of
-from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun
+from flower.engine.pairs import Pairs
+from flower.engine.state import Piece
 
 
-def split(groups: Run | SessionRun, shards: int) -> list[Run | SessionRun | None]:
-    """The groups of each shard; None where it has none."""
-    if not len(groups):
+def split(piece: Piece, shards: int) -> Sequence[Piece | None]:
+    """What goes to each shard; None where nothing does."""
+    if not len(piece):
         return [None] * shards
     if shards == 1:
-        return [groups]
-    shard = shard_of(groups.groups.hash, shards)
-    return [groups.where(mask) if (mask := shard == number).any() else None for number in range(shards)]
+        return [piece]
+    shard = shard_of(piece.hash if isinstance(piece, Pairs) else piece.groups.hash, shards)
+    return [piece.where(mask) if (mask := shard == number).any() else None for number in range(shards)]

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flower.engine import aligned, sessions
-from flower.engine.keyed import Keyed
+from flower.engine.keyed import Advanced, Keyed
+from flower.engine.pairs import Pairs, joined
 from flower.engine.runs import Run
-from flower.graph.batch import Batch
+from flower.model.time import MAX_TIME
+from flower.model.windows import by_clock
 
 KeyedState = aligned.AlignedState | sessions.SessionState
+Piece = Run | sessions.SessionRun | Pairs
+"""What rows come to before they reach a keyed step."""
 
 
 def empty(step: Keyed) -> KeyedState:
@@ -18,10 +22,14 @@ def empty(step: Keyed) -> KeyedState:
 
 
 def advance(
-    state: KeyedState, deltas: Sequence[Run | sessions.SessionRun], step: Keyed, watermark: int, now: int
-) -> tuple[KeyedState, Batch, int]:
-    """One epoch: the next state, the panes, the output watermark."""
+    state: KeyedState, pieces: Sequence[Piece], step: Keyed, watermark: int, now: int
+) -> Advanced[aligned.AlignedState] | Advanced[sessions.SessionState]:
+    """One epoch of a step."""
+    if by_clock(step.windowing.windows) and watermark < MAX_TIME:
+        watermark = now
     if isinstance(state, sessions.SessionState):
-        merging = [delta for delta in deltas if isinstance(delta, sessions.SessionRun)]
+        merging = [piece for piece in pieces if isinstance(piece, sessions.SessionRun)]
         return sessions.advance(state, merging, step, watermark, now)
-    return aligned.advance(state, [delta for delta in deltas if isinstance(delta, Run)], step, watermark, now)
+    deltas = [piece for piece in pieces if isinstance(piece, Run)]
+    pairs = [piece for piece in pieces if isinstance(piece, Pairs)]
+    return aligned.advance(state, deltas, step, watermark, now, joined(pairs) if pairs else None)

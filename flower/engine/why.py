@@ -1,62 +1,361 @@
-"""Why a window waits, in words and numbers."""
+"""Why a window has not fired, in words and numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
-from flower.engine.job import SourceState
+import numpy as np
+import pandas as pd
+
+from flower.engine.job import JobState, SourceState
 from flower.engine.keyed import Keyed
+from flower.engine.lookup import Record, holder_of, wanted
 from flower.errors import RunError
-from flower.graph.nodes import Read
-from flower.model.time import MIN_TIME, duration_text, instant_text, instant_us, later_by
+from flower.graph.nodes import Aggregate, Read
+from flower.model.calendar import CalendarWindows
+from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
+from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, Trigger
+from flower.model.watermarks import Estimate, Percentile, idle
+from flower.model.windows import FixedWindows, SlidingWindows, by_clock
 
 if TYPE_CHECKING:
     from flower.engine.embedded import Driver
 
+NEAREST = 3
+"""So many windows of a key are named."""
 
-def why(driver: Driver, key: object, window: object) -> str:
-    """The answer for the keyed steps of a run."""
-    if not driver.job.keyed:
+
+@dataclass(frozen=True, repr=False)
+class Why:
+    """The answer of ``run.why(...)``: prints as sentences, and has the numbers they are made of.
+
+    Parameters
+    ----------
+    step : str
+        The keyed step that it is about.
+    watermark : pandas.Timestamp
+        Of that step; NaT before the first and after the last row.
+    status : str or None
+        Of the window: ``"open"`` (its end is not passed), ``"passed"`` (it admits late rows), ``"expired"``, ``"never
+        opened"`` (no row of the key is held for it), ``"no window"`` (the step has none that ends there); None: no
+        window was asked for.
+    start, end : pandas.Timestamp
+        The window; NaT for the ends of time.
+    rows, panes : int or None
+        Rows since the last pane, and panes so far, of the key in the window.
+    to_go : pandas.Timedelta
+        How far the watermark has to go to the window's end; NaT if that is not known, or passed.
+    due : pandas.Timestamp
+        The processing time at which the trigger fires by itself; NaT: it does not.
+    held_by : str or None
+        The source's partition, or the step, that holds the watermark back.
+    windows : tuple of (Timestamp, Timestamp)
+        The key's windows that are held and nearest.
+    reasons : tuple of str
+        The sentences.
+    """
+
+    step: str
+    watermark: pd.Timestamp
+    status: str | None
+    start: pd.Timestamp
+    end: pd.Timestamp
+    rows: int | None
+    panes: int | None
+    to_go: pd.Timedelta
+    due: pd.Timestamp
+    held_by: str | None
+    windows: tuple[tuple[pd.Timestamp, pd.Timestamp], ...]
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.reasons)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "<ul>" + "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons) + "</ul>"
+
+
+def why(driver: Driver, key: object, window: object, step: str | None) -> Why:
+    """The answer for one keyed step of a run."""
+    index = _index(driver, step)
+    return _Answer(driver, index).given(key, window)
+
+
+def _index(driver: Driver, name: str | None) -> int:
+    """The keyed step asked about: that of a name, else the last."""
+    names = {step.name: index for index, step in driver.job.keyed.items()}
+    if not names:
         raise RunError(
             "why() is about windows", got="a run without a windowed aggregation", hint="ask a run with .agg(...)"
         )
-    state, told = driver.seen, []
-    for index, step in driver.job.keyed.items():
-        watermark = min(state.watermarks[i] for i in driver.job.stages[index].inputs)
-        told.append(f"step {step.name!r}: its watermark is {instant_text(watermark)}.")
-        if window is not None:
-            told.append(_of_window(step, watermark, key, instant_us(window, "window")))
-    for index, source in state.sources.items():
-        read = driver.job.stages[index].origin
-        assert isinstance(read, Read)
-        told.append(_of_source(read, source))
-    return "\n".join(told)
+    if name is None:
+        return max(names.values())
+    if name not in names:
+        raise RunError("`step` must be a keyed step of the run", got=repr(name), hint=f"there is {', '.join(names)}")
+    return names[name]
 
 
-def _of_window(step: Keyed, watermark: int, key: object, end: int) -> str:
-    subject = f"The window that ends at {instant_text(end)}" + ("" if key is None else f", key {key!r},")
-    closes = later_by(end, step.windowing.allowed_lateness_us)
-    if watermark == MIN_TIME:
-        return f"{subject} fires on time when the watermark reaches its end; no row has moved it yet."
-    if watermark < end:
-        left = duration_text(end - watermark)
-        return f"{subject} fires on time when the watermark reaches its end, {left} from now in event time."
-    if watermark < closes:
-        return f"{subject} has fired on time; it admits late rows until the watermark reaches {instant_text(closes)}."
-    return f"{subject} has expired."
+class _Answer:
+    """Collects what there is to say; lives no longer than the call."""
+
+    def __init__(self, driver: Driver, index: int) -> None:
+        self.driver, self.index = driver, index
+        self.state: JobState = driver.seen
+        self.step: Keyed = driver.job.keyed[index]
+        self.watermark = min(self.state.watermarks[i] for i in driver.job.stages[index].inputs)
+        self.by_clock = by_clock(self.step.windowing.windows)
+        if self.by_clock and self.watermark < MAX_TIME:
+            self.watermark = self.state.now
+        what = "its watermark is the clock, " if self.by_clock else "its watermark is "
+        self.reasons = [f"step {self.step.name!r}: {what}{instant_text(self.watermark)}."]
+        self.status: str | None = None
+        self.window = (MIN_TIME, MIN_TIME)
+        self.record: Record | None = None
+        self.due, self.nearest, self.held_by = MAX_TIME, [], None  # type: tuple[int, list[Record], str | None]
+
+    def given(self, key: object, window: object) -> Why:
+        """The answer for a key and a window, as far as they are given."""
+        end = None if window is None else _end(window)
+        if key is not None or not self.step.keys:
+            self._of_key(key, end)
+        elif end is not None:
+            self._of_window(end)
+        if self.status not in ("expired", "no window") and not self.by_clock:
+            self._holds(self.index, set())
+        return self._made()
+
+    # -- the window
+
+    def _of_key(self, key: object, end: int | None) -> None:
+        one = wanted(self.step, key) if self.step.keys or key is not None else None
+        records = self.driver.records(self.index, one)
+        if records is None:
+            self.reasons.append("What the step holds is on workers that did not answer, or are gone.")
+            if end is not None:
+                self._of_window(end)
+            return
+        subject = "" if one is None else f", key {key!r},"
+        if end is None:
+            found = next((record for record in records if record.end > self.watermark), None)
+            if found is None and not records:
+                self.reasons.append(f"No row of key {key!r} is held." if one is not None else "No row is held.")
+                return
+            end = (found or records[-1]).end
+        here = [record for record in records if record.end == end]
+        if not here:
+            self._of_window(end, subject)
+            if self.status in ("open", "passed"):
+                self.status = "never opened"
+                self.reasons.append(f"No row of {'it' if one is None else f'key {key!r}'} is held for that window.")
+            self.nearest = sorted(records, key=lambda record: _distance(record.end, end))[:NEAREST]
+            if self.nearest:
+                told = ", ".join(f"{_window_text(r.start, r.end)} ({r.rows:,} new rows)" for r in self.nearest)
+                self.reasons.append(f"Windows that are held, nearest first: {told}.")
+            return
+        self.record = here[-1]
+        self._of_window(end, subject, self.record.start)
+        self._of_record(self.record)
+
+    def _of_window(self, end: int, subject: str = "", start: int | None = None) -> None:
+        """Where the watermark stands to it."""
+        lateness = self.step.windowing.allowed_lateness_us
+        closes = MAX_TIME if lateness == MAX_TIME else later_by(end, lateness)
+        if start is None:
+            start = _start(self.step, end)
+            if start is None:
+                self.status = "no window"
+                self.reasons.append(f"No window of {self.step.windowing.windows!r} ends at {instant_text(end)}.")
+                return
+        self.window = (start, end)
+        named = "The global window" if end == MAX_TIME else f"The window that ends at {instant_text(end)}"
+        what = named + subject
+        if self.watermark < end:
+            self.status = "open"
+            told = "which no row has moved yet" if self.watermark == MIN_TIME else "when the stream ends"
+            if self.watermark != MIN_TIME and end != MAX_TIME:
+                domain = "processing" if self.by_clock else "event"
+                told = f"{duration_text(end - self.watermark)} from now in {domain} time"
+            self.reasons.append(f"{what} fires on time when the watermark reaches its end, {told}.")
+        elif self.watermark < closes:
+            self.status = "passed"
+            until = "the stream ends" if closes == MAX_TIME else f"the watermark reaches {instant_text(closes)}"
+            self.reasons.append(f"{what} has been passed; it admits late rows until {until}.")
+        else:
+            self.status = "expired"
+            self.reasons.append(f"{what} has expired: rows for it are dropped.")
+
+    def _of_record(self, record: Record) -> None:
+        """What the trigger waits for."""
+        fired = f"{record.panes:,} pane{'s' * (record.panes != 1)} so far" if record.panes else "no pane so far"
+        since = "" if record.since == MAX_TIME else f", the first at {instant_text(record.since)}"
+        self.reasons.append(f"It has {record.rows:,} rows since the last pane{since}; {fired}.")
+        if record.last is not None and self.step.windowing.ttl_us is not None:
+            lapses = instant_text(later_by(record.last, self.step.windowing.ttl_us))
+            self.reasons.append(f"It is let go when the watermark reaches {lapses} without a newer row (ttl).")
+        if self.status != "expired":
+            self._of_trigger(record)
+
+    def _of_trigger(self, record: Record) -> None:
+        trigger, machine = self.step.windowing.trigger, self.step.law.machine
+        marks = tuple(np.array([mark]) for mark in record.marks)
+        if isinstance(machine, Finishing) and bool(machine.finished(marks)[0]):
+            self.reasons.append(f"{trigger!r} has finished: rows for the window are dropped.")
+            return
+        part: Trigger = trigger
+        which = "a pane"
+        if isinstance(trigger, AfterWatermark):
+            early = self.status == "open"
+            which = "an early pane" if early else "a late pane"
+            inner = trigger.early if early else trigger.late
+            if inner is None:
+                then = "fires no early pane" if early else "fires again when late rows come"
+                self.reasons.append(f"{trigger!r} {then}.")
+                return
+            part = inner
+        due = int(machine.due(marks, self._asked(record))[0])
+        if due != MIN_TIME:
+            self.due = due
+        if isinstance(part, AfterCount):
+            when = f"at {part.n:,} rows: {max(part.n - record.rows, 0):,} more"
+        elif due in (MIN_TIME, MAX_TIME):
+            when = "when rows have come that make it; the clock alone does not"
+        else:
+            left = duration_text(max(due - self.state.now, 0))
+            when = f"at {instant_text(due)} of processing time, {left} after the last epoch, if nothing does before"
+        self.reasons.append(f"{part!r} fires {which} {when}.")
+
+    def _asked(self, record: Record) -> Asked:
+        """As the trigger would be asked now; a predicate that held would have made it fire."""
+        rows, since, end = (np.array([value]) for value in (record.rows, record.since, record.end))
+        none = np.zeros(1, np.bool_)
+        return Asked(rows, since, end, self.watermark, self.watermark, self.state.now, lambda _: none)
+
+    # -- the watermark
+
+    def _holds(self, index: int, told: set[int]) -> None:
+        """What holds the watermark of a step back, and of the steps before it."""
+        stages = self.driver.job.stages
+        inputs = stages[index].inputs
+        least = min(self.state.watermarks[i] for i in inputs)
+        for i in inputs:
+            if i in told:
+                continue
+            told.add(i)
+            origin = stages[i].origin
+            holds = self.state.watermarks[i] == least
+            if isinstance(origin, Read):
+                self._of_source(origin, self.state.sources[i], holds)
+            elif holds:
+                self._of_step(i, told)
+
+    def _of_step(self, index: int, told: set[int]) -> None:
+        stage = self.driver.job.stages[index]
+        out, into = self.state.watermarks[index], min(self.state.watermarks[i] for i in stage.inputs)
+        if isinstance(stage.origin, Aggregate) and out < into:
+            window = holder_of(self.state.keyed[index], self.driver.job.keyed[index]) if self.state.keyed else None
+            by = "its open windows" if window is None else f"its window {_window_text(*window)}"
+            self.held_by = self.held_by or f"step {stage.name!r}"
+            combiner = self.driver.job.keyed[index].windowing.timestamp_combiner
+            self.reasons.append(
+                f"step {stage.name!r} holds the watermark at {instant_text(out)}, its own being {instant_text(into)}:"
+                f" {by} will give a pane of that event time (timestamp_combiner={combiner!r})."
+            )
+        self._holds(index, told)
+
+    def _of_source(self, read: Read, source: SourceState, holds: bool) -> None:
+        """Which partition holds the watermark back."""
+        label, policy, now = read.source.label, read.watermark, self.state.now
+        parts = list(zip(source.estimates, source.ended, read.source.partitions(), strict=False))
+        open_ = [(estimate, name) for estimate, over, name in parts if not over]
+        if not open_:
+            self.reasons.append(f"source {label} has ended.")
+            return
+        silent = [(estimate, name) for estimate, name in open_ if idle(estimate, policy, now)]
+        counted = [each for each in open_ if each not in silent]
+        if counted:
+            estimate, name = min(counted, key=lambda each: each[0].watermark)
+        else:
+            estimate, name = max(silent, key=lambda each: each[0].watermark)
+        verb = "holds the watermark" if holds else "has its watermark"
+        self.reasons.append(
+            f"source {label}: partition {name!r} {verb} at {instant_text(estimate.watermark)} ({policy!r};"
+            f" {_learnt(estimate, policy)})."
+        )
+        if silent:
+            names = ", ".join(repr(name) for _, name in silent[:NEAREST]) + ", ..." * (len(silent) > NEAREST)
+            left = "the furthest of them counts" if not counted else "it does not hold the others back"
+            self.reasons.append(f"source {label}: idle: {names}; {left}.")
+        if holds:
+            self.held_by = self.held_by or f"{label}, partition {name!r}"
+
+    # -- the whole
+
+    def _made(self) -> Why:
+        start, end = self.window
+        known = self.status == "open" and self.watermark != MIN_TIME and end != MAX_TIME
+        return Why(
+            self.step.name,
+            _instant(self.watermark),
+            self.status,
+            _instant(start),
+            _instant(end),
+            None if self.record is None else self.record.rows,
+            None if self.record is None else self.record.panes,
+            pd.Timedelta(end - self.watermark, unit="us") if known else cast("pd.Timedelta", pd.NaT),
+            _instant(self.due),
+            self.held_by,
+            tuple((_instant(record.start), _instant(record.end)) for record in self.nearest),
+            tuple(self.reasons),
+        )
 
 
-def _of_source(read: Read, source: SourceState) -> str:
-    """Which partition holds the watermark back."""
-    open_ = [
-        (estimate, name)
-        for estimate, over, name in zip(source.estimates, source.ended, read.source.partitions(), strict=True)
-        if not over
-    ]
-    if not open_:
-        return f"source {read.source.label} has ended."
-    estimate, name = min(open_, key=lambda each: each[0].watermark)
-    return (
-        f"source {read.source.label}: partition {name!r} holds the watermark at {instant_text(estimate.watermark)}"
-        f" ({read.watermark!r}; its newest row is of {instant_text(estimate.newest)})."
-    )
+def _learnt(estimate: Estimate, policy: object) -> str:
+    """What a partition's watermark is made of."""
+    if estimate.newest == MIN_TIME:
+        return "it has had no row yet"
+    told = f"its newest row is of {instant_text(estimate.newest)}"
+    if isinstance(policy, Percentile):
+        known = "no disorder learnt yet" if estimate.bound < 0 else f"disorder learnt: {duration_text(estimate.bound)}"
+        return f"{told}; {known}"
+    if estimate.watermark == MIN_TIME:
+        return f"{told}; nothing has told a watermark yet"
+    return told
+
+
+def _end(window: object) -> int:
+    """The end of the window that a person means: an instant, or a pair of start and end."""
+    if isinstance(window, tuple):
+        if len(window) != 2:
+            raise RunError("`window` must be its end, or (start, end)", got=repr(window))
+        window = window[1]
+    if window is pd.NaT:
+        return MAX_TIME
+    return instant_us(window, "window")
+
+
+def _start(step: Keyed, end: int) -> int | None:
+    """The start of the step's window with that end, as far as that is known without its rows; None: there is none."""
+    windows = step.windowing.windows
+    if not isinstance(windows, FixedWindows | SlidingWindows | CalendarWindows):
+        return MIN_TIME
+    _, starts, ends = windows.assign(np.array([end - 1]))
+    at = np.flatnonzero(ends == end)
+    return int(starts[at[0]]) if len(at) else None
+
+
+def _distance(end: int, other: int) -> int:
+    return abs(end - other)
+
+
+def _window_text(start: int, end: int) -> str:
+    return f"[{instant_text(start)}, {instant_text(end)})"
+
+
+def _instant(us: int) -> pd.Timestamp:
+    if us in (MIN_TIME, MAX_TIME):
+        return cast("pd.Timestamp", pd.NaT)
+    return pd.Timestamp(us, unit="us", tz="UTC")

@@ -29,7 +29,9 @@ from flower.graph.nodes import (
 from flower.graph.optimizer.driver import Application
 from flower.graph.plan import Consumer, Plan, Stage
 from flower.graph.schema import dtype_name
+from flower.model.combiners import Combiner
 from flower.model.time import MAX_TIME, duration_text
+from flower.model.triggers import ON_TIME_ONLY, AfterWatermark, machine_of
 
 STAGES = ("logical", "optimized", "physical")
 
@@ -127,7 +129,7 @@ def _arguments(node: Node) -> str:
         case WindowInto():
             return node.into.source
         case Aggregate():
-            results = [f"{each.name}={_aggregation(each.column, each.combiner.name)}" for each in node.aggregations]
+            results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
         case Write():
             return node.sink.label
@@ -146,7 +148,7 @@ def _read_options(node: Read) -> list[str]:
     return options
 
 
-def _aggregation(column: str | None, combiner: str) -> str:
+def _aggregation(column: str | None, combiner: Combiner) -> str:
     return repr(combiner) if column is None else repr((column, combiner))
 
 
@@ -255,15 +257,23 @@ def _reading(read: Read) -> list[str]:
 
 def _keeping(keyed: Aggregate) -> list[str]:
     windowing = keyed.grouping
-    early, late = windowing.trigger.early, windowing.trigger.late
+    trigger = windowing.trigger
     kept = ["sessions of each key, merged where they overlap" if windowing.windows.merging else "a bucket a window end"]
-    if early is not None or late is not None:
+    if trigger != ON_TIME_ONLY:
         kept.append("per key and window the rows since the last pane, and since when")
-    fires = ["when the watermark passes the end of the window"]
-    if early is not None:
-        fires.append(f"before it, {early!r}")
-    if windowing.allowed_lateness_us:
-        fires.append(f"after it, {late!r}" if late is not None else "after it, once an epoch if late rows came")
+    if machine_of(trigger).initial:
+        kept.append("what the trigger counts by itself")
+    if isinstance(trigger, AfterWatermark):
+        fires = ["when the watermark passes the end of the window"]
+        if trigger.early is not None:
+            fires.append(f"before it, {trigger.early!r}")
+        if windowing.allowed_lateness_us:
+            late = trigger.late
+            fires.append(f"after it, {late!r}" if late is not None else "after it, once an epoch if late rows came")
+    else:
+        fires = [repr(trigger)]
+    if trigger.finishes:
+        fires.append("then never again: rows that come afterwards are dropped")
     partial = ", ".join(dict.fromkeys(each.combiner.name for each in keyed.aggregations))
     holds = (
         "for ever"
@@ -271,6 +281,10 @@ def _keeping(keyed: Aggregate) -> list[str]:
         else "until the watermark passes its end"
         + (f" by {duration_text(windowing.allowed_lateness_us)}" if windowing.allowed_lateness_us else "")
     )
+    every = dict.fromkeys(repr(each.combiner) for each in keyed.aggregations if each.combiner.needs_all)
+    kept += [f"for {', '.join(every)} all values"] if every else []
+    if windowing.ttl_us is not None:
+        holds += f", or the newest row of the key in it by {duration_text(windowing.ttl_us)}"
     return [
         f"windows: {windowing.windows!r}, {windowing.accumulation}",
         f"state: {'; '.join(kept)}; partial {partial}",

@@ -56,9 +56,10 @@ class EpochFiles:
             raise SinkError(
                 f"{self.kind} sink: `if_exists` must be 'error', 'append' or 'replace'", got=repr(if_exists)
             )
-        self._path = os.path.expanduser(os.fspath(path))
-        if "://" in self._path:
-            raise SinkError(f"{self.kind} sink: a local directory is required", got=repr(self._path))
+        named = os.path.expanduser(os.fspath(path))
+        if "://" in named:
+            raise SinkError(f"{self.kind} sink: a local directory is required", got=repr(named))
+        self._path = os.path.abspath(named)  # workers may be in another directory
         self._if_exists = if_exists
         self._run = ""
         self.label = f"{self.kind} sink {os.fspath(path)!r}"

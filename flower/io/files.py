@@ -138,7 +138,8 @@ def _file(path: str, kind: str) -> File:
     try:
         stat = os.stat(path)
         with open(path, "rb"):  # a file that may not be read is told of now, not while rows flow
-            return File(path, stat.st_size, stat.st_mtime_ns)
+            # Workers may be in another directory.
+            return File(os.path.abspath(path), stat.st_size, stat.st_mtime_ns)
     except OSError as error:
         raise _unreadable(kind, path, error) from error
 

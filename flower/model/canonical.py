@@ -5,16 +5,40 @@ from __future__ import annotations
 import ast
 
 from flower.errors import ExpressionError
-from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, Monotonic
+from flower.model.calendar import CalendarWindows
+from flower.model.combiners import Quantile, Rate, Top, WeightedMean
+from flower.model.triggers import (
+    AfterAll,
+    AfterAny,
+    AfterCount,
+    AfterEach,
+    AfterProcessingTime,
+    AfterWatermark,
+    Always,
+    Never,
+    OrFinally,
+    Repeatedly,
+    When,
+)
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+)
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 CONSTRUCTORS = {
     each.__name__: each
     for each in (
-        *(FixedWindows, SlidingWindows, Sessions, GlobalWindows),
-        *(AfterWatermark, AfterProcessingTime, AfterCount),
-        *(BoundedDisorder, Monotonic, ManualWatermark),
+        *(FixedWindows, SlidingWindows, CalendarWindows, Sessions, GlobalWindows),
+        *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
+        *(Repeatedly, OrFinally, Always, Never, When),
+        *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),
+        *(Quantile, Rate, Top, WeightedMean),
     )
 }
 """The only names that text may call."""
@@ -26,7 +50,7 @@ def value_of(text: str) -> object:
     Parameters
     ----------
     text : str
-        A call of one of `CONSTRUCTORS`, whose arguments are text, integers, None or such calls.
+        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, bools, None or such calls.
 
     Raises
     ------
@@ -49,7 +73,7 @@ def value_of(text: str) -> object:
 
 def _value(node: ast.expr, text: str) -> object:
     match node:
-        case ast.Constant(value=str() | int() | None as value) if not isinstance(value, bool):
+        case ast.Constant(value=str() | int() | float() | None as value):
             return value
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CONSTRUCTORS:
             if any(keyword.arg is None for keyword in keywords):

@@ -83,6 +83,11 @@ def pane_schema(keys: Sequence[pa.Field], aggregates: Sequence[pa.Field], window
     )
 
 
+def so_far(panes: pa.Schema, keys: Sequence[str]) -> pa.Schema:
+    """The columns that a data-driven trigger looks at: keys and aggregates, of the columns of the panes."""
+    return pa.schema([field for field in panes if field.name in keys or field.name not in PANE_COLUMNS])
+
+
 def instants(time: I64) -> pa.Array:
     """Timestamps of microseconds; null for the two ends of time."""
     return pa.array(time, pa.int64(), mask=(time == MIN_TIME) | (time == MAX_TIME)).cast(INSTANT)

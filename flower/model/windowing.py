@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from flower.errors import GraphError, TriggerError, WindowError
 from flower.model.time import I64, MAX_TIME, Duration, duration_text, duration_us, later
-from flower.model.triggers import ON_TIME_ONLY, AfterWatermark
+from flower.model.triggers import ON_TIME_ONLY, Trigger
 from flower.model.windows import Windows
 
 Accumulation = Literal["accumulating", "discarding"]
@@ -29,9 +29,9 @@ class Windowing:
 
     Parameters
     ----------
-    windows : FixedWindows, SlidingWindows, Sessions or GlobalWindows
+    windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions or GlobalWindows
         Where in event time rows are grouped.
-    trigger : AfterWatermark
+    trigger : Trigger
         When in processing time panes fire.
     accumulation : {"accumulating", "discarding"}
         How the panes of a window relate: each holds all its rows, or those since the last pane.
@@ -43,6 +43,10 @@ class Windowing:
         Whether the on-time pane fires without rows since the last pane.
     closing_behavior : {"fire_if_non_empty", "fire_always"}
         Whether a window that expires fires a closing pane without rows since the last pane.
+    allow_finishing : bool
+        Whether the trigger may be one that finishes: pairs that come to a window afterwards are dropped.
+    ttl_us : int or None
+        A (key, window) is let go when the watermark is so far past the newest of its rows; None: it is not.
 
     Raises
     ------
@@ -57,21 +61,35 @@ class Windowing:
     """
 
     windows: Windows
-    trigger: AfterWatermark = ON_TIME_ONLY
+    trigger: Trigger = ON_TIME_ONLY
     accumulation: Accumulation = "accumulating"
     allowed_lateness_us: int = 0
     timestamp_combiner: TimestampCombiner = "end_of_window"
     on_time_behavior: OnTimeBehavior = "fire_always"
     closing_behavior: ClosingBehavior = "fire_if_non_empty"
+    allow_finishing: bool = False
+    ttl_us: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.windows, Windows):
             raise WindowError(
                 "`windows` must be windows", got=repr(self.windows), hint="write FixedWindows('1h'), for example"
             )
-        if not isinstance(self.trigger, AfterWatermark):
+        if not isinstance(self.trigger, Trigger):
             raise TriggerError(
-                "`trigger` must be AfterWatermark(...)", got=repr(self.trigger), hint=_trigger_hint(self.trigger)
+                "`trigger` must be a trigger", got=repr(self.trigger), hint="AfterWatermark() is the default"
+            )
+        if self.trigger.finishes and not self.allow_finishing:
+            raise TriggerError(
+                "a trigger must go on as long as rows may come",
+                got=f"{self.trigger!r}, which finishes",
+                hint=f"use Repeatedly({self.trigger!r}); or allow_finishing=True, which drops what comes afterwards",
+            )
+        if self.trigger.finishes and self.windows.merging:
+            raise TriggerError(
+                "a trigger that finishes must have windows that do not merge",
+                got=f"{self.trigger!r} on {self.windows!r}",
+                hint=f"use Repeatedly({self.trigger!r})",
             )
         accumulation: str = self.accumulation
         if accumulation == "retracting":
@@ -92,12 +110,14 @@ class Windowing:
     def make(
         windows: Windows,
         *,
-        trigger: AfterWatermark = ON_TIME_ONLY,
+        trigger: Trigger = ON_TIME_ONLY,
         accumulation: Accumulation = "accumulating",
         allowed_lateness: Duration = "0s",
         timestamp_combiner: TimestampCombiner = "end_of_window",
         on_time_behavior: OnTimeBehavior = "fire_always",
         closing_behavior: ClosingBehavior = "fire_if_non_empty",
+        allow_finishing: bool = False,
+        ttl: Duration | None = None,
     ) -> Windowing:
         """The value of what a person gives; ``allowed_lateness`` is a duration or ``"unbounded"``."""
         unbounded = isinstance(allowed_lateness, str) and allowed_lateness == "unbounded"
@@ -109,6 +129,8 @@ class Windowing:
             timestamp_combiner,
             on_time_behavior,
             closing_behavior,
+            allow_finishing,
+            None if ttl is None else duration_us(ttl, "ttl", minimum=1),
         )
 
     def __repr__(self) -> str:
@@ -136,14 +158,17 @@ class Windowing:
         for name in ("timestamp_combiner", "on_time_behavior", "closing_behavior"):
             if getattr(self, name) != _CHOICES[name][0]:
                 parts.append(f"{name}={getattr(self, name)!r}")
+        if self.allow_finishing:
+            parts.append("allow_finishing=True")
+        if self.ttl_us is not None:
+            parts.append(f"ttl='{duration_text(self.ttl_us)}'")
         return ", ".join(parts)
 
     def expiry(self, end: I64) -> I64:
         """The watermark from which on windows that end at ``end`` admit no row and are let go."""
         return later(end, self.allowed_lateness_us)
 
-
-def _trigger_hint(trigger: object) -> str:
-    if type(trigger).__name__ in ("AfterProcessingTime", "AfterCount"):
-        return f"use AfterWatermark(early={trigger!r}, late={trigger!r})"
-    return "use AfterWatermark(), with early= and late= where panes are wanted before and after"
+    def lapse(self, last: I64) -> I64:
+        """The watermark from which on a (key, window) whose newest row is of ``last`` is let go, under a ttl."""
+        assert self.ttl_us is not None
+        return later(last, self.ttl_us)

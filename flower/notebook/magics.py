@@ -23,6 +23,7 @@ from flower.errors import FlowerError
 from flower.model.time import instant_text
 from flower.notebook.cell import CellError, CellStep, python_of, steps_of
 from flower.notebook.evaluation import run_steps, stream_from
+from flower.notebook.markup import without_formulas
 
 COMMANDS = ("list", "show", "run", "pause", "resume", "stop", "graph", "explain", "export")
 NAMELESS = ("list",)
@@ -85,6 +86,7 @@ class FlowMagics(Magics):
         again replaces the stream and its run. `%flow?` tells about the runs.
         """
         name, source = self._header(line)
+        before = alive()
         try:
             steps = steps_of(body)
             filename = self._remember(python_of(name, source, body, steps))
@@ -98,6 +100,8 @@ class FlowMagics(Magics):
         if isinstance(run, Run):
             if name in self._runs:
                 self._runs[name].run.stop()
+            if run not in before and re.fullmatch(r"run-\d+", run.name):
+                run.name = name  # as `%flow run` calls it
             self._runs[name] = Started(run, CellStep(1, "run", ""))
         else:
             self._replace_run(name, outcome.stream)
@@ -320,7 +324,7 @@ class Listing:
         return self.frame.to_string(index=False) if len(self.frame) else "no streams yet; make one with %%flow"
 
     def _repr_html_(self) -> str | None:
-        return self.frame.to_html(index=False, border=0) if len(self.frame) else None
+        return without_formulas(self.frame.to_html(index=False, border=0)) if len(self.frame) else None
 
 
 def streams_of(namespace: dict[str, Any]) -> dict[str, Stream]:

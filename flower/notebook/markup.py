@@ -14,5 +14,16 @@ def text_html(text: str) -> str:
     >>> text_html("<b> & $x$")
     '&lt;b&gt; &amp; <span>$</span>x<span>$</span>'
     """
+    return without_formulas(html.escape(text))
+
+
+def without_formulas(markup: str) -> str:
+    """HTML whose attributes have no dollars and backslashes, so that its texts make no formulas.
+
+    Examples
+    --------
+    >>> without_formulas("<td>$x$</td>")
+    '<td><span>$</span>x<span>$</span></td>'
+    """
     # A formula's delimiter is found within one element only.
-    return re.sub(r"[$\\]", lambda found: f"<span>{found[0]}</span>", html.escape(text))
+    return re.sub(r"[$\\]", lambda found: f"<span>{found[0]}</span>", markup)

@@ -7,6 +7,7 @@ const STYLE = `
   box-sizing: border-box; overflow: hidden; }
 .flower-note { color: var(--jp-content-font-color2, #666); font-size: 12px; padding: 2px 0 4px; }
 .flower-chart > .flower-note { color: #666; }
+.flower-gone { font-weight: 600; }
 .flower-problem { color: var(--jp-error-color1, #c0392b); white-space: pre-wrap; }
 .flower-view table { border-collapse: collapse; font-size: 12.5px; margin: 0; }
 .flower-scroll { overflow-x: auto; }
@@ -45,13 +46,21 @@ function element(tag, name, text) {
 
 const loading = (globalThis.__flower_bokeh ??= new Map())
 
+// A page that is loaded again learns of its kernel's models one by one, and slowly if the kernel is busy.
+async function known(manager, id) {
+  for (let tries = 0; manager.has_model?.(id) === false && tries < 120; tries++) {
+    await new Promise(done => setTimeout(done, 250))
+  }
+  return manager.get_model(id)
+}
+
 function bokeh(model) {
   const version = model.get("version")
   const there = () => (globalThis.Bokeh?.version === version ? globalThis.Bokeh : globalThis.Bokeh?.[version])
   if (there()) return Promise.resolve(there())
   if (!loading.has(version)) {
     const load = async () => {
-      const library = await model.widget_manager.get_model(model.get("library"))
+      const library = await known(model.widget_manager, model.get("library"))
       const script = element("script")
       script.textContent = new TextDecoder().decode(library.get("bokehjs"))
       document.head.append(script)  // runs before append returns
@@ -202,10 +211,18 @@ function run(model, el) {
         return row
       }))
     },
+    gone() {
+      state.textContent = "gone"
+      state.dataset.state = "gone"
+      for (const button of buttons) button.disabled = true
+    },
   }
 }
 
 const KINDS = {chart, table, run}
+
+const GONE = "No longer live: its kernel was restarted or has ended. Run the cell again."
+const LOST = ["restarting", "autorestarting", "terminating", "dead"]
 
 // -- messages
 
@@ -265,6 +282,18 @@ export default {
       return turn
     }
     const listen = (message, buffers) => { next(message, buffers) }
+    // What is drawn stays, and says that it is old. Managers mark the models of a kernel that a person restarts;
+    // JupyterLab's has the kernel too, which tells of one that died.
+    const kernel = model.widget_manager.kernel
+    const gone = () => {
+      if (!open) return
+      open = false
+      turn.then(() => {
+        view?.gone?.()
+        place.append(element("div", "flower-note flower-gone", GONE))
+      })
+    }
+    const status = (_, now) => { if (LOST.includes(now)) gone() }
 
     turn = (async () => { view = await KINDS[model.get("kind")](model, place) })()
     next(model.get("snapshot"), [])
@@ -272,10 +301,14 @@ export default {
     waiting.messages = []
     waiting.views += 1
     model.on("msg:custom", listen)
+    model.on("comm_live_update", gone)
+    kernel?.statusChanged?.connect(status)
     return () => {
       open = false
       waiting.views -= 1
       model.off("msg:custom", listen)
+      model.off("comm_live_update", gone)
+      kernel?.statusChanged?.disconnect(status)
       turn.then(() => view?.close?.())
     }
   },

@@ -359,7 +359,8 @@ def test_lists_cannot_be_keys():
 WHEN = "step 'agg-1' (agg): an aggregation must be told when to give results; got "
 HOW = (
     "; call .window(fl.FixedWindows('1h')) before; or, for results on the way, .window(fl.GlobalWindows(), "
-    "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))); or read a source that ends"
+    "trigger=fl.AfterWatermark(early=fl.AfterProcessingTime('1s'))), or with ttl='1h', for keys that fall silent; "
+    "or read a source that ends"
 )
 
 

@@ -9,43 +9,38 @@ import statistics
 import time
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from harness import record
 
-from flower.engine.aggregates import Aggregates
-from flower.engine.groups import Law
+from flower.api import read
+from flower.engine.job import job
 from flower.engine.keyed import Keyed
 from flower.engine.lift import lift
 from flower.engine.state import KeyedState, advance, empty
 from flower.graph.batch import Batch, constant
-from flower.model.combiners import combiner_of
-from flower.model.panes import pane_schema
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.triggers import AfterCount, AfterWatermark
-from flower.model.windowing import Windowing
 from flower.model.windows import FixedWindows
 
 ROWS, EPOCHS = 10_000, 100
-KEY = pa.field("key", pa.int64(), nullable=False)
-VALUE = pa.field("value", pa.int64(), nullable=False)
 
 
 def _step(early: bool) -> Keyed:
     trigger = AfterWatermark(early=AfterCount(1)) if early else AfterWatermark()
-    windowing = Windowing.make(FixedWindows("1h"), trigger=trigger)
-    total = combiner_of("sum")
-    law = Law(Aggregates((("total", total, "value"),), (VALUE,)), True, None, False)
-    result = total.schema(VALUE).with_name("total")
-    return Keyed("agg-1", ("key",), windowing, law, pane_schema([KEY], [result], windowing), pa.schema([KEY, VALUE]))
+    rows = pd.DataFrame({"key": [0], "value": [0], "time": pd.to_datetime([0], utc=True)})
+    panes = read.frame(rows, event_time="time").window(FixedWindows("1h"), trigger=trigger)
+    (step,) = job([panes.groupby("key").agg(total=("value", "sum")).node]).keyed.values()
+    return step
 
 
 def _epoch(state: KeyedState, step: Keyed, keys: np.ndarray, now: int) -> tuple[KeyedState, int]:
     n = len(keys)
-    rows = pa.RecordBatch.from_arrays([pa.array(keys), pa.array(np.ones(n, np.int64))], schema=pa.schema([KEY, VALUE]))
+    rows = pa.RecordBatch.from_arrays([pa.array(keys), pa.array(np.ones(n, np.int64))], names=["key", "value"])
     batch = Batch(rows, constant(0, n), constant(MIN_TIME, n), constant(0, n), np.arange(n))
     lifted = lift(batch, step, watermark=MIN_TIME, elsewhere=MAX_TIME, now=now)
-    state, panes, _ = advance(state, [lifted.groups], step, MIN_TIME, now)
-    return state, len(panes)
+    done = advance(state, lifted.pieces, step, MIN_TIME, now)
+    return done.state, len(done.panes)
 
 
 def _measured(live: int, early: bool) -> str:

@@ -1,5 +1,6 @@
 """JupyterLab on the loopback, with nothing of the user's configuration, and what a person does in it."""
 
+import ast
 import json
 import os
 import re
@@ -8,10 +9,12 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from jupyter_client import BlockingKernelClient
 from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +45,25 @@ class Server:
         with urllib.request.urlopen(request, timeout=30) as answer:
             said = answer.read()
         return json.loads(said) if said else None
+
+    @contextmanager
+    def kernel(self) -> Iterator[Callable[[str], object]]:
+        """Ask the kernel that runs what expressions are, without a page; no cell runs meanwhile, as it knows."""
+        [known] = self.ask("api/kernels")  # type: ignore[misc]
+        client = BlockingKernelClient(
+            connection_file=str(self.notebooks.parent / "runtime" / f"kernel-{known['id']}.json")
+        )
+        client.load_connection_file()
+        client.start_channels()
+
+        def ask(expression: str) -> object:
+            reply = client.execute("", silent=True, user_expressions={"asked": expression}, reply=True, timeout=30)
+            return ast.literal_eval(reply["content"]["user_expressions"]["asked"]["data"]["text/plain"])
+
+        try:
+            yield ask
+        finally:
+            client.stop_channels()
 
     def end_kernels(self) -> None:
         """End every kernel, so that tests do not meet."""

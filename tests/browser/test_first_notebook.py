@@ -44,7 +44,7 @@ def test_all_cells_run_the_chart_grows_and_a_cell_run_again_leaves_one_chart(fir
     expect(first.cell(STOP).locator(".jp-InputPrompt")).not_to_have_text("[*]:", timeout=90_000)
     first.wait_until_idle()
     expect(first.output(CHART).locator("img")).to_be_visible()
-    assert lab_page.evaluate(CHARTS) == 0
+    lab_page.wait_for_function(f"() => ({CHARTS})() === 0")
     expect(lab_page.locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
 
     for _ in range(2):
@@ -55,5 +55,5 @@ def test_all_cells_run_the_chart_grows_and_a_cell_run_again_leaves_one_chart(fir
     expect(first.output(LIST).get_by_text("running", exact=False)).to_have_count(1)
     first.run(STOP)
     expect(first.output(CHART).locator("img")).to_be_visible()
-    assert lab_page.evaluate(CHARTS) == 0
+    lab_page.wait_for_function(f"() => ({CHARTS})() === 0")
     lab_screenshot("first-notebook-stopped")

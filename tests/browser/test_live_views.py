@@ -1,7 +1,11 @@
 """Live views in JupyterLab: they grow, also while a cell is busy, stop, are replaced, come back and hurt nobody."""
 
 import json
+import threading
+import time
+from collections.abc import Callable
 
+import laboratory
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -57,7 +61,7 @@ def test_a_chart_grows_also_while_a_cell_is_busy_and_ends_as_a_picture(opened, l
     notebook.wait_until_idle().run(3)
     expect(notebook.output(3)).to_contain_text("[]")
     expect(notebook.output(1).locator("img")).to_be_visible()
-    assert lab_page.evaluate(CHARTS) == 0
+    lab_page.wait_for_function(f"() => ({CHARTS})() === 0")
     [output] = notebook.save()["cells"][1]["outputs"]
     assert set(output["data"]) == {"image/png", "text/plain"}
     assert "stopped" in "".join(output["data"]["text/plain"])
@@ -84,7 +88,7 @@ def test_a_page_that_is_loaded_again_shows_the_chart_of_the_moment(opened, lab_p
     notebook.reload()
     lab_page.wait_for_function(GROWN, arg=before)
     grows(lab_page)
-    assert lab_page.evaluate(CHARTS) == 1
+    lab_page.wait_for_function(f"() => ({CHARTS})() === 1")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
@@ -142,3 +146,64 @@ chart
     lab_page.wait_for_function(f"() => ({CHARTS})() === 1")
     expect(notebook.output(1).locator(".bk-Legend")).to_contain_text("UA")
     lab_screenshot("bounded")
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for what nobody tells."""
+    tick, end = threading.Event(), time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        tick.wait(0.2)
+
+
+def restarted(notebook: laboratory.Notebook) -> None:
+    """As by the menu, once a person has said yes."""
+    notebook.page.evaluate("() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")
+
+
+def killed(notebook: laboratory.Notebook) -> None:
+    """As by a system that is short of memory; the server starts another, and JupyterLab says so in a dialog."""
+    notebook.run(5, wait=False)
+    notebook.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
+
+
+@pytest.mark.parametrize("lost", [restarted, killed])
+def test_views_of_a_lost_kernel_say_so_and_their_cells_run_again(opened, lab_page, lab_screenshot, lost):
+    count = "print([run.name for run in alive()], len(live.views()))"
+    kill = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    cells = [SETUP, CHART, "table = panes.table(run=chart.run)\ntable", "chart.run", count, kill]
+    notebook = opened(cells)
+    for number in range(4):
+        notebook.run(number)
+    grows(lab_page)
+    lost(notebook)
+    for number in (1, 2, 3):
+        expect(notebook.output(number)).to_contain_text("No longer live: its kernel was restarted or has ended.")
+        expect(notebook.output(number).locator(".flower-gone")).to_have_count(1)
+    expect(notebook.output(3).locator(".flower-state")).to_have_text("gone")
+    expect(notebook.output(3).get_by_role("button", disabled=False)).to_have_count(0)
+    lab_screenshot(f"kernel-{lost.__name__}")
+    notebook.wait_for_kernel().wait_until_idle()
+    for number in range(5):
+        notebook.run(number)
+    grows(lab_page)
+    expect(notebook.output(4)).to_have_text("['run-1'] 3")
+    expect(lab_page.locator(".flower-gone")).to_have_count(0)
+    assert lab_page.evaluate(CHARTS) == 1
+
+
+def test_nothing_is_sent_to_a_page_that_was_closed_while_the_run_goes_on(opened, lab, lab_page):
+    notebook = opened([SETUP, CHART])
+    notebook.run(0).run(1)
+    grows(lab_page)
+    notebook.save()
+    lab_page.goto("about:blank")
+    with lab.kernel() as ask:
+        until(lambda: not ask("chart.view.feed.may_send(__import__('time').monotonic(), busy=False)"))
+        sent, rows = ask("(chart.view.feed.sequence, chart.run.metrics.rows_in)")
+        until(lambda: ask("chart.run.metrics.rows_in") > rows + 500)
+        assert ask("chart.view.feed.sequence") == sent
+    notebook.open()
+    lab_page.wait_for_function(GROWN, arg=rows / 2)
+    grows(lab_page, more=200)
+    assert lab_page.evaluate(CHARTS) == 1

@@ -97,7 +97,7 @@ def test_a_paused_run_steps_and_drains(client: Any) -> None:
     clock.advance("2500ms")
     run.step()
     assert run.results["rows"].tolist() == [10, 10]
-    assert "its watermark is 2000-01-01T00:00:02.4Z" in run.why()
+    assert "its watermark is 2000-01-01T00:00:02.4Z" in str(run.why())
     assert run.metrics.groups == 1
     run.drain()
     assert run.results["rows"].tolist() == [10, 10, 5]
@@ -114,6 +114,22 @@ def test_files_are_staged_by_the_workers_and_committed_once(client: Any, tmp_pat
     written = pd.read_parquet(tmp_path / "out").sort_values(["window_end", "k"], ignore_index=True)
     assert written["total"].tolist() == stream.collect()["total"].tolist()
     assert sum(seen) == len(written)
+
+
+def test_relative_paths_are_those_of_the_driver_on_workers_too(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the workers stay where they are
+    rows(400).to_parquet("rows.parquet")
+    rows(400).to_csv("rows.csv", index=False)
+    expected = totals(fl.read.frame(rows(400), event_time="t")).collect()
+    parquet, csv = fl.read.parquet("rows.parquet", event_time="t"), fl.read.csv("*.csv", event_time="t")
+    for out, source in ("from-parquet", parquet), ("from-csv", csv):
+        run = fl.run(totals(source).write.parquet(out), executor=client, scratch="scratch", epoch_rows=4)
+        run.wait(progress=False)
+        written = pd.read_parquet(tmp_path / out).sort_values(["window_end", "k"], ignore_index=True)
+        assert written["total"].tolist() == expected["total"].tolist()
+    assert (tmp_path / "scratch").is_dir()
 
 
 def test_a_bad_row_is_told_of_and_the_others_go_on(client: Any) -> None:

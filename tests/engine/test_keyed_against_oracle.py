@@ -16,16 +16,17 @@ from scripted import examples
 
 from flower.engine import keys
 from flower.engine.aggregates import Aggregates
+from flower.engine.counts import Counts
 from flower.engine.groups import Law
 from flower.engine.keyed import Keyed
-from flower.engine.lift import Counts, lift
+from flower.engine.lift import lift
 from flower.engine.state import advance, empty
 from flower.graph.batch import Batch
 from flower.model.combiners import combiner_of
 from flower.model.panes import pane_schema
 from flower.model.reference import KeyedOracle, Row
 from flower.model.time import MAX_TIME, MIN_TIME
-from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
+from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark, machine_of
 from flower.model.windowing import Windowing
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
@@ -62,6 +63,7 @@ windows = st.sampled_from(
         SlidingWindows("5us", every="2us", offset="1us"),
         Sessions("3us"),
         Sessions("2us"),
+        Sessions("2us", merge_touching=True),
         GlobalWindows(),
     ]
 )
@@ -113,7 +115,8 @@ def keyed(windowing: Windowing, by: tuple[str, ...]) -> Keyed:
     stamp = None if windowing.timestamp_combiner == "end_of_window" else windowing.timestamp_combiner
     by_fields = [SCHEMA.field(name) for name in by]
     exact = keys.exact([field.type for field in by_fields], [field.nullable for field in by_fields])
-    law = Law(aggregates, exact, stamp, windowing.accumulation == "discarding")
+    machine = machine_of(windowing.trigger)
+    law = Law(aggregates, exact, stamp, windowing.accumulation == "discarding", machine, bool(machine.initial))
     instant = pa.timestamp("us", "UTC")
     added = [("window_start", instant), ("window_end", instant), ("reason", pa.large_string()), ("watermark", instant)]
     dropped = pa.schema([*SCHEMA, *(pa.field(*each) for each in added)])
@@ -167,13 +170,14 @@ def check(windowing: Windowing, script: Any, by: tuple[str, ...]) -> None:
         now += tick
         batch = batch_of(some, met, position)
         lifted = lift(batch, step, watermark=w0, elsewhere=MAX_TIME, now=now)
-        state, panes, out = advance(state, [lifted.groups], step, w1, now)
+        done = advance(state, lifted.pieces, step, w1, now)
+        state, panes, out = done.state, done.panes, done.watermark
         given_rows = [Row(v, t, m, 0, position + i) for i, ((v, t), m) in enumerate(zip(some, met, strict=True))]
         expected, dropped, counts = oracle.epoch(given_rows, w0, w1, now)
         assert canonical(pane_rows(panes)) == canonical(expected), f"epoch {number}: {w0} -> {w1}, now {now}"
-        got = lifted.counts
+        got = lifted.counts + done.counts
         assert (got.on_time, got.late, got.dropped) == (counts["on_time"], counts["late"], counts["dropped"])
-        assert len(lifted.dropped) == len(dropped)
+        assert len(lifted.dropped) + (0 if done.dropped is None else len(done.dropped)) == len(dropped)
         if windowing.timestamp_combiner == "end_of_window":
             assert max(out, w0) == oracle.watermark
         w0, position = w1, position + len(some)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import aggregated, canonical, examples, keys, parts, scripted, scripts, steps, windows
+from scripted import aggregated, canonical, examples, keys, parts, policies, scripted, scripts, steps, ttls, windows
 from strategies import Rows, random_pipeline, stream_of, tables
 
 import flower as fl
@@ -35,6 +35,7 @@ hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCh
     how=st.sampled_from(["accumulating", "discarding"]),
     lateness=st.sampled_from(["0s", "2s", "unbounded"]),
     stamp=st.sampled_from(["end_of_window", "earliest", "latest"]),
+    ttl=ttls,
     by=keys,
 )
 def test_panes_and_drops_are_those_of_the_embedded_executor(
@@ -47,6 +48,7 @@ def test_panes_and_drops_are_those_of_the_embedded_executor(
     how: Any,
     lateness: Any,
     stamp: Any,
+    ttl: Any,
     by: Any,
 ) -> None:
     stream: fl.Stream = scripted(script)
@@ -59,6 +61,7 @@ def test_panes_and_drops_are_those_of_the_embedded_executor(
             accumulation=how,
             allowed_lateness=lateness,
             timestamp_combiner=stamp,
+            ttl=ttl,
         ),
         by,
     )
@@ -88,11 +91,16 @@ def test_two_keyed_steps_in_a_row_are_those_of_the_embedded_executor(
 
 
 @examples(100, **hasty)
-@given(data=st.data(), parts=st.lists(tables(), min_size=1, max_size=3), as_stream=st.booleans())
+@given(
+    data=st.data(),
+    parts=st.lists(tables(max_size=30), min_size=1, max_size=3),
+    policy=policies,
+    as_stream=st.booleans(),
+)
 def test_pipelines_over_partitions_read_on_the_workers_agree(
-    client: Any, data: Any, parts: Any, as_stream: bool
+    client: Any, data: Any, parts: Any, policy: Any, as_stream: bool
 ) -> None:
-    stream = data.draw(random_pipeline(stream_of(Rows(*parts), watermark=fl.BoundedDisorder("1s"))))
+    stream = data.draw(random_pipeline(stream_of(Rows(*parts), watermark=policy)))
     agree(stream, client, as_stream=as_stream)
     agree(stream.errors, client, as_stream=as_stream)
 

@@ -9,7 +9,20 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, canonical, examples, keys, parts, scripted, scripts, steps, windows
+from scripted import (
+    aggregated,
+    canonical,
+    examples,
+    keys,
+    parts,
+    policies,
+    scripted,
+    scripts,
+    steps,
+    triggers,
+    ttls,
+    windows,
+)
 from strategies import SCHEMA as ROWS
 from strategies import Rows, tables
 
@@ -31,26 +44,30 @@ def agree(stream: fl.Stream, *, as_stream: bool) -> None:
     scripts,
     steps,
     windows,
-    parts,
-    parts,
+    triggers,
     st.sampled_from(["accumulating", "discarding"]),
     st.sampled_from(["0s", "2s", "unbounded"]),
     st.sampled_from(["end_of_window", "earliest", "latest"]),
+    ttls,
     keys,
 )
 def test_panes_and_drops_are_the_oracles(
-    script: Any, before: Any, where: Any, early: Any, late: Any, how: Any, lateness: Any, stamp: Any, by: Any
+    script: Any, before: Any, where: Any, when: Any, how: Any, lateness: Any, stamp: Any, ttl: Any, by: Any
 ) -> None:
     stream: fl.Stream = scripted(script)
     for step in before:
         stream = step(stream)
+    if where.merging and when.finishes:
+        when = fl.Repeatedly(when)
     panes = aggregated(
         stream.window(
             where,
-            trigger=fl.AfterWatermark(early=early, late=late),
+            trigger=when,
+            allow_finishing=when.finishes,
             accumulation=how,
             allowed_lateness=lateness,
             timestamp_combiner=stamp,
+            ttl=ttl,
         ),
         by,
     )
@@ -107,19 +124,17 @@ class Slow(Rows):
 
 @examples(100)
 @given(
-    st.lists(tables(), min_size=1, max_size=3),
+    st.lists(tables(max_size=40), min_size=1, max_size=3),
     st.lists(tables(), max_size=2),
-    st.sampled_from(["0s", "2s", "5s"]),
-    st.none() | st.sampled_from(["1s", "2s"]),
+    policies,
     parts,
     st.sampled_from([fl.FixedWindows("4s"), fl.Sessions("2s")]),
     st.integers(1, 7),
     st.lists(st.integers(0, 4), min_size=1, max_size=5),
 )
 def test_partitions_of_any_length_meet_each_others_watermarks(
-    parts_of: Any, more: Any, bound: str, idle: str | None, early: Any, where: Any, epoch_rows: int, pauses: list[int]
+    parts_of: Any, more: Any, policy: Any, early: Any, where: Any, epoch_rows: int, pauses: list[int]
 ) -> None:
-    policy = fl.BoundedDisorder(bound, idle=idle)
     streams = [
         fl.Stream(Read(Slow(*each, pauses=pauses), "t", "UTC", None, policy)) for each in (parts_of, more) if each
     ]

@@ -1,15 +1,30 @@
 """Watermarks: the vectorised estimators against a row-by-row definition, and partitions put together."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flower.errors import DurationError
+from flower.errors import DurationError, WatermarkError
 from flower.model.canonical import value_of
 from flower.model.reference import WatermarkOracle
+from flower.model.reference.estimators import estimator
 from flower.model.time import MAX_TIME, MIN_TIME
-from flower.model.watermarks import BoundedDisorder, Estimate, Monotonic, combined, elsewhere
+from flower.model.watermarks import (
+    BoundedDisorder,
+    EarliestOf,
+    Estimate,
+    LatestOf,
+    ManualWatermark,
+    Monotonic,
+    Percentile,
+    Punctuated,
+    combined,
+    elsewhere,
+)
+from flower.model.watermarks.told import running
 
 TIMES = st.lists(st.integers(-9, 9) | st.integers(MIN_TIME + 1, MIN_TIME + 9), max_size=9)
 POLICIES = st.builds(lambda n: BoundedDisorder(f"{n}us"), st.integers(0, 5)) | st.just(Monotonic())
@@ -32,6 +47,72 @@ def test_a_row_meets_what_the_rows_before_it_made_however_they_fall_into_epochs(
         here, estimate = policy.observe(estimate, np.array(times, np.int64), now)
         met += here.tolist()
     assert (met, estimate.watermark) == row_by_row(policy, MIN_TIME, [time for times in epochs for time in times])
+
+
+SAID = Punctuated("said")
+LEAVES = st.sampled_from(
+    [Monotonic(), BoundedDisorder("3us"), SAID, ManualWatermark(), *map(Percentile, (0.01, 0.5, 0.9, 1))]
+)
+ANY_POLICY = LEAVES | st.builds(
+    lambda cls, first, second: cls(*first, cls(*second) if len(second) > 1 else second[0]),
+    st.sampled_from([EarliestOf, LatestOf]),
+    st.lists(LEAVES, min_size=1, max_size=2),
+    st.lists(LEAVES, min_size=1, max_size=2),
+)
+EARLY = st.just(MIN_TIME)
+LONG = st.integers(0, 2**20).map(
+    lambda seed: [
+        (int(time), int(time) - 3 if time % 7 == 0 else MIN_TIME, MIN_TIME)
+        for time in np.arange(2600) + np.random.default_rng(seed).integers(-2000, 9, 2600)
+    ]
+)
+SHORT = st.lists(st.tuples(st.integers(-9, 99), EARLY | st.integers(-9, 99), EARLY | st.integers(-9, 99)), max_size=70)
+
+
+@given(ANY_POLICY, SHORT | LONG, st.lists(st.integers(0, 2600), max_size=5))
+def test_every_policy_is_the_oracles_however_its_rows_fall_into_epochs(policy, rows, cuts):
+    slow, expected = estimator(policy), []
+    for time, carried, mark in rows:
+        slow.before(mark)
+        expected.append(slow.watermark)
+        slow.after(time, {SAID: carried})
+    cuts = sorted({0, *(min(cut, len(rows)) for cut in cuts), len(rows)})
+    estimate, met = Estimate(), []
+    for start, stop in itertools.pairwise(cuts):
+        time, carried, marks = (np.array(column, np.int64) for column in zip(*rows[start:stop], strict=True))
+        told = {SAID: running(carried), ManualWatermark(): (np.maximum.accumulate(marks), int(marks.max()))}
+        here, estimate = policy.observe(estimate, time, 0, told)
+        met += here.tolist()
+    assert met == expected
+    assert estimate.watermark == slow.watermark
+
+
+@given(st.lists(st.integers(0, 2**62), min_size=16, max_size=16), st.sampled_from([0.25, 0.5, 1]))
+def test_the_learnt_bound_is_at_most_an_eighth_above_the_quantile_and_never_below(lags, q):
+    newest = 2**62 + 1
+    times = np.array([newest, *(newest - lag for lag in lags[1:])])
+    _, after = Percentile(q).observe(Estimate(), times, 0)
+    quantile = sorted([0, *lags[1:]])[int(np.ceil(q * 16)) - 1]
+    assert quantile <= after.bound <= quantile + quantile // 8
+
+
+def test_the_learnt_bound_follows_a_stream_that_changes():
+    rng = np.random.default_rng(0)
+    wild = np.arange(20_480) * 10 - rng.integers(0, 10_000, 20_480)
+    calm = wild[-1] + 10_000 + np.arange(40_960) * 10 - rng.integers(0, 100, 40_960)
+    policy = Percentile(0.95)
+    _, estimate = policy.observe(Estimate(), wild, 0)
+    assert estimate.bound > 8_000
+    _, estimate = policy.observe(estimate, calm, 0)
+    assert estimate.bound < 120
+    assert len(estimate.lags) < 200
+
+
+def test_before_the_sixteenth_row_nothing_is_learnt():
+    _, estimate = Percentile(1).observe(Estimate(), np.arange(15), 0)
+    assert (estimate.watermark, estimate.bound) == (MIN_TIME, -1)
+    met, estimate = Percentile(1).observe(estimate, np.array([15, 16]), 0)
+    assert (met.tolist(), estimate.watermark) == ([MIN_TIME, 15], 16)
 
 
 def test_no_row_sets_no_watermark_but_the_first_look_is_remembered():
@@ -142,6 +223,10 @@ def test_policies_are_values_whose_repr_is_their_source():
         "Monotonic()",
         "Monotonic(idle='1min')",
         "ManualWatermark()",
+        "Percentile(0.99)",
+        "Percentile(1.0, idle='5s')",
+        "Punctuated('complete_to', idle='5s')",
+        "LatestOf(Punctuated('complete_to'), EarliestOf(Percentile(0.5), Monotonic()), idle='1min')",
     ):
         assert repr(value_of(text)) == text
         assert value_of(text) == value_of(text)
@@ -158,4 +243,23 @@ def test_policies_are_values_whose_repr_is_their_source():
 )
 def test_bounds_that_are_no_durations_are_refused(make):
     with pytest.raises(DurationError):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Percentile(0),
+        lambda: Percentile(1.1),
+        lambda: Percentile("0.5"),
+        lambda: Percentile(True),
+        lambda: EarliestOf(Monotonic()),
+        lambda: LatestOf(Monotonic(), "1s"),
+        lambda: LatestOf(Monotonic(), Monotonic(idle="1s")),
+        lambda: Punctuated(lambda frame: frame["t"]),
+        lambda: Punctuated(5),
+    ],
+)
+def test_what_is_no_policy_is_refused(make):
+    with pytest.raises(WatermarkError):
         make()

@@ -56,8 +56,8 @@ def test_unknown_choices_are_refused_and_the_known_ones_are_named(name):
         Windowing.make(HOUR, **{name: "soon"})
 
 
-def test_a_trigger_that_is_not_after_watermark_is_refused_and_told_where_it_goes():
-    with pytest.raises(TriggerError, match=r"use AfterWatermark\(early=AfterCount\(3\), late=AfterCount\(3\)\)"):
+def test_a_trigger_that_finishes_must_be_allowed_to():
+    with pytest.raises(TriggerError, match=r"use Repeatedly\(AfterCount\(3\)\); or allow_finishing=True"):
         Windowing.make(HOUR, trigger=AfterCount(3))
 
 

@@ -83,7 +83,7 @@ def test_nothing_is_collected_or_written_to_find_out():
 
 def test_names_of_arguments_and_flowers_are_offered():
     found = offered(HEAD + 'window SlidingWindows("1h", every="10min"), a|')
-    assert found == ["accumulation=", "allowed_lateness="]
+    assert found == ["accumulation=", "allowed_lateness=", "allow_finishing="]
     assert offered(HEAD + "window Sl|") == ["SlidingWindows"]
     assert "accumulation=" not in offered(HEAD + 'window FixedWindows("1h"), accumulation="discarding", |')
 

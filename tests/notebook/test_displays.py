@@ -114,6 +114,13 @@ def test_columns_and_values_of_html_are_escaped():
     assert "&lt;img src=x" in html and "&lt;script&gt;" in html
 
 
+def test_dollars_and_backslashes_make_no_formulas():
+    formula = r"$$\href{javascript:alert(1)}{x}$$"
+    html = stream_html(fl.read.frame(pd.DataFrame({formula: [r"\(y\)"]})))
+    assert "$$" not in html and r"\(" not in html and r"\h" not in html
+    assert "<th><span>$</span><span>$</span><span>\\</span>href{" in html
+
+
 def test_an_error_of_html_is_escaped(monkeypatch):
     def fails(*_, **__):
         raise ValueError(HOSTILE)

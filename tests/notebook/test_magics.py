@@ -288,6 +288,17 @@ def test_a_cell_whose_last_line_runs_has_that_run(ip):
     assert first.state == "stopped" and alive() == [second]
 
 
+def test_a_run_that_a_cell_starts_is_called_as_its_stream(ip):
+    cell = "%%flow even --from ticks\nfilter 'key == 0'\nrun"
+    assert value(ip, cell).name == "even"
+    assert value(ip, cell + " name='mine'").name == "mine"
+
+
+def test_a_formula_in_the_name_of_a_run_is_text_in_the_list(ip):
+    ip.run_cell("mine = ticks.run(name='$$x$$')")
+    assert "<span>$</span>x<span>$</span>" in value(ip, "%flow list")._repr_html_()
+
+
 def test_show_graph_and_explain_give_what_the_methods_give(ip):
     delays = value(ip, DELAYS)
     assert value(ip, "%flow show delays") is delays

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import pickle
 import random
 import shutil
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from recovery_job import outcome, prepare, run
 import flower as fl
 from flower.cli import main
 from flower.engine import ledger, recovery
+from flower.engine.embedded import Driver, Options
 from flower.engine.inspection import inspect
 from flower.errors import FlowerError, RunError
 from flower.io.journal import JournalReader, JournalWriter
@@ -269,3 +272,22 @@ def test_a_checkpoint_writes_only_what_is_new(tmp_path: Path, monkeypatch: pytes
     again = stream.groupby("k").agg(v=("v", "sum")).run(checkpoint=tmp_path / "c", epoch_rows=1000).wait()
     assert again.results["v"].sum() == n
     assert inspect(tmp_path / "c").damage == ()
+
+
+def test_what_is_cut_off_a_run_says_where_it_was() -> None:
+    frame = pd.DataFrame({"t": pd.Timestamp("2000-01-01", tz="UTC") + pd.to_timedelta(range(60), unit="s")})
+    stream = fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("1h")).window(fl.FixedWindows("5s"))
+    driver = Driver([stream.agg(n="count").node], Options.make(epoch_rows=50))
+    plan = driver.next_epoch()
+    assert plan is not None
+    (state,) = driver.run(plan).state.keyed.values()
+    driver.close()
+    (run_,) = state.blind  # type: ignore[union-attr]
+    for first in range(4):
+        for second in range(1, 4):
+            cut = run_.windows(first, 9).windows(second, 5)
+            whole, at = cut.whole
+            assert whole is run_
+            assert whole.windows(at, at + len(cut.end)).end.tolist() == cut.end.tolist()
+    assert dataclasses.replace(cut, groups=cut.groups).whole is None
+    assert pickle.loads(pickle.dumps(cut)).whole is None

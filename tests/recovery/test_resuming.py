@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import flower as fl
 from flower.engine import recovery
+from flower.engine import run as engine_run
 from flower.errors import FlowerError, GraphError, RunError, SourceError
+from flower.graph.nodes import Read
 from flower.testing import ManualClock
 
 START = pd.Timestamp("2000-01-01T12:00:00Z")
@@ -34,11 +37,22 @@ def totals(rows: fl.Stream | None = None, size: str = "10s", **how: Any) -> fl.S
     return windowed.groupby("k").agg(total=("v", "sum")).named("totals")
 
 
+class _Paused(engine_run.Run):
+    def _work(self) -> None:
+        self._state = "paused"
+        super()._work()
+
+
+def paused(stream: Any, path: Any, epoch_rows: int = 6, **options: Any) -> Any:
+    """A run that waits before its first epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_run, "Run", _Paused)
+        return stream.run(checkpoint=path, epoch_rows=epoch_rows, **options).pause()
+
+
 def some_epochs(stream: Any, path: Path, n: int = 3, **options: Any) -> Any:
-    """A run that is stopped after ``n`` epochs or one more."""
-    run = stream.run(checkpoint=path, epoch_rows=6, **options).pause()
-    run.step(n)
-    return run.stop()
+    """A run that is stopped after ``n`` epochs."""
+    return paused(stream, path, **options).step(n).stop()
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -79,20 +93,20 @@ def test_a_job_that_is_finished_gives_its_results_and_does_nothing(tmp_path: Pat
 
 def test_drain_finishes_a_job_and_stop_does_not(tmp_path: Path) -> None:
     some_epochs(totals(), tmp_path / "c")
-    run = totals().run(checkpoint=tmp_path / "c", epoch_rows=6).pause()
+    run = paused(totals(), tmp_path / "c")
     run.drain()
     assert run.metrics.groups == 0
     assert totals().run(checkpoint=tmp_path / "c").wait().metrics.rows_in == run.metrics.rows_in < 60
 
 
 def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = totals().run(checkpoint=tmp_path / "c", epoch_rows=6).pause()
+    run = paused(totals(), tmp_path / "c").step(2)
     monkeypatch.setattr(run._done, "wait", lambda timeout: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run.wait(progress=False)
     assert run.state == "stopped"
     epochs = [int(name.partition(".")[0]) for name in os.listdir(tmp_path / "c" / "checkpoints")]
-    assert max(epochs) == run.metrics.epochs > 0
+    assert max(epochs) == run.metrics.epochs == 2
 
 
 def test_an_epoch_is_run_again_as_it_was_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +118,7 @@ def test_an_epoch_is_run_again_as_it_was_planned(tmp_path: Path, monkeypatch: py
         return totals(trigger=trigger, accumulation="discarding").write.json_lines(tmp_path / "out")
 
     clock = ManualClock(START)
-    run = late().run(checkpoint=tmp_path / "c", epoch_rows=6, clock=clock).pause()
+    run = paused(late(), tmp_path / "c", clock=clock)
     for _ in range(4):
         clock.advance("2s")
         run.step()
@@ -137,13 +151,73 @@ def test_a_function_gets_the_rows_of_the_last_epoch_again_and_none_is_lost(
     def stream() -> Any:
         return source().write.foreach(lambda rows: seen.append(int(rows["v"].iloc[0])))
 
-    run = stream().run(checkpoint=tmp_path / "c", epoch_rows=6).pause()
+    run = paused(stream(), tmp_path / "c")
     run.step(2)
     monkeypatch.setattr(run._driver, "save", lambda finished: None)
     done = run.stop().metrics.epochs
     assert seen == list(range(0, 6 * done, 6))
     stream().run(checkpoint=tmp_path / "c", epoch_rows=6).wait()
     assert seen == [*range(0, 6 * done, 6), *range(6 * (done - 1), 60, 6)]
+
+
+def test_a_source_of_a_rate_goes_by_when_the_run_first_started(tmp_path: Path) -> None:
+    def stream() -> fl.Stream:
+        return fl.read.rate(1, start=START, rows=100)
+
+    clock = ManualClock(START)
+    run = paused(stream(), tmp_path / "c", 100, clock=clock)
+    clock.advance("3s")
+    run.step()
+    assert run.stop().metrics.rows_in == 3
+    run = paused(stream(), tmp_path / "c", 100, clock=ManualClock(START + pd.Timedelta("20s")))
+    run.step()
+    assert run.stop().metrics.rows_in == 20
+
+
+class Growing:
+    """A source of which partitions appear: each has 20 rows."""
+
+    label, bounded = "growing", True
+
+    def __init__(self, known: list[str]) -> None:
+        self.known = known
+        self.schema = fl.read.frame(frame()).schema
+
+    def partitions(self) -> tuple[str, ...]:
+        return tuple(self.known)
+
+    def initial(self, partition: int) -> int:
+        return 0
+
+    def latest(self, partition: int, position: int, limit_rows: int, elapsed_us: int) -> int:
+        return min(20, position + limit_rows)
+
+    def ended(self, partition: int, position: int) -> bool:
+        return position >= 20
+
+    def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
+        rows = pa.Table.from_pandas(frame()[20 * partition :][start:end], schema=self.schema, preserve_index=False)
+        return rows if columns is None else rows.select(list(columns))
+
+
+def test_partitions_that_have_appeared_since_are_not_in_epochs_that_are_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "EPOCHS", 10**9)
+
+    def stream(known: list[str]) -> Any:
+        read = Read(Growing(known), "t", "UTC", None, fl.BoundedDisorder("0s"))
+        return totals(fl.Stream(read).named("rows"), size="2s").write.json_lines(tmp_path / "out")
+
+    run = paused(stream(["a"]), tmp_path / "c", epoch_rows=4)
+    run.step(2)
+    monkeypatch.setattr(run._driver, "save", lambda finished: None)
+    before = run.stop()
+    assert before.metrics.rows_out > 0
+    again = stream(["a", "b"]).run(checkpoint=tmp_path / "c", epoch_rows=4).wait()
+    assert again.metrics.rows_in == 40
+    assert sum(line["total"] for line in lines(tmp_path / "out")) == sum(range(40))
+    assert again.metrics.dropped == 0
 
 
 # -- what may change, and what may not
@@ -347,7 +421,7 @@ def test_a_directory_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_of_two_runs_at_once_one_has_the_job(tmp_path: Path) -> None:
-    first = totals().run(checkpoint=tmp_path / "c", epoch_rows=6).pause()
+    first = paused(totals(), tmp_path / "c")
     with pytest.raises(RunError, match="a job must have one run at a time; another has the checkpoint"):
         totals().run(checkpoint=tmp_path / "c")
     first.resume().wait()
@@ -355,7 +429,7 @@ def test_of_two_runs_at_once_one_has_the_job(tmp_path: Path) -> None:
 
 def test_where_there_are_no_locks_the_newest_run_commits_and_the_other_stops(tmp_path: Path) -> None:
     path, out = f"memory://{tmp_path.name}-two", tmp_path / "out"
-    old = source().write.parquet(out).run(checkpoint=path, epoch_rows=6).pause()
+    old = paused(source().write.parquet(out), path)
     new = source().write.parquet(out).run(checkpoint=path, epoch_rows=6).wait()
     with pytest.raises(RunError, match=r"another has gone on with .*; got attempt 2, this is attempt 1"):
         old.resume().wait()
@@ -364,3 +438,19 @@ def test_where_there_are_no_locks_the_newest_run_commits_and_the_other_stops(tmp
     files = sorted(each for each in out.iterdir() if each.suffix == ".parquet")
     rows = [value for each in files for value in pq.read_table(each)["v"].to_pylist()]
     assert rows == list(range(60))
+
+
+def test_a_run_that_was_overtaken_long_ago_gives_nothing_more(tmp_path: Path) -> None:
+    path = f"memory://{tmp_path.name}-long-ago"
+    seen: list[str] = []
+
+    def stream(who: str) -> Any:
+        return source().write.foreach(lambda rows: seen.append(who))
+
+    old = paused(stream("old"), path)
+    old.step()
+    stream("new").run(checkpoint=path, epoch_rows=6).wait()  # its log has let go of what is next for the old
+    before = list(seen)
+    with pytest.raises(RunError, match="another has gone on with"):
+        old.resume().wait()
+    assert seen == before

@@ -37,32 +37,43 @@ def expression(value: object, schema: pa.Schema) -> Expr | FrameFunction:
     >>> print(expression(pd.col("delay") > 15, schema))
     delay > 15
     """
-    if isinstance(value, Expr):
-        tree = value
-    elif isinstance(value, str):
-        tree = parse(value)
-    elif isinstance(value, Expression):
-        tree = traced(value)
-        _check_depth(tree)
-    elif isinstance(value, FrameFunction):
-        return value
-    elif isinstance(value, (bool, int, float)):
-        tree = literal(value)
-    elif callable(value):
-        return FrameFunction(value)
-    else:
-        got = "a Series of values" if isinstance(value, pd.Series) else f"{type(value).__name__} {value!r}"[:80]
-        raise ExpressionError(
-            "an expression must be text, pd.col(...) or a function of the frame",
-            got=got,
-            hint="write it as 'delay > 15', pd.col('delay') > 15 or lambda frame: frame['delay'] > 15",
-        )
+    tree = unbound(value)
+    if isinstance(tree, FrameFunction):
+        return tree
     require_columns(schema, sorted(tree.columns()))
     try:
         tree.dtype(schema)
     except DtypeError as error:
         raise _with_columns(error, schema) from None
     return tree
+
+
+def unbound(value: object) -> Expr | FrameFunction:
+    """The same before the columns are known.
+
+    Raises
+    ------
+    ExpressionError
+        If it is no expression.
+    """
+    if isinstance(value, (Expr, FrameFunction)):
+        return value
+    if isinstance(value, str):
+        return parse(value)
+    if isinstance(value, Expression):
+        tree = traced(value)
+        _check_depth(tree)
+        return tree
+    if isinstance(value, (bool, int, float)):
+        return literal(value)
+    if callable(value):
+        return FrameFunction(value)
+    got = "a Series of values" if isinstance(value, pd.Series) else f"{type(value).__name__} {value!r}"[:80]
+    raise ExpressionError(
+        "an expression must be text, pd.col(...) or a function of the frame",
+        got=got,
+        hint="write it as 'delay > 15', pd.col('delay') > 15 or lambda frame: frame['delay'] > 15",
+    )
 
 
 def predicate(value: object, schema: pa.Schema) -> Expr | FrameFunction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from flower.graph import punctuations
 from flower.graph.nodes import (
     Aggregate,
     Assign,
@@ -23,7 +24,7 @@ from flower.graph.optimizer.values import columns_used
 
 
 def prune_columns(outputs: tuple[Node, ...]) -> Mapping[Node, Node]:
-    """Narrow each `Read` and `Select` to what later steps, keys, aggregates, outputs, event time and arrival need.
+    """Narrow each `Read` and `Select` to what later steps, keys, aggregates, outputs, times and watermark need.
 
     A function of frames needs all columns that reach it, and so do dropped rows, which show the rows as they came to
     their step. Errors need all columns of their step: a value that is not read is not checked. At least one column is
@@ -64,6 +65,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
         match node:
             case Read():
                 wanted.update(name for name in (node.event_time, node.arrival) if name is not None)
+                wanted.update(punctuations.columns_of(node.watermark))
             case Select():
                 old = dict(node.columns)
                 needed[node.input].update(old[new] for new in wanted)
@@ -77,7 +79,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
             case MapFrames() | FlatMapRows():
                 needed[node.input].update(node.input.schema.names)
             case Aggregate():
-                needed[node.input].update(node.keys, (each.column for each in node.aggregations if each.column))
+                needed[node.input].update(node.keys, (name for each in node.aggregations for name in each.columns))
             case Dropped():
                 needed[node.of.input].update(node.of.input.schema.names)
             case Errors():

@@ -1,21 +1,34 @@
 """Aggregates: one law a class, `combiner_of` finds them by name."""
 
 from flower.model.combiners.base import Combiner, Order, State
+from flower.model.combiners.counted import List, Median, Mode, Quantile, Top
 from flower.model.combiners.named import combiner_of, names
-from flower.model.combiners.numeric import Count, Extreme, Mean, Std, Sum
+from flower.model.combiners.numeric import Count, Extreme, Mean, Product, Size, Sum, Truth
 from flower.model.combiners.order import Edge, Nunique
+from flower.model.combiners.several import Rate, WeightedMean
+from flower.model.combiners.spread import Spread
 
 __all__ = [
     "Combiner",
     "Count",
     "Edge",
     "Extreme",
+    "List",
     "Mean",
+    "Median",
+    "Mode",
     "Nunique",
     "Order",
+    "Product",
+    "Quantile",
+    "Rate",
+    "Size",
+    "Spread",
     "State",
-    "Std",
     "Sum",
+    "Top",
+    "Truth",
+    "WeightedMean",
     "combiner_of",
     "names",
 ]

@@ -6,12 +6,15 @@ import difflib
 
 from flower.errors import GraphError
 from flower.model.combiners.base import Combiner
-from flower.model.combiners.numeric import Count, Extreme, Mean, Std, Sum
+from flower.model.combiners.counted import List, Median, Mode
+from flower.model.combiners.numeric import Count, Extreme, Mean, Product, Size, Sum, Truth
 from flower.model.combiners.order import Edge, Nunique
+from flower.model.combiners.spread import Spread
 
 _ALL: tuple[Combiner, ...] = (
-    Sum(), Count(), Mean(), Extreme(least=True), Extreme(least=False), Std(), Edge(first=True), Edge(first=False),
-    Nunique(),
+    Sum(), Count(), Mean(), Extreme(least=True), Extreme(least=False), Spread("std"), Edge(first=True),
+    Edge(first=False), Nunique(), Size(), Spread("var"), Spread("sem"), Product(), Truth(every=False),
+    Truth(every=True), Median(), Mode(), List(),
 )  # fmt: skip
 _BY_NAME = {combiner.name: combiner for combiner in _ALL}
 

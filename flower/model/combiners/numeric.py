@@ -1,4 +1,4 @@
-"""Count, sum, mean, standard deviation, minimum and maximum."""
+"""Count, sum, mean, minimum and maximum."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ import pyarrow.compute as pc
 
 from flower.model.arrays import Bools, arrow, joined, missing, numbers
 from flower.model.combiners.base import Combiner, Order, State
+from flower.model.combiners.counted import Pick, Recounted
+from flower.model.combiners.net import Net
 from flower.model.time import I64
 
 
-def _present(codes: I64, column: pa.Array) -> tuple[I64, npt.NDArray[Any]]:
+def present(codes: I64, column: pa.Array) -> tuple[I64, npt.NDArray[Any]]:
     """Codes and values of the rows that have a value."""
     gone = missing(column)
     values = numbers(column)
     return (codes, values) if gone is None else (codes[~gone], values[~gone])
 
 
-def _numeric(kind: pa.DataType) -> bool:
+def numeric(kind: pa.DataType) -> bool:
+    """Whether values of a type can be computed with."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
@@ -46,12 +49,33 @@ class Count(Combiner):
         np.add.at(state[0], present, 1)
         return state
 
+    def subtract(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        gone = None if column is None else missing(column)
+        np.subtract.at(state[0], codes if gone is None else codes[~gone], 1)
+        return state
+
+    def retractable(self) -> Combiner:
+        return self
+
     def merge(self, state: State, other: State, codes: I64) -> State:
         np.add.at(state[0], codes, other[0])
         return state
 
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
         return pa.array(state[0])
+
+
+@dataclass(frozen=True, repr=False)
+class Size(Count):
+    """How many rows there are, whatever is missing."""
+
+    name = "size"
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        return super().add(state, codes, None, order)
+
+    def subtract(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        return super().subtract(state, codes, None, order)
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +89,7 @@ class Sum(Combiner):
 
     def _kind(self, column: pa.Field | None) -> pa.DataType:
         assert column is not None
-        if not _numeric(column.type):
+        if not numeric(column.type):
             raise self.refuse(column, "a column of numbers or bools")
         if pa.types.is_floating(column.type):
             return pa.float64()
@@ -79,10 +103,19 @@ class Sum(Combiner):
         return (np.zeros(n, self._kind(column).to_pandas_dtype()),)
 
     def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
-        present, values = _present(codes, column)
+        codes, values = present(codes, column)
         total = state[0]
-        np.add.at(total, present, values.astype(total.dtype, copy=False))
+        np.add.at(total, codes, values.astype(total.dtype, copy=False))
         return state
+
+    def subtract(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        codes, values = present(codes, column)
+        total = state[0]
+        np.subtract.at(total, codes, values.astype(total.dtype, copy=False))
+        return state
+
+    def retractable(self) -> Combiner:
+        return Net(self)
 
     def merge(self, state: State, other: State, codes: I64) -> State:
         np.add.at(state[0], codes, other[0])
@@ -100,7 +133,7 @@ class Mean(Combiner):
 
     def schema(self, column: pa.Field | None) -> pa.Field:
         assert column is not None
-        if not _numeric(column.type):
+        if not numeric(column.type):
             raise self.refuse(column, "a column of numbers or bools")
         return pa.field("", pa.float64(), nullable=True)
 
@@ -108,10 +141,19 @@ class Mean(Combiner):
         return (np.zeros(n), np.zeros(n, np.int64))
 
     def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
-        present, values = _present(codes, column)
-        np.add.at(state[0], present, values.astype(np.float64, copy=False))
-        np.add.at(state[1], present, 1)
+        codes, values = present(codes, column)
+        np.add.at(state[0], codes, values.astype(np.float64, copy=False))
+        np.add.at(state[1], codes, 1)
         return state
+
+    def subtract(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        codes, values = present(codes, column)
+        np.subtract.at(state[0], codes, values.astype(np.float64, copy=False))
+        np.subtract.at(state[1], codes, 1)
+        return state
+
+    def retractable(self) -> Combiner:
+        return Net(self)
 
     def merge(self, state: State, other: State, codes: I64) -> State:
         np.add.at(state[0], codes, other[0])
@@ -124,53 +166,80 @@ class Mean(Combiner):
 
 
 @dataclass(frozen=True, repr=False)
-class Std(Combiner):
-    """The sample standard deviation (one degree of freedom less than values) as float64; missing below two values.
+class Truth(Combiner):
+    """Whether ``all`` or ``any`` of the values are true (not 0); true and false where there is no value."""
 
-    Partial states (count, mean, sum of squared deviations) merge by the formula of Chan, Golub and LeVeque (1979),
-    which does not cancel.
-    """
+    every: bool
 
-    name = "std"
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "all" if self.every else "any"
 
     def schema(self, column: pa.Field | None) -> pa.Field:
         assert column is not None
-        if not _numeric(column.type):
+        if not numeric(column.type):
             raise self.refuse(column, "a column of numbers or bools")
-        return pa.field("", pa.float64(), nullable=True)
+        return pa.field("", pa.bool_(), nullable=False)
 
     def create(self, n: int, column: pa.Field | None) -> State:
-        return (np.zeros(n, np.int64), np.zeros(n), np.zeros(n))
+        return (np.zeros(n, np.int64), np.zeros(n, np.int64))
 
     def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
-        present, values = _present(codes, column)
-        values = values.astype(np.float64, copy=False)
-        n = len(state[0])
-        count, total, squares = np.zeros(n, np.int64), np.zeros(n), np.zeros(n)
-        np.add.at(count, present, 1)
-        np.add.at(total, present, values)
-        mean = np.divide(total, count, out=np.zeros(n), where=count > 0)
-        with np.errstate(invalid="ignore"):
-            np.add.at(squares, present, (values - mean[present]) ** 2)
-        return self.merge(state, (count, mean, squares), np.arange(n))
+        codes, values = present(codes, column)
+        true = values != 0
+        np.add.at(state[0], codes[true], 1)
+        np.add.at(state[1], codes[~true], 1)
+        return state
+
+    def subtract(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        codes, values = present(codes, column)
+        true = values != 0
+        np.subtract.at(state[0], codes[true], 1)
+        np.subtract.at(state[1], codes[~true], 1)
+        return state
 
     def merge(self, state: State, other: State, codes: I64) -> State:
-        count, mean, squares = state
-        more, other_mean, other_squares = other
-        n = count.copy()
-        np.add.at(n, codes, more)
-        weighted = count * mean
-        np.add.at(weighted, codes, more * other_mean)
-        merged = np.divide(weighted, n, out=np.zeros(len(n)), where=n > 0)
-        with np.errstate(invalid="ignore"):
-            total = squares + count * (mean - merged) ** 2
-            np.add.at(total, codes, other_squares + more * (other_mean - merged[codes]) ** 2)
-        return (n, merged, total)
+        np.add.at(state[0], codes, other[0])
+        np.add.at(state[1], codes, other[1])
+        return state
+
+    def retractable(self) -> Combiner:
+        return self
 
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
-        count, _, squares = state
-        variance = np.divide(squares, count - 1, out=np.full(len(count), np.nan), where=count > 1)
-        return pa.array(np.sqrt(variance))
+        true, false = state
+        return pa.array(false <= 0 if self.every else true > 0)
+
+
+@dataclass(frozen=True, repr=False)
+class Product(Combiner):
+    """The product; 1 where there is no value. Types as for the sum; integers that overflow wrap around."""
+
+    name = "prod"
+
+    def schema(self, column: pa.Field | None) -> pa.Field:
+        assert column is not None
+        if not numeric(column.type):
+            raise self.refuse(column, "a column of numbers or bools")
+        return Sum().schema(column)
+
+    def create(self, n: int, column: pa.Field | None) -> State:
+        return (np.ones(n, self.schema(column).type.to_pandas_dtype()),)
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        codes, values = present(codes, column)
+        np.multiply.at(state[0], codes, values.astype(state[0].dtype, copy=False))
+        return state
+
+    def merge(self, state: State, other: State, codes: I64) -> State:
+        np.multiply.at(state[0], codes, other[0])
+        return state
+
+    def retractable(self) -> Combiner:
+        return Recounted(self)
+
+    def extract(self, state: State, column: pa.Field | None) -> pa.Array:
+        return pa.array(state[0])
 
 
 @dataclass(frozen=True, repr=False)
@@ -191,7 +260,7 @@ class Extreme(Combiner):
         assert column is not None
         kind = column.type
         text = pa.types.is_large_string(kind)
-        if not (text or _numeric(kind) or pa.types.is_temporal(kind)):
+        if not (text or numeric(kind) or pa.types.is_temporal(kind)):
             raise self.refuse(column, "a column of numbers, bools, times or text")
         return pa.field("", kind, nullable=True)
 
@@ -214,9 +283,9 @@ class Extreme(Combiner):
         assert column is not None
         if isinstance(state[0], pa.Array):
             return self._pick(state[0], column, codes)
-        present, values = _present(codes, column)
-        self._reduce(state[0], present, values)
-        state[1][present] = True
+        codes, values = present(codes, column)
+        self._reduce(state[0], codes, values)
+        state[1][codes] = True
         return state
 
     def merge(self, state: State, other: State, codes: I64) -> State:
@@ -226,6 +295,9 @@ class Extreme(Combiner):
         seen: Bools = other[1]
         state[1][codes[seen]] = True
         return state
+
+    def retractable(self) -> Combiner:
+        return Pick(self, least=self.least)
 
     def _reduce(self, best: npt.NDArray[Any], codes: I64, values: npt.NDArray[Any]) -> None:
         (np.minimum if self.least else np.maximum).at(best, codes, values)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from flower.model.arrays import arrow, group_ends, group_starts, joined, missing, numbers, take
 from flower.model.combiners.base import Combiner, Order, State
+from flower.model.combiners.counted import Distinct, Pick
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
 
@@ -50,6 +51,9 @@ class Edge(Combiner):
         best = sequence[edges]
         return tuple(take(part, best) for part in every)
 
+    def retractable(self) -> Combiner:
+        return Pick(self, least=self.first, by_time=True)
+
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
         value = state[3]
         assert isinstance(value, pa.Array)
@@ -63,6 +67,7 @@ class Nunique(Combiner):
     """How many distinct values there are, exactly; needs all of them in its state."""
 
     name = "nunique"
+    needs_all = True
 
     def schema(self, column: pa.Field | None) -> pa.Field:
         return pa.field("", pa.int64(), nullable=False)
@@ -99,6 +104,9 @@ class Nunique(Combiner):
         pairs = np.unique(group * width + np.asarray(every.indices, np.int64))
         offsets = np.searchsorted(pairs, np.arange(n + 1) * width)
         return (self._lists(offsets, every.dictionary.take(pa.array(pairs % width))),)
+
+    def retractable(self) -> Combiner:
+        return Distinct(self)
 
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
         return pa.array(np.diff(np.asarray(state[0].offsets)))

@@ -26,8 +26,8 @@ Examples
 """
 
 from flower.model.reference.keyed import KeyedOracle
-from flower.model.reference.rows import Marks, Row, Window
+from flower.model.reference.rows import Marks, Punctuations, Row, Window
 from flower.model.reference.watermarks import InputOracle, WatermarkOracle
 from flower.model.reference.windows import windows_of
 
-__all__ = ["InputOracle", "KeyedOracle", "Marks", "Row", "WatermarkOracle", "Window", "windows_of"]
+__all__ = ["InputOracle", "KeyedOracle", "Marks", "Punctuations", "Row", "WatermarkOracle", "Window", "windows_of"]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flower.model.reference.aggregates import AGGREGATES, missing
+from flower.model.combiners import Combiner
+from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.rows import Row, Window, plus, shown
-from flower.model.reference.triggers import ready
+from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
-from flower.model.windows import Sessions
+from flower.model.windows import Sessions, by_clock
 
 
 @dataclass
@@ -23,13 +24,18 @@ class Live:
     pairs: list[Row] = field(default_factory=list)
     new: list[Row] = field(default_factory=list)
     """The pairs since the last pane."""
-    since: int = MAX_TIME
+    fresh: int = 0
+    """How many pairs this epoch brought."""
+    watch: Any = None
     panes: int = 0
     absorbed: set[Window] = field(default_factory=set)
     """Windows that were emitted, are part of this one, and no pane has said so yet."""
+    last: int = MIN_TIME
+    """The event time of the newest pair."""
 
 
 Key = tuple[Any, ...]
+FINISHED = "the trigger had finished"
 
 
 class KeyedOracle:
@@ -41,17 +47,25 @@ class KeyedOracle:
         Where, when and how.
     keys : sequence of str
         The columns grouped by; missing values are a group.
-    aggregates : mapping of str to (str or None, str)
-        Column and aggregate of each result; column None counts rows.
+    aggregates : mapping of str to (str or None, str, Combiner or callable)
+        Column and aggregate of each result; column None counts rows; a function gets the rows.
+    holds : callable
+        Whether what `When` was given holds for keys and aggregates.
     """
 
     def __init__(
-        self, windowing: Windowing, keys: Sequence[str], aggregates: Mapping[str, tuple[str | None, str]]
+        self,
+        windowing: Windowing,
+        keys: Sequence[str],
+        aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
+        holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
     ) -> None:
         self.windowing = windowing
+        self._holds_for = holds
         self.keys = tuple(keys)
         self.aggregates = dict(aggregates)
         self._live: dict[Key, list[Live]] = {}
+        self._clock = MIN_TIME
         self.watermark = MIN_TIME
         """Of the output, after the last epoch: no pane that is not late will have an earlier event time."""
 
@@ -69,14 +83,18 @@ class KeyedOracle:
         now : int
             Processing time.
         """
-        dropped, counts = self._admit(rows, now)
+        if by_clock(self.windowing.windows):
+            rows = [replace(row, time=now, met=MIN_TIME) for row in rows]
+            w0, w1 = self._clock, MAX_TIME if w1 == MAX_TIME else now
+            self._clock = w1
+        dropped, counts = self._admit(rows)
         panes = []
         for key, live in self._live.items():
             for window in live:
-                timing = self._timing(window, w0, w1, now)
+                timing, final = self._asked(key, window, w0, w1, now)
                 if timing is not None:
-                    panes.append((key, window, self._fire(key, window, timing, self._expires(window) <= w1)))
-            self._live[key] = [window for window in live if self._expires(window) > w1]
+                    panes.append((key, window, self._fire(key, window, timing, final)))
+            self._live[key] = [window for window in live if self._expires(window) > w1 and not self._lapsed(window, w1)]
         self.watermark = max(self.watermark, min([w1, *self._holds(w1)]))
         panes.sort(key=lambda pane: (pane[1].window[1], pane[1].window[0], [(k is None, k) for k in pane[0]]))
         return [pane for _, _, pane in panes], dropped, counts
@@ -84,10 +102,15 @@ class KeyedOracle:
     def _expires(self, live: Live) -> int:
         return self._expiry(live.window)
 
+    def _lapsed(self, live: Live, w1: int) -> bool:
+        """Whether a ttl lets it go."""
+        ttl = self.windowing.ttl_us
+        return ttl is not None and plus(live.last, ttl) <= w1
+
     def _expiry(self, window: Window) -> int:
         return plus(window[1], self.windowing.allowed_lateness_us)
 
-    def _admit(self, rows: Sequence[Row], now: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    def _admit(self, rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, int]]:
         """Put each row into its windows, unless the watermark that it meets says that they are gone."""
         dropped, counts = [], {"on_time": 0, "late": 0, "dropped": 0}
         for row in rows:
@@ -99,12 +122,18 @@ class KeyedOracle:
                         {**row.values, **ends, "reason": "the window had expired", "watermark": shown(row.met)}
                     )
                     continue
-                counts["late" if row.met >= window[1] else "on_time"] += 1
                 key = tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
                 live = self._window(self._live.setdefault(key, []), window)
+                if live.watch.over:
+                    counts["dropped"] += 1
+                    ends = {"window_start": shown(window[0]), "window_end": shown(window[1])}
+                    dropped.append({**row.values, **ends, "reason": FINISHED, "watermark": shown(row.met)})
+                    continue
+                counts["late" if row.met >= window[1] else "on_time"] += 1
                 live.pairs.append(row)
                 live.new.append(row)
-                live.since = min(live.since, now)
+                live.fresh += 1
+                live.last = max(live.last, row.time)
         return dropped, counts
 
     def _window(self, of_key: list[Live], window: Window) -> Live:
@@ -113,52 +142,71 @@ class KeyedOracle:
             for live in of_key:
                 if live.window == window:
                     return live
-            of_key.append(Live(window))
+            of_key.append(Live(window, watch=watch(self.windowing.trigger)))
             return of_key[-1]
-        parts = [live for live in of_key if live.window[0] < window[1] and window[0] < live.window[1]]
+        reach = 1 if self.windowing.windows.merge_touching else 0
+        parts = [live for live in of_key if live.window[0] < window[1] + reach and window[0] < live.window[1] + reach]
         starts = [live.window[0] for live in parts] + [window[0]]
         ends = [live.window[1] for live in parts] + [window[1]]
-        merged = Live((min(starts), max(ends)))
+        merged = Live((min(starts), max(ends)), watch=watch(self.windowing.trigger))
         for live in parts:
             if live.window == merged.window:
                 return live
+        if parts:
+            merged.watch.take([live.watch for live in parts])
         for live in parts:
             of_key.remove(live)
             merged.pairs += live.pairs
             merged.new += live.new
-            merged.since = min(merged.since, live.since)
+            merged.fresh += live.fresh
+            merged.last = max(merged.last, live.last)
             merged.absorbed |= live.absorbed
             if live.panes:
                 merged.absorbed.add(live.window)
         of_key.append(merged)
         return merged
 
-    def _timing(self, live: Live, w0: int, w1: int, now: int) -> str | None:
-        """The timing of the one pane that a window fires in this epoch, if it does."""
-        end = live.window[1]
-        how = self.windowing
-        closing = self._expires(live) <= w1 and (bool(live.new) or how.closing_behavior == "fire_always")
-        if end > w1:
-            return "early" if how.trigger.early is not None and ready(how.trigger.early, live, now) else None
-        if end > w0:
-            return "on_time" if live.new or how.on_time_behavior == "fire_always" or closing else None
-        late = bool(live.new) if how.trigger.late is None else ready(how.trigger.late, live, now)
-        return "late" if late or closing else None
+    def _asked(self, key: Key, live: Live, w0: int, w1: int, now: int) -> tuple[str | None, bool]:
+        """The timing of the one pane that a window fires in this epoch, if it does, and whether it is the last."""
+        end, how = live.window[1], self.windowing
+        phase = "early" if end > w1 else "passing" if end > w0 else "late"
+        some, expired = bool(live.new), self._expires(live) <= w1
+        at = Situation(phase, some, lambda predicate: self._holds_for(predicate, self._so_far(key, live)))
+        rows, live.fresh = live.fresh, 0
+        if rows:
+            live.watch.add(rows, now)
+        fires = (expired or asks(live.watch, at, rows, now)) and live.watch.ready(at, now)
+        finished = fires and live.watch.fire(at, now)
+        pane = fires and (some or (phase == "passing" and how.on_time_behavior == "fire_always"))
+        closes = expired or self._lapsed(live, w1)
+        pane |= closes and not live.watch.over and (some or how.closing_behavior == "fire_always")
+        return ("on_time" if phase == "passing" else phase) if pane else None, expired or finished
+
+    def _so_far(self, key: Key, live: Live) -> dict[str, Any]:
+        """The keys and aggregates as a pane would have them."""
+        return dict(zip(self.keys, key, strict=True)) | self._results(live)
+
+    def _results(self, live: Live) -> dict[str, Any]:
+        results, content = {}, self._content(live)
+        for name, (column, how) in self.aggregates.items():
+            results[name] = aggregate(how, column, content, live.window)
+        return results
+
+    def _content(self, live: Live) -> list[Row]:
+        content = live.pairs if self.windowing.accumulation == "accumulating" else live.new
+        return sorted(content, key=lambda row: (row.time, row.partition, row.position))
 
     def _fire(self, key: Key, live: Live, timing: str, final: bool) -> dict[str, Any]:
-        content = live.pairs if self.windowing.accumulation == "accumulating" else live.new
-        content = sorted(content, key=lambda row: (row.time, row.partition, row.position))
+        content = self._content(live)
         start, end = live.window
         pane = dict(zip(self.keys, key, strict=True))
         pane |= {"window_start": shown(start), "window_end": shown(end)}
-        for name, (column, aggregate) in self.aggregates.items():
-            values = [1 if column is None else row.values[column] for row in content]
-            pane[name] = AGGREGATES[aggregate]([value for value in values if not missing(value)])
+        pane |= self._results(live)
         pane |= {"pane_timing": timing, "pane_index": live.panes, "pane_final": final}
         if self.windowing.windows.merging:
             pane["pane_absorbs"] = [{"start": start, "end": end} for start, end in sorted(live.absorbed)]
         pane["event_time"] = shown(self._event_time(live.window, content))
-        live.new, live.since, live.panes, live.absorbed = [], MAX_TIME, live.panes + 1, set()
+        live.new, live.panes, live.absorbed = [], live.panes + 1, set()
         return pane
 
     def _event_time(self, window: Window, content: Sequence[Row]) -> int:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from flower.model.time import MAX_TIME, MIN_TIME
+from flower.model.watermarks import WatermarkPolicy
 
 Window = tuple[int, int]
 """Start and end, half-open, in microseconds."""
 
 Marks = Sequence[tuple[Sequence[int], int]]
 """Per partition, the watermark that the source says is in force before each row, and after the last."""
+
+Punctuations = Mapping[WatermarkPolicy, Sequence[Sequence[int]]]
+"""Per policy and partition, the watermark that each row carries; the start of time where it carries none."""
 
 
 @dataclass

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flower.model.reference.rows import Marks, plus
+from flower.model.reference.estimators import Estimator, estimator
+from flower.model.reference.rows import Marks, Punctuations
 from flower.model.time import MAX_TIME, MIN_TIME
-from flower.model.watermarks import BoundedDisorder, ManualWatermark, WatermarkPolicy
+from flower.model.watermarks import WatermarkPolicy
 
 
 @dataclass
 class _Partition:
-    watermark: int = MIN_TIME
+    own: Estimator
     last_row: int | None = None
     ended: bool = False
+
+    @property
+    def watermark(self) -> int:
+        return self.own.watermark
 
 
 class WatermarkOracle:
@@ -30,7 +35,7 @@ class WatermarkOracle:
 
     def __init__(self, policy: WatermarkPolicy, partitions: int = 1) -> None:
         self.policy = policy
-        self._partitions = [_Partition() for _ in range(partitions)]
+        self._partitions = [_Partition(estimator(policy)) for _ in range(partitions)]
         self._now = MIN_TIME
         self.watermark = MIN_TIME
         """Of the whole source, after the last epoch."""
@@ -47,6 +52,7 @@ class WatermarkOracle:
         ended: Sequence[bool],
         *,
         marks: Marks | None = None,
+        punctuations: Punctuations | None = None,
         promised: int | None = None,
         beyond: int = MAX_TIME,
     ) -> list[list[int]]:
@@ -62,13 +68,15 @@ class WatermarkOracle:
             Whether no row will follow, per partition.
         marks : Marks, optional
             For `ManualWatermark`.
+        punctuations : Punctuations, optional
+            For `Punctuated`.
         promised : int, optional
             The watermark of the step at the epoch's start; this source's own, unless there are several sources.
         beyond : int
             The least watermark of the other sources at the epoch's start.
         """
         while len(self._partitions) < len(times):
-            self._partitions.append(_Partition())
+            self._partitions.append(_Partition(estimator(self.policy)))
         promised = self.watermark if promised is None else promised
         others = [
             min([q.watermark for q in self._partitions if q is not p and self._counts(q)], default=MAX_TIME)
@@ -79,12 +87,12 @@ class WatermarkOracle:
             own = []
             for i, time in enumerate(times[number]):
                 if marks is not None:
-                    partition.watermark = max(partition.watermark, marks[number][0][i])
+                    partition.own.before(marks[number][0][i])
                 own.append(partition.watermark)
-                if marks is None:
-                    partition.watermark = max(partition.watermark, self._made_by(time))
+                carried = {policy: of[number][i] for policy, of in (punctuations or {}).items()}
+                partition.own.after(time, carried)
             if marks is not None:
-                partition.watermark = max(partition.watermark, marks[number][1])
+                partition.own.before(marks[number][1])
             if times[number] or partition.last_row is None:
                 partition.last_row = now
             partition.ended = ended[number]
@@ -92,10 +100,6 @@ class WatermarkOracle:
         self._now = now
         self.watermark = max(self.watermark, self._combined())
         return met
-
-    def _made_by(self, time: int) -> int:
-        assert not isinstance(self.policy, ManualWatermark)
-        return plus(time, -self.policy.bound_us) if isinstance(self.policy, BoundedDisorder) else time
 
     def _idle(self, partition: _Partition) -> bool:
         idle_us = self.policy.idle_us

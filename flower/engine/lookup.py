@@ -1,0 +1,160 @@
+"""What the state of a keyed step holds of one key: for a person who asks, so it may look at every record once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from flower.engine.aligned import AlignedState
+from flower.engine.groups import GONE, Groups
+from flower.engine.keyed import Keyed
+from flower.engine.keys import Keys, encode, equal
+from flower.engine.state import KeyedState
+from flower.errors import RunError
+from flower.graph.schema import dtype_name
+from flower.model import arrays
+from flower.model.arrays import Bools
+from flower.model.time import I64, MAX_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A key of a step, as its state has keys."""
+
+    hash: int
+    keys: Keys
+
+
+NO_KEY = Wanted(0, ())
+"""That of a step without keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A (key, window) that is held.
+
+    Parameters
+    ----------
+    start, end : int
+        The window.
+    rows, since : int
+        Pairs since the last pane, and the processing time of the first of them (`MAX_TIME`: none).
+    panes : int
+        Panes so far.
+    marks : tuple of int
+        What the trigger's machine knows besides.
+    last : int or None
+        The event time of the newest pair, if a ttl asks for it.
+    """
+
+    start: int
+    end: int
+    rows: int
+    since: int
+    panes: int
+    marks: tuple[int, ...] = ()
+    last: int | None = None
+
+
+def wanted(step: Keyed, key: object) -> Wanted:
+    """The key that a person names: a value, or for several key columns a tuple or a mapping.
+
+    Raises
+    ------
+    RunError
+        If it does not fit the step's keys.
+    """
+    columns = []
+    for name, value in zip(step.keys, _values(step, key), strict=True):
+        field = step.schema.field(name)
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        try:
+            if isinstance(value, bool) != pa.types.is_boolean(kind) and value is not None:
+                raise pa.ArrowTypeError(f"a {type(value).__name__}")
+            column = pa.array([value], kind, from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError, ValueError):
+            raise RunError(
+                f"`key` must fit the column {name!r}, which is {dtype_name(field)}",
+                got=f"{value!r}, a {type(value).__name__}",
+                hint="give it as it stands in the results",
+                step=repr(step.name),
+            ) from None
+        if step.law.exact and column.null_count:
+            raise RunError(f"no key of column {name!r} is missing", got=repr(value), step=repr(step.name))
+        columns.append(column.dictionary_encode().cast(field.type) if kind is not field.type else column)
+    encoded = encode(columns, 1, exact=step.law.exact)
+    return Wanted(int(encoded.hash[0]), encoded.keys)
+
+
+def _values(step: Keyed, key: object) -> tuple[object, ...]:
+    names = ", ".join(map(repr, step.keys))
+    if not step.keys:
+        raise RunError("the step has no keys: ask without `key`", got=repr(key), step=repr(step.name))
+    if isinstance(key, Mapping):
+        if set(key) != set(step.keys):
+            raise RunError(f"`key` must name the key columns {names}", got=repr(dict(key)), step=repr(step.name))
+        return tuple(key[name] for name in step.keys)
+    values = tuple(key) if isinstance(key, tuple) else (key,)
+    if len(values) != len(step.keys):
+        raise RunError(
+            f"`key` must have a value for each of the key columns {names}",
+            got=repr(key),
+            hint="give a tuple in their order, or a mapping by their names",
+            step=repr(step.name),
+        )
+    return values
+
+
+def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
+    """The records of a key, by window."""
+    found: dict[tuple[int, int], Record] = {}
+    for groups, start, end, adds in _tables(state):
+        at = np.flatnonzero(groups.hash == one.hash)
+        if len(at) and not exact:
+            alike = pa.array(np.zeros(len(at), np.int64))
+            mine = tuple(key.take(alike) for key in one.keys)
+            at = at[_same(tuple(arrays.take(key, at) for key in groups.keys), mine)]
+        gone = () if groups.last is None else at[groups.last[at] == GONE]
+        columns = (start[at], end[at], groups.rows[at], groups.since[at], groups.panes[at])
+        marks = [tuple(int(column[i]) for column in groups.marks) for i in at]
+        lasts = [None] * len(at) if groups.last is None else groups.last[at].tolist()
+        for first, until, rows, since, *more in zip(*(c.tolist() for c in columns), marks, lasts, strict=True):
+            record = Record(first, until, rows, since, *more)
+            before = found.get((record.start, record.end))
+            if adds and before is not None:
+                rows, since = before.rows + rows, min(before.since, since)
+                record = replace(record, rows=rows, since=since, panes=before.panes + record.panes)
+            found[record.start, record.end] = record
+        for i in gone:
+            found.pop((int(start[i]), int(end[i])), None)
+    return sorted(found.values(), key=lambda record: (record.end, record.start))
+
+
+def _same(left: Keys, right: Keys) -> Bools:
+    return equal(left, right) if left else np.ones(1, np.bool_)
+
+
+def _tables(state: KeyedState) -> Iterator[tuple[Groups, I64, I64, bool]]:
+    """Groups with their windows, oldest first, and whether those of one (key, window) add up or replace each other."""
+    if isinstance(state, AlignedState):
+        for runs, adds in ((state.blind, True), (state.open.runs, False), (state.passed.runs, False)):
+            for run in runs:
+                yield run.groups, run.spread(run.start), run.spread(run.end), adds
+    elif state.live is not None:
+        yield state.live.groups, state.live.start, state.live.end, False
+
+
+def holder_of(state: KeyedState, step: Keyed) -> tuple[int, int] | None:
+    """The window whose rows hold the output watermark furthest back, as far as the state shows it."""
+    nothing, least, window = step.law.no_stamp, MAX_TIME, None
+    for groups, start, end, _ in _tables(state):
+        if groups.stamp is None:
+            return None
+        stamp = np.where((groups.stamp == nothing) | (end <= state.watermark), MAX_TIME, groups.stamp)
+        if len(stamp) and int(stamp.min()) < least:
+            at = int(stamp.argmin())
+            least, window = int(stamp[at]), (int(start[at]), int(end[at]))
+    return window

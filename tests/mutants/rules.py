@@ -1,0 +1,132 @@
+"""One mutant for each rule of the model: what the code says, what it says when it is wrong, and who should notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TRANSCRIPTS = ("tests/test_transcripts.py",)
+AGREE = ("tests/equivalence/test_executors_agree.py",)
+KEYED = ("tests/engine/test_keyed_against_oracle.py",)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change that breaks a rule.
+
+    Parameters
+    ----------
+    rule : str
+        What is broken, as a sentence.
+    file, old, new : str
+        The text ``old``, which stands once in ``file``, becomes ``new``.
+    tests : tuple of str
+        What pytest is given; one failure is enough.
+    """
+
+    rule: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = (*TRANSCRIPTS, *KEYED)
+
+
+WINDOWS = "flower/model/windows.py"
+LIFT = "flower/engine/lift.py"
+PANES = "flower/engine/panes.py"
+ALIGNED = "flower/engine/aligned.py"
+SESSIONS = "flower/engine/sessions.py"
+GROUPS = "flower/engine/groups.py"
+LEAVES = "flower/model/triggers/leaves.py"
+COMBINED = "flower/model/triggers/combined.py"
+AT_WATERMARK = "flower/model/triggers/watermark.py"
+TOP = "flower/model/triggers/top.py"
+TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
+DISORDER = "flower/model/watermarks/disorder.py"
+TOLD = "flower/model/watermarks/told.py"
+BOTH = "flower/model/watermarks/both.py"
+PERCENTILE = "flower/model/watermarks/percentile.py"
+HOLDS = "flower/engine/holds.py"
+WATERMARKS = ("tests/model/test_watermarks.py", "tests/api/test_watermark_policies.py", *AGREE)
+OUT = ("tests/engine/test_holds.py", "tests/equivalence/test_output_watermarks.py")
+TTL = (*TRANSCRIPTS, *AGREE, "tests/engine/test_ttl.py", *OUT)
+
+MUTANTS: tuple[Mutant, ...] = (
+    # Windows
+    Mutant("a fixed window's end belongs to it", WINDOWS, "into = time - time // period * period", "into = time - 1 - (time - 1) // period * period"),
+    Mutant("the offset of windows is not counted", WINDOWS, "    if offset:\n        into =", "    if False:\n        into ="),
+    Mutant("a sliding window is forgotten", WINDOWS, "most = -(-self.size_us // self.every_us)", "most = self.size_us // self.every_us"),
+    Mutant("sessions that touch merge", SESSIONS, "start[1:] >= reach[:-1]", "start[1:] > reach[:-1]"),
+    Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
+    # Admission and lateness
+    Mutant("a row at the very watermark of a window's end is not late", LIFT, "late = np.flatnonzero(met >= end)", "late = np.flatnonzero(met > end)"),
+    Mutant("a pair is dropped only after its expiry", LIFT, "late[met[late] >= step.windowing.expiry(end[late])]", "late[met[late] > step.windowing.expiry(end[late])]"),
+    Mutant("allowed lateness is ignored", "flower/model/windowing.py", "return later(end, self.allowed_lateness_us)", "return later(end, 0)"),
+    Mutant("other partitions do not hold a row's watermark back", LIFT, "        if elsewhere < MAX_TIME:\n            met = np.minimum(met, elsewhere)\n", "", (*TRANSCRIPTS, *AGREE)),
+    Mutant("a row may meet less than was promised", LIFT, "            met = np.maximum(met, watermark)\n", "            pass\n", (*TRANSCRIPTS, *AGREE)),
+    Mutant("a row's own partition moves before it meets the watermark", DISORDER, "return behind(newest[:-1], bound)", "return behind(newest[1:], bound)", WATERMARKS),
+    Mutant("nothing is taken off the newest event time", DISORDER, "watermark=later_by(after.newest, -bound))", "watermark=later_by(after.newest, 0))", WATERMARKS),
+    Mutant("a punctuation counts for its own row", TOLD, "return made[:-1], int(made[-1])", "return made[1:], int(made[-1])", WATERMARKS),
+    Mutant("a punctuation takes the watermark back", TOLD, "met = np.maximum(before, estimate.watermark)", "met = before", WATERMARKS),
+    Mutant("the earliest of policies is the latest", BOTH, "least = min(part.watermark for part in parts)", "least = max(part.watermark for part in parts)", WATERMARKS),
+    Mutant("rows meet the latest of the earliest of policies", BOTH, "return reduce(np.minimum, met)", "return reduce(np.maximum, met)", WATERMARKS),
+    Mutant("what is learnt counts a row late", PERCENTILE, "                made[stop] = int(behind(newest[stop - 1 : stop], bound)[0])\n", "", WATERMARKS),
+    Mutant("what is learnt depends on the epochs", PERCENTILE, "for stop in _pauses(estimate.rows, n):", "for stop in _pauses(0, n):", WATERMARKS),
+    Mutant("nothing learnt is forgotten", PERCENTILE, "counts -= (counts + 7) // 8", "counts -= 0", WATERMARKS),
+    Mutant("a watermark that waits for its bound goes back", PERCENTILE, "        np.maximum.accumulate(made, out=made)\n", "", WATERMARKS),
+    Mutant("a quantile is that of the bucket before", PERCENTILE, "return int(_EDGES[bucket + 1]) - 1", "return int(_EDGES[bucket])", WATERMARKS),
+    Mutant("an idle partition holds the others back", "flower/model/watermarks/sources.py", "return now - estimate.last_row >= policy.idle_us", "return now - estimate.last_row > policy.idle_us", WATERMARKS),
+    # When a pane fires
+    Mutant("a window that the watermark reaches is not complete", PANES, "passing, expired = ~early & ~late,", "passing, expired = (end < w1) & ~late,"),
+    Mutant("a completed window fires early first", "flower/model/triggers/base.py", "return self.end > self.watermark", "return self.end >= self.watermark"),
+    Mutant("an on-time pane needs rows", PANES, "fired = moved & (some | passing) if", "fired = moved & some if"),
+    Mutant("fire_if_non_empty does not matter on time", PANES, "else moved & some\n    lapsed", "else moved & (some | passing)\n    lapsed"),
+    Mutant("a window expires without its closing pane", PANES, "    fired = fired | closing\n", "    fired = fired.copy()\n"),
+    Mutant("closing panes fire without rows", PANES, '    if windowing.closing_behavior != "fire_always":\n', "    if False:\n"),
+    Mutant("late rows without a late trigger wait for the end", AT_WATERMARK, "now_or_never(asked.rows > 0) if self.late is None", "now_or_never(asked.rows < 0) if self.late is None"),
+    Mutant("a window leaves later than it expires", ALIGNED, "kept = living(whole.split(expired)[1])", "kept = living(whole.split(MIN_TIME)[1])"),
+    Mutant("passed windows are asked when nothing came", ALIGNED, "gone, passed = _cut(state.passed, expired, law)", "gone, passed = _cut(state.passed, MIN_TIME, law)"),
+    # Panes
+    Mutant("a pane's timing is that of the watermark before", PANES, "np.where(early, EARLY, np.where(late, LATE, ON_TIME))", "np.where(end > w0, EARLY, np.where(late, LATE, ON_TIME))"),
+    Mutant("panes are not numbered", GROUPS, "panes=groups.panes + fired)", "panes=groups.panes)"),
+    Mutant("a merged session goes on counting panes", SESSIONS, "panes = np.where(same, every.groups.panes, 0)", "panes = every.groups.panes"),
+    Mutant("what was never emitted is absorbed", SESSIONS, "swallowed = ~same & (every.groups.panes > 0)", "swallowed = ~same"),
+    Mutant("absorbed windows are told twice", SESSIONS, "counts = np.where(told, 0, np.diff(np.asarray(absorbs.offsets)))", "counts = np.diff(np.asarray(absorbs.offsets))"),
+    Mutant("discarding panes keep their rows", GROUPS, "        if not self.discarding:\n", "        if True:\n"),
+    Mutant("a pane that may be followed is final", PANES, "fired & (expired | finished), marks, lapsed)", "fired, marks, lapsed)"),
+    Mutant("a pane's time is its window's end", PANES, "np.where(end == MAX_TIME, MAX_TIME, end - 1)", "end"),
+    Mutant("the latest row's time is the earliest's", GROUPS, 'np.minimum if self.stamp == "earliest" else np.maximum', "np.minimum"),
+    Mutant("open windows do not hold the output watermark", ALIGNED, "out = min(w1, held(", "out = max(w1, held(", (*KEYED, *AGREE, *OUT)),
+    Mutant("open sessions do not hold the output watermark", SESSIONS, "    if live.groups.stamp is not None:\n        holds", "    if False:\n        holds", OUT),
+    Mutant("a stamp that a newer run replaces holds the watermark", HOLDS, "if len(runs) == 1 or (law.stamp ==", "if True or (law.stamp ==", OUT),
+    Mutant("only one window can hold the watermark", HOLDS, "if nearer.any() else bound", "if False else bound", OUT),
+    Mutant("a group without rows holds the watermark", HOLDS, "stamp[stamp != law.no_stamp]", "stamp[stamp != 0]", OUT),
+    Mutant("a run's low is that of groups without rows", "flower/engine/runs.py", "np.where(stamp == nothing, MAX_TIME, stamp)", "stamp", OUT),
+    # A ttl
+    Mutant("a key is let go a tick late", PANES, "windowing.lapse(groups.last) <= w1", "windowing.lapse(groups.last) < w1", TTL),
+    Mutant("a key that is let go has no last pane", PANES, "closing = expired if lapsed is None else expired | lapsed", "closing = expired", TTL),
+    Mutant("a pane before a key is let go is final", PANES, "fired & (expired | finished), marks, lapsed)", "fired & (closing | finished), marks, lapsed)", TTL),
+    Mutant("a key that was let go goes on where it was", ALIGNED, "        newest[mine[run.groups.last[at[mine]] == GONE]] = -1\n", "        pass\n", TTL),
+    Mutant("windows that pass bring back what was let go", ALIGNED, "front = living(_whole([done for done, _ in parts if len(done)], law, newest_wins=True))", "front = _whole([done for done, _ in parts if len(done)], law, newest_wins=True)", TTL),
+    Mutant("sessions are not let go", SESSIONS, "stays if firing.lapsed is None else stays & ~firing.lapsed", "stays", TTL),
+    Mutant("the newest row of a key is its oldest", GROUPS, "np.maximum.at(last, codes, groups.last)", "np.minimum.at(last, codes, groups.last)", TTL),
+    Mutant("of a key's touches the first counts", "flower/engine/touched.py", "last = np.sort(order[arrays.group_ends(np.flatnonzero(change), len(order))])", "last = np.sort(order[change])", TTL),
+    Mutant("keys are never due", "flower/engine/touched.py", 'np.searchsorted(each.due, watermark, side="right")', "0", TTL),
+    # Triggers
+    Mutant("a count needs one row more", LEAVES, "asked.rows) >= self.n)", "asked.rows) > self.n)", TRIGGERS),
+    Mutant("the counts of merged windows do not add up", LEAVES, "np.add.at(total, codes, marks[0])", "np.maximum.at(total, codes, marks[0])", TRIGGERS),
+    Mutant("a delay counts from the newest row", LEAVES, "np.where(added > 0, np.minimum(marks[0], now), marks[0])", "np.where(added > 0, now, marks[0])", TRIGGERS),
+    Mutant("a delay is not aligned", LEAVES, "        return due + ahead\n", "        return due\n", TRIGGERS),
+    Mutant("any is all", COMBINED, "class _Any(_Parts):\n    def due(self, marks: Marks, asked: Asked) -> I64:\n        return reduce(np.minimum", "class _Any(_Parts):\n    def due(self, marks: Marks, asked: Asked) -> I64:\n        return reduce(np.maximum", TRIGGERS),
+    Mutant("all is any", COMBINED, "class _All(_Parts):\n    def due(self, marks: Marks, asked: Asked) -> I64:\n        return reduce(np.maximum", "class _All(_Parts):\n    def due(self, marks: Marks, asked: Asked) -> I64:\n        return reduce(np.minimum", TRIGGERS),
+    Mutant("the next trigger hears of all rows", COMBINED, "part.on_rows(own, np.where(at == number, added, 0), now)", "part.on_rows(own, added, now)", TRIGGERS),
+    Mutant("of merged windows all counts go on", COMBINED, "behind = marks[0] < furthest[codes]", "behind = marks[0] < 0", TRIGGERS),
+    Mutant("what is repeated does not begin anew", COMBINED, "return self.part.reset(marks, finished), np.zeros", "return marks, np.zeros", TRIGGERS),
+    Mutant("until is not the end when both fire", COMBINED, "over = fired & (until.due(untils, asked) <= asked.now)", "over = fired & (until.due(untils, asked) <= asked.now) & (actual.due(own, asked) > asked.now)", TRIGGERS),
+    Mutant("until forgets what panes have had", COMBINED, "self.until.machine(lasting=True)])", "self.until.machine()])", TRIGGERS),
+    Mutant("early does not begin anew at the watermark", AT_WATERMARK, "early = self.early.reset(early, finished | after | passing)", "early = self.early.reset(early, finished)", TRIGGERS),
+    Mutant("late hears of rows that early panes had", AT_WATERMARK, "late = self.late.reset(late, finished | before | passing)", "late = self.late.reset(late, finished)", TRIGGERS),
+    Mutant("a trigger that has finished fires again", TOP, "np.where(marks[-1] > 0, MAX_TIME, self.part.due(marks[:-1], asked))", "self.part.due(marks[:-1], asked)", TRIGGERS),
+    Mutant("rows that come after a trigger finished are taken", ALIGNED, "        over[here] = Finishing.finished(run.groups.marks)[at[here]]\n", "        over[here] = False\n", TRIGGERS),
+    Mutant("windows that nothing touched are asked", PANES, "        moved &= (groups.fresh > 0) | passing | expired | (due > MIN_TIME)\n", "", TRIGGERS),
+    Mutant("the clock does not wake a window", ALIGNED, "due_now = [timer.run for timer in timers if timer.due <= now]", "due_now = [timer.run for timer in timers if timer.due < MIN_TIME]", (*TRANSCRIPTS, *AGREE)),
+)  # fmt: skip
