@@ -14,7 +14,7 @@ import pandas as pd
 from flower.engine.embedded import Driver, Options, driver_of
 from flower.engine.metrics import Metrics
 from flower.engine.progress import show_until
-from flower.engine.results import Results
+from flower.engine.results import Fresh, Results
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -109,6 +109,12 @@ class Run:
             frames[step].attrs["let_go"] = results.let_go
         return next(iter(frames.values())) if len(frames) == 1 else frames
 
+    def since(self, step: str, seen: int) -> tuple[Fresh, int]:
+        """The rows of an output beyond the first ``seen``, and how many there are; ``step`` names one of several."""
+        snapshots = self._snapshots()
+        one = snapshots[step] if step in snapshots else next(iter(snapshots.values()))
+        return one.since(seen)
+
     def _snapshots(self) -> dict[str, Results]:
         """The outputs by step; taken at once, looked at without holding up the run."""
         consumers = self._driver.job.plan.consumers
@@ -184,14 +190,14 @@ class Run:
         return self._wait_until_parked()
 
     def stop(self) -> Run:
-        """Stop after the current epoch, and wait for it; windows that are open stay so."""
+        """Stop after the current epoch, and wait for it; windows that are open stay so, in its checkpoint too."""
         self._tell(lambda: self._to("stopped", {"running", "paused"}))
         if threading.current_thread() is not self._thread:
             self._thread.join()
         return self
 
     def drain(self) -> Run:
-        """End the input where it is, fire all windows, and wait for it."""
+        """End the input where it is, fire all windows, and wait for it; the job is finished then, and cannot go on."""
 
         def end() -> None:
             self._drain = True

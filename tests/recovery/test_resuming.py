@@ -17,8 +17,10 @@ import pytest
 import flower as fl
 from flower.engine import recovery
 from flower.engine import run as engine_run
+from flower.engine.results import Results
 from flower.errors import FlowerError, GraphError, RunError, SourceError
 from flower.graph.nodes import Read
+from flower.graph.schema import columns_of
 from flower.testing import ManualClock
 
 START = pd.Timestamp("2000-01-01T12:00:00Z")
@@ -454,3 +456,17 @@ def test_a_run_that_was_overtaken_long_ago_gives_nothing_more(tmp_path: Path) ->
     with pytest.raises(RunError, match="another has gone on with"):
         old.resume().wait()
     assert seen == before
+
+
+def test_what_a_checkpoint_puts_together_is_not_new_to_who_has_seen_it() -> None:
+    results = Results(source().node)
+    batches = columns_of(frame(12))
+    for start in range(0, 8, 2):
+        results.add(batches.slice(start, 2))
+    _, seen = results.since(0)
+    results.add(batches.slice(8, 2))
+    assert len(results.stored()["log"]) < 5  # type: ignore[arg-type]
+    results.add(batches.slice(10, 2))
+    fresh, total = results.since(seen)
+    assert [value for rows in fresh.rows for value in rows["v"].to_pylist()] == [8, 9, 10, 11]
+    assert (total, fresh.whole) == (12, False)
