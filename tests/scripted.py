@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -169,3 +170,60 @@ def canonical(frame: pd.DataFrame) -> pd.DataFrame:
         if column in text:
             text[column] = [None if value is None else round(value, 9) for value in text[column]]
     return text.sort_values(list(text.columns), key=lambda c: c.map(str), ignore_index=True)
+
+
+@st.composite
+def joined_sides(draw: Any) -> tuple[fl.Stream, fl.Stream]:
+    """Two streams to be joined: of scripts of their own, or of one script."""
+    one, other = draw(scripts), draw(scripts)
+    left: fl.Stream = scripted(one)
+    if draw(st.integers(0, 4)):
+        return left, scripted(other)
+    return left, left.filter("n > -2")
+
+
+by = st.sampled_from(["k", ["n"], "i", ["k", "i"]])
+hows = st.sampled_from(["inner", "left", "right", "outer"])
+
+
+def _in_windows(where: Any, how: Any, mode: str, lateness: str, on: Any) -> Callable[..., fl.Stream]:
+    def join(left: fl.Stream, right: fl.Stream) -> fl.Stream:
+        options = {"accumulation": mode, "allowed_lateness": lateness}
+        return left.window(where, **options).join(right.window(where, **options), on, how)
+
+    return join
+
+
+window_joins = st.builds(
+    _in_windows,
+    st.sampled_from([fl.FixedWindows("4s"), fl.SlidingWindows("5s", every="2s", offset="1s"), fl.GlobalWindows()]),
+    hows,
+    st.sampled_from(["accumulating", "discarding"]),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+    by,
+)
+increments = st.builds(
+    _in_windows,
+    st.sampled_from([fl.FixedWindows("4s"), fl.SlidingWindows("5s", every="2s")]),
+    hows,
+    st.just("discarding"),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+    by,
+)
+interval_joins = st.builds(
+    lambda how, within, on: lambda left, right: left.join(right, on, how, within=within),
+    hows,
+    st.sampled_from([("0s", "0s"), ("-2s", "3s"), ("1s", "3s"), ("-4s", "-1s"), ("-1s", "0s")]),
+    by,
+)
+asofs = st.builds(
+    lambda direction, tolerance, on: (
+        lambda left, right: left.join_asof(
+            right, on, direction=direction, tolerance=tolerance if tolerance or direction == "backward" else "3s"
+        )
+    ),
+    st.sampled_from(["backward", "forward", "nearest"]),
+    st.sampled_from([None, "0s", "2s", "5s"]),
+    by,
+)
+"""Joins: functions of two streams."""

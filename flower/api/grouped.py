@@ -165,8 +165,12 @@ def require_settled(node: Node, what: str) -> None:
         raise GraphError(
             f"panes that replace one another cannot be {what}, for their rows would count more than once",
             got=f"accumulating panes of {windowing.source}",
-            hint="use accumulation='discarding' there; or take the final pane of each window only, with "
-            f"{closed}.filter({FINAL!r}) before this step",
+            hint="use accumulation='discarding' there"
+            + (
+                f"; or take the final pane of each window only, with {closed}.filter({FINAL!r}) before this step"
+                if isinstance(keyed, Aggregate)
+                else ""
+            ),
         )
 
 

@@ -15,9 +15,10 @@ from flower.api.pipeline import Pipeline
 from flower.errors import FlowerError, GraphError, SinkError
 from flower.graph.calls import Call
 from flower.graph.format import Text
+from flower.graph.joins import Joining
 from flower.graph.nodes import Concat, Dropped, Errors, Node, Read, Write, step_names, step_text, walk
 from flower.graph.optimizer.rewrite import uses
-from flower.graph.source import call_source, laid_out, parsed, quoted, step_call
+from flower.graph.source import call_source, join_call, laid_out, parsed, quoted, step_call
 
 _MAIN = """
 

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from flower.engine.held import Held, bisected, by_key, by_until, joined, key_numbers, new_of, of_keys, same_key, with_more
+from flower.engine.held import (
+    Held,
+    bisected,
+    by_key,
+    by_until,
+    joined,
+    key_numbers,
+    new_of,
+    of_keys,
+    same_key,
+    with_more,
+)
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
 from flower.graph.batch import Batch, constant
@@ -46,9 +57,8 @@ def advance(state: AsofState, fresh: Sequence[Held], step: Joint, w1: int) -> Ad
     ready = joined([left.cut(0, 0), *(t.cut(0, n) for t, n in zip(waiting, at, strict=True))])
     waiting = tuple(t.cut(n, len(t)) for t, n in zip(waiting, at, strict=True) if n < len(t))
     rows = _nearest(step, ready, [*state.right, right])
-    kept = tuple(
-        left for table in with_more(state.right, right, by_key) if (left := _needed(step, table, w1)) is not None
-    )
+    needed = (_needed(step, table, w1) for table in with_more(state.right, right, by_key))
+    kept = tuple(table for table in needed if table is not None)
     hold = min((int(table.time.min()) for table in waiting), default=MAX_TIME)
     return Advanced(AsofState(waiting, kept), rows, min(w1, hold))
 
@@ -98,7 +108,7 @@ def _needed(step: Joint, table: Held, watermark: int) -> Held | None:
 
 def _replaced(step: Joint, table: Held, watermark: int) -> Bools:
     """Which rows are followed by one of their key that every left row to come is later than."""
-    replaced = (table.hash[1:] == table.hash[:-1]) & (table.at[1:] <= watermark)
+    replaced: Bools = (table.hash[1:] == table.hash[:-1]) & (table.at[1:] <= watermark)
     if not step.exact and replaced.any():
         at = np.flatnonzero(replaced)
         replaced[at] = same_key(table, at, table, at + 1, step.keys)

@@ -159,7 +159,8 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
         assert isinstance(node, JoinAsof)
         direction = node.direction
         if node.tolerance is not None:
-            within = (0 if direction == "forward" else -node.tolerance, 0 if direction == "backward" else node.tolerance)
+            low, high = direction != "forward", direction != "backward"
+            within = (-node.tolerance * low, node.tolerance * high)
     sides = (node.left.schema, node.right.schema)
     fields = [(sides[0].field(key), sides[1].field(key)) for key in node.on]
     alike = exact([left.type for left, _ in fields], [left.nullable or right.nullable for left, right in fields])

@@ -125,7 +125,7 @@ def _pane(
     gone: int,
     fresh: tuple[np.ndarray, np.ndarray] | None,
 ) -> Batch:
-    """Join rows that have the same number; ``panes`` is how often each had fired, ``fresh`` which rows must take part."""
+    """Join rows of one number; ``panes`` is how often each had fired, ``fresh`` which rows must take part."""
     mine, theirs = alike(*numbers)
     lone = [np.ones(len(left), np.bool_), np.ones(len(right), np.bool_)]
     lone[0][mine] = lone[1][theirs] = False

@@ -60,7 +60,10 @@ class Joint:
     def joined(self, rows: tuple[pa.RecordBatch, pa.RecordBatch], at: tuple[I64, I64]) -> list[pa.Array]:
         """The columns of joined rows: of each side the row at an index, missing values where that is -1."""
         missing = tuple(index < 0 for index in at)
-        picks = [pa.array(index, mask=gone) if gone.any() else pa.array(index) for index, gone in zip(at, missing)]
+        picks = [
+            pa.array(index, mask=gone) if gone.any() else pa.array(index)
+            for index, gone in zip(at, missing, strict=True)
+        ]
         made = []
         for each, field in zip(self.columns, self.schema, strict=False):
             if each.left is not None and each.right is not None:
@@ -85,9 +88,7 @@ class Joint:
         columns = []
         for each, field in zip(self.columns, self.dropped_schema, strict=False):
             name = (each.left, each.right)[side]
-            columns.append(
-                rows.column(name) if name is not None else _filled(pa.nulls(n, field.type), field.type)
-            )
+            columns.append(rows.column(name) if name is not None else _filled(pa.nulls(n, field.type), field.type))
         which = pa.array([("left", "right")[side]] * n, pa.large_string())
         return pa.RecordBatch.from_arrays([*columns, which, *added], schema=self.dropped_schema)
 
@@ -95,4 +96,3 @@ class Joint:
 def _filled(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """A missing float is NaN."""
     return column.fill_null(float("nan")) if pa.types.is_floating(kind) and column.null_count else column
-

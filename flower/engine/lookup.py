@@ -154,6 +154,7 @@ def holder_of(state: KeyedState, step: Keyed) -> tuple[int, int] | None:
     for groups, start, end, _ in _tables(state):
         if groups.stamp is None:
             return None
+        assert isinstance(state, AlignedState | SessionState)
         stamp = np.where((groups.stamp == nothing) | (end <= state.watermark), MAX_TIME, groups.stamp)
         if len(stamp) and int(stamp.min()) < least:
             at = int(stamp.argmin())

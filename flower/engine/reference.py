@@ -20,17 +20,20 @@ from flower.engine.embedded import Driver, Options, require_bounded
 from flower.engine.epoch import EpochPlan, Range, ingested, untimed
 from flower.engine.holding import holds_for
 from flower.engine.job import SourceState
+from flower.engine.joint import Joint
 from flower.engine.observe import punctuations
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step
 from flower.graph.batch import Batch, constant
+from flower.graph.joins import Joining
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
-from flower.model.panes import TIMINGS, timings
+from flower.model.panes import TIMINGS
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
+from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, WindowJoinOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
 
@@ -102,9 +105,10 @@ class _Oracle:
             )
             for index, step in self.job.keyed.items()
         }
+        self.joins = {index: _join_oracle(step) for index, step in self.job.joins.items()}
         # What rows meet depends on who takes them, so every keyed step has watermark oracles of its own.
         self.sources = {
-            (target, index): self._source(index) for target in (*self.job.keyed, -1) for index, _ in self.job.reads()
+            (target, index): self._source(index) for target in (*self.job.steps, -1) for index, _ in self.job.reads()
         }
         self.watermarks = [MIN_TIME] * len(self.job.stages)
 
@@ -125,11 +129,11 @@ class _Oracle:
             self._moved(wanted)
         met = {
             (target, index): self._met(target, index, fresh[index], before, epoch.now)
-            for target in (*self.job.keyed, -1)
+            for target in (*self.job.steps, -1)
             for index, _ in self.job.reads()
         }
         waiting: dict[int, list[Row]] = defaultdict(list)
-        dropped: dict[Aggregate, list[Batch]] = defaultdict(list)
+        dropped: dict[Node, list[Batch]] = defaultdict(list)
         output: list[Batch] = []
         for index, stage in enumerate(self.job.stages):
             match stage.origin:
@@ -139,10 +143,17 @@ class _Oracle:
                 case Aggregate():
                     w0 = min(before[i] for i in stage.inputs)
                     w1 = min(self.watermarks[i] for i in stage.inputs)
-                    panes, gone, _ = self.steps[index].epoch(waiting[index], w0, w1, epoch.now)
+                    panes, gone, _ = self.steps[index].epoch(waiting[stage.ports[0]], w0, w1, epoch.now)
                     self.watermarks[index] = self.steps[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
                     batches = [_batch(panes, stage.origin.schema, "event_time")]
+                case Joining():
+                    w0 = min(before[i] for i in stage.inputs)
+                    w1 = min(self.watermarks[i] for i in stage.inputs)
+                    joined, gone, _ = self.joins[index].epoch([waiting[port] for port in stage.ports], w0, w1)
+                    self.watermarks[index] = self.joins[index].watermark
+                    dropped[stage.origin].append(_batch(gone, self.job.joins[index].dropped_schema, None))
+                    batches = [_batch(joined, stage.origin.schema, "event_time")]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]
@@ -225,7 +236,20 @@ class _Oracle:
             for i, values in enumerate(rows.rows.to_pylist()):
                 partition, position = int(rows.partition[i]), int(rows.position[i])
                 at = told.get((partition, position), otherwise)
-                waiting[target].append(Row(values, int(rows.time[i]), at, partition, position))
+                waiting[delivery.port].append(Row(values, int(rows.time[i]), at, partition, position))
+
+
+def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle:
+    left = {each.left: each.name for each in step.columns if each.left is not None}
+    right = {each.right: each.name for each in step.columns if each.right is not None}
+    common = (step.keys, (left, right), step.keeps)
+    if step.windowing is not None:
+        return WindowJoinOracle(step.windowing, *common)
+    if step.direction is None:
+        assert step.within is not None
+        return IntervalJoinOracle(*step.within, *common)
+    tolerance = None if step.within is None else max(-step.within[0], step.within[1])
+    return AsofJoinOracle(step.direction, tolerance, *common)
 
 
 def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:
@@ -266,8 +290,8 @@ def _batch(rows: list[dict[str, Any]], schema: pa.Schema, time: str | None) -> B
         if pa.types.is_floating(field.type):
             values = [float("nan") if value is None else value for value in values]
         if pa.types.is_dictionary(field.type):
-            codes = np.array([TIMINGS.index(value) for value in values], np.int8)
-            columns.append(timings(codes))
+            codes = pa.array([None if value is None else TIMINGS.index(value) for value in values], pa.int8())
+            columns.append(pa.DictionaryArray.from_arrays(codes, pa.array(TIMINGS, pa.string()), ordered=True))
         else:
             columns.append(pa.array(values, field.type))
     n = len(rows)

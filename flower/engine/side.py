@@ -30,7 +30,7 @@ def lift_side(batch: Batch, step: Joint, side: int, *, watermark: int, elsewhere
     met = np.maximum(np.minimum(batch.met, elsewhere), watermark)
     if step.windowing is None:
         gone = met > batch.time
-        late, excess, reason, windows = 0, met - batch.time - 1, LATE, ()
+        late, excess, reason = 0, met - batch.time - 1, LATE
         at, until = batch.time, _until(step, side, batch.time)
     else:
         row, at, until = step.windowing.windows.assign(batch.time)
@@ -38,13 +38,14 @@ def lift_side(batch: Batch, step: Joint, side: int, *, watermark: int, elsewhere
             batch, met = batch.take(row), met[row]
         expiry = step.windowing.expiry(until)
         gone, late = met >= expiry, int(np.count_nonzero(met >= until))
-        excess, reason, windows = met - expiry, EXPIRED, (at, until)
+        excess, reason = met - expiry, EXPIRED
     missed = int(np.count_nonzero(gone))
     counts = Counts(len(gone) - max(late, missed), max(late - missed, 0), missed)
     dropped = Batch.empty(step.dropped_schema)
     if missed:
         counts = Counts(counts.on_time, counts.late, missed, int(excess[gone].max()))
-        dropped = _dropped(batch, step, side, met, gone, reason, windows)
+        windows = () if step.windowing is None else (at, until)
+        dropped = _dropped(batch, step, side, (met, gone), reason, windows)
         kept = np.flatnonzero(~gone)
         batch, at, until = batch.take(kept), at[kept], until[kept]
     return Lifted(held(side, batch, step.keys, at, until, exact=step.exact), counts, dropped)
@@ -61,7 +62,10 @@ def _until(step: Joint, side: int, time: I64) -> I64:
     return time + np.int64(high if side == 0 else high - low)
 
 
-def _dropped(batch: Batch, step: Joint, side: int, met: I64, gone: Bools, reason: str, windows: tuple[I64, ...]) -> Batch:
+def _dropped(
+    batch: Batch, step: Joint, side: int, late: tuple[I64, Bools], reason: str, windows: tuple[I64, ...]
+) -> Batch:
+    met, gone = late
     rows = batch.take(np.flatnonzero(gone))
     why = [pa.array([reason] * len(rows), pa.large_string()), instants(met[gone])]
     added = [*(instants(each[gone]) for each in windows), *why]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, interval, joined as windowed, sessions
+from flower.engine import aligned, asof, interval, sessions
+from flower.engine import joined as windowed
 from flower.engine.held import Held
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed

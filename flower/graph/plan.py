@@ -180,7 +180,12 @@ def physical(
         return stages[-1]
 
     def consume(
-        kind: Literal["aggregate", "join", "output"], node: Node, rows: Node, step: str, stage: int | None, side: int = 0
+        kind: Literal["aggregate", "join", "output"],
+        node: Node,
+        rows: Node,
+        step: str,
+        stage: int | None,
+        side: int = 0,
     ) -> int:
         consumers.append(Consumer(kind, step, node, stage, side))
         for place, slot in places[rows]:

@@ -85,8 +85,8 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                 # A column of both sides is kept on both, because it keeps its suffix.
                 for side, each in enumerate(node.inputs):
                     sources = {column.name: (column.left, column.right)[side] for column in node.columns}
-                    used = {sources[name] for name in wanted if name in sources}
-                    needed[each] |= ({*node.on, *node.shared, *used} - {None}) & set(each.schema.names)
+                    taken = {*node.on, *node.shared, *(sources.get(name) for name in wanted)}
+                    needed[each].update(name for name in each.schema.names if name in taken)
             case Dropped():
                 for each in node.of.inputs:
                     needed[each].update(each.schema.names)

@@ -1,0 +1,222 @@
+"""The oracle's joins: every row that was ever admitted is kept and compared with every other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flower.model.reference.aggregates import missing
+from flower.model.reference.rows import Row, Window, plus, shown
+from flower.model.reference.windows import windows_of
+from flower.model.time import MAX_TIME, MIN_TIME
+from flower.model.windowing import Windowing
+
+Told = tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]
+"""Joined rows; dropped ones; how many were on time, late and dropped."""
+
+Key = tuple[Any, ...]
+SIDES = ("left", "right")
+
+
+class JoinOracle:
+    """What the joins have in common.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Key columns; missing values are equal.
+    names : pair of mappings of str to str
+        What the columns of each side are called in the result.
+    keeps : {"inner", "left", "right", "outer"}
+        Which rows are given though nothing joins them.
+    """
+
+    def __init__(self, keys: Sequence[str], names: tuple[Mapping[str, str], Mapping[str, str]], keeps: str) -> None:
+        self.keys, self.names = tuple(keys), names
+        self.kept = [keeps in ("left", "outer"), keeps in ("right", "outer")]
+        self.watermark = MIN_TIME
+        """Of the output, after the last epoch."""
+
+    def _key(self, row: Row) -> Key:
+        return tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
+
+    def _joined(self, left: Row | None, right: Row | None, **more: Any) -> dict[str, Any]:
+        result: dict[str, Any] = {name: None for names in self.names for name in names.values()}
+        for names, row in ((self.names[1], right), (self.names[0], left)):
+            if row is not None:
+                result |= {names[name]: value for name, value in row.values.items()}
+        return result | more
+
+    def _alone(self, side: int, row: Row, **more: Any) -> dict[str, Any]:
+        return self._joined(row, None, **more) if side == 0 else self._joined(None, row, **more)
+
+    def _gone(self, side: int, row: Row, reason: str, **more: Any) -> dict[str, Any]:
+        return self._alone(side, row, **more, reason=reason, watermark=shown(row.met)) | {"side": SIDES[side]}
+
+    def _admitted(self, rows: Sequence[Sequence[Row]]) -> tuple[list[list[Row]], Told]:
+        """Rows that do not come after the watermark, and what is told of the others."""
+        admitted: list[list[Row]] = [[], []]
+        told: Told = ([], [], {"on_time": 0, "late": 0, "dropped": 0})
+        for side, some in enumerate(rows):
+            for row in some:
+                if row.met > row.time:
+                    told[1].append(self._gone(side, row, "the row came after the watermark"))
+                    told[2]["dropped"] += 1
+                else:
+                    admitted[side].append(row)
+                    told[2]["on_time"] += 1
+        return admitted, told
+
+
+@dataclass
+class Meeting:
+    """A window of one key."""
+
+    rows: tuple[list[Row], list[Row]] = field(default_factory=lambda: ([], []))
+    new: list[Row] = field(default_factory=list)
+    panes: int = 0
+
+
+class WindowJoinOracle(JoinOracle):
+    """Rows that have the same keys and lie in one window."""
+
+    def __init__(self, windowing: Windowing, *args: Any) -> None:
+        super().__init__(*args)
+        self.windowing = windowing
+        self._live: dict[tuple[Key, Window], Meeting] = {}
+
+    def epoch(self, rows: Sequence[Sequence[Row]], w0: int, w1: int) -> Told:
+        """Rows of both sides, each with the watermark it meets; and the step's watermark before and after."""
+        told: Told = ([], [], {"on_time": 0, "late": 0, "dropped": 0})
+        for side, some in enumerate(rows):
+            for row in some:
+                for window in windows_of(self.windowing.windows, row.time):
+                    self._admit(side, row, window, told)
+        for (key, window), meeting in list(self._live.items()):
+            passing = w0 < window[1] <= w1
+            if passing or (window[1] <= w0 and meeting.new):
+                told[0].extend(self._pane(meeting, window, "on_time" if passing else "late", w1))
+            if self._expiry(window) <= w1:
+                del self._live[key, window]
+        self.watermark = max(self.watermark, w1)
+        return told
+
+    def _expiry(self, window: Window) -> int:
+        return plus(window[1], self.windowing.allowed_lateness_us)
+
+    def _admit(self, side: int, row: Row, window: Window, told: Told) -> None:
+        if row.met >= self._expiry(window):
+            ends = {"window_start": shown(window[0]), "window_end": shown(window[1])}
+            told[1].append(self._gone(side, row, "the window had expired", **ends))
+            told[2]["dropped"] += 1
+            return
+        told[2]["late" if row.met >= window[1] else "on_time"] += 1
+        meeting = self._live.setdefault((self._key(row), window), Meeting())
+        meeting.rows[side].append(row)
+        meeting.new.append(row)
+
+    def _pane(self, meeting: Meeting, window: Window, timing: str, w1: int) -> Iterator[dict[str, Any]]:
+        pane = {
+            "window_start": shown(window[0]),
+            "window_end": shown(window[1]),
+            "pane_timing": timing,
+            "pane_index": meeting.panes,
+            "pane_final": self._expiry(window) <= w1,
+            "event_time": shown(plus(window[1], -1)),
+        }
+        left, right = meeting.rows
+        new = [id(row) for row in meeting.new]
+        discarding = self.windowing.accumulation == "discarding"
+        for one in left:
+            for other in right:
+                if not discarding or id(one) in new or id(other) in new:
+                    yield self._joined(one, other, **pane)
+        for side, (some, others) in enumerate(((left, right), (right, left))):
+            if self.kept[side] and not others:
+                for row in some:
+                    if not discarding or id(row) in new:
+                        yield self._alone(side, row, **pane)
+        meeting.panes, meeting.new = meeting.panes + 1, []
+
+
+@dataclass
+class Known:
+    """A row that was admitted, and whether it has been given."""
+
+    row: Row
+    given: bool = False
+    new: bool = True
+
+
+class IntervalJoinOracle(JoinOracle):
+    """Rows that have the same keys, the right one from ``low`` to ``high`` after the left one."""
+
+    def __init__(self, low: int, high: int, *args: Any) -> None:
+        super().__init__(*args)
+        self.low, self.high = low, high
+        self._known: tuple[list[Known], list[Known]] = ([], [])
+
+    def epoch(self, rows: Sequence[Sequence[Row]], w0: int, w1: int) -> Told:
+        """As of `WindowJoinOracle`."""
+        admitted, told = self._admitted(rows)
+        for known, some in zip(self._known, admitted, strict=True):
+            known.extend(map(Known, some))
+        for one in self._known[0]:
+            for other in self._known[1]:
+                if (one.new or other.new) and self._near(one.row, other.row):
+                    later = max(one.row.time, other.row.time)
+                    told[0].append(self._joined(one.row, other.row, event_time=shown(later)))
+                    one.given = other.given = True
+        holds = [w1]
+        for side, known in enumerate(self._known):
+            for one in known:
+                one.new = False
+                if not self.kept[side] or one.given:
+                    continue
+                last = one.row.time + (self.high if side == 0 else -self.low)
+                if last < w1 or w1 == MAX_TIME:
+                    told[0].append(self._alone(side, one.row, event_time=shown(one.row.time)))
+                    one.given = True
+                else:
+                    holds.append(one.row.time)
+        self.watermark = max(self.watermark, min(holds))
+        return told
+
+    def _near(self, left: Row, right: Row) -> bool:
+        return self._key(left) == self._key(right) and self.low <= right.time - left.time <= self.high
+
+
+class AsofJoinOracle(JoinOracle):
+    """Each left row with the right row of the same keys that is nearest in event time."""
+
+    def __init__(self, direction: str, tolerance: int | None, *args: Any) -> None:
+        super().__init__(*args)
+        self.direction, self.tolerance = direction, tolerance
+        self._waiting: list[Row] = []
+        self._right: list[Row] = []
+
+    def epoch(self, rows: Sequence[Sequence[Row]], w0: int, w1: int) -> Told:
+        """As of `WindowJoinOracle`."""
+        (left, right), told = self._admitted(rows)
+        self._waiting += left
+        self._right += right
+        wait = 0 if self.direction == "backward" else self.tolerance or 0
+        ready = [row for row in self._waiting if row.time + wait < w1 or w1 == MAX_TIME]
+        self._waiting = [row for row in self._waiting if row not in ready]
+        told[0].extend(self._joined(row, self._nearest(row), event_time=shown(row.time)) for row in ready)
+        self.watermark = max(self.watermark, min([w1, *(row.time for row in self._waiting)]))
+        return told
+
+    def _nearest(self, left: Row) -> Row | None:
+        """Of several of one time the last that came looking back, the first looking ahead; back if both are as near."""
+        same = [row for row in self._right if self._key(row) == self._key(left)]
+        same.sort(key=lambda row: (row.time, row.partition, row.position))
+        before = [row for row in same if row.time <= left.time]
+        after = [row for row in same if row.time >= left.time]
+        choice = [
+            *(before[-1:] if self.direction != "forward" else []),
+            *(after[:1] if self.direction != "backward" else []),
+        ]
+        near = [row for row in choice if self.tolerance is None or abs(row.time - left.time) <= self.tolerance]
+        return min(near, key=lambda row: abs(row.time - left.time), default=None)

@@ -1,0 +1,47 @@
+"""Random joins over random disordered input: the embedded executor and the oracle give the same rows and drops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted import asofs, canonical, examples, increments, interval_joins, joined_sides, window_joins
+
+import flower as fl
+
+
+def agree(stream: fl.Stream, *, as_stream: bool) -> None:
+    ours = stream.collect(as_stream=as_stream)
+    oracle = stream.collect(as_stream=as_stream, executor="reference")
+    pd.testing.assert_series_equal(ours.dtypes, oracle.dtypes)
+    pd.testing.assert_frame_equal(canonical(ours), canonical(oracle))
+
+
+@examples(100)
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs), st.booleans())
+def test_joined_and_dropped_rows_are_the_oracles(sides: Any, join: Any, as_stream: bool) -> None:
+    joined = join(*sides)
+    agree(joined, as_stream=as_stream)
+    agree(joined.dropped, as_stream=True)
+
+
+@examples(40)
+@given(joined_sides(), st.one_of(increments, interval_joins, asofs), st.sampled_from(["3s", "5s"]))
+def test_aggregates_of_joined_rows_are_the_oracles(sides: Any, join: Any, size: str) -> None:
+    left, right = (side.assign(m="n", j="i") for side in sides)
+    windowed = join(left, right).filter("m_x != -1").window(fl.FixedWindows(size), allowed_lateness="2s")
+    counts = windowed.groupby("j_y").agg(rows="count", total=("m_y", "sum"))
+    agree(counts, as_stream=True)
+    agree(counts.dropped, as_stream=True)
+
+
+@examples(30)
+@given(joined_sides(), st.one_of(interval_joins, asofs))
+def test_panes_are_joined_with_rows_as_the_oracle_does(sides: Any, join: Any) -> None:
+    left, right = sides
+    panes = left.window(fl.FixedWindows("2s")).groupby("k", "n", "i").agg(v=("v", "max"))
+    joined = join(panes, right)
+    agree(joined, as_stream=True)
+    agree(joined.dropped, as_stream=True)
