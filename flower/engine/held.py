@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from flower.engine.joint import no_rows
 from flower.engine.keys import encode, equal
 from flower.graph.batch import Batch
 from flower.model.arrays import Bools
@@ -92,7 +93,7 @@ def held(side: int, batch: Batch, keys: Sequence[str], at: I64, until: I64, *, e
 def none(side: int, schema: pa.Schema) -> Held:
     """No rows."""
     nothing = np.zeros(0, np.int64)
-    return Held(side, pa.RecordBatch.from_pylist([], schema=schema), *(nothing,) * len(_COLUMNS))
+    return Held(side, no_rows(schema), *(nothing,) * len(_COLUMNS))
 
 
 def new_of(fresh: Sequence[Held], sides: Sequence[pa.Schema], side: int) -> Held:

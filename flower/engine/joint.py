@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.graph.joins import Direction, How, Joined
+from flower.model.panes import TIMINGS
 from flower.model.time import I64
 from flower.model.windowing import Windowing
 
@@ -93,6 +94,13 @@ class Joint:
         return pa.RecordBatch.from_arrays([*columns, which, *added], schema=self.dropped_schema)
 
 
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """No rows of a side."""
+    return pa.RecordBatch.from_arrays([_filled(pa.nulls(0, kind), kind) for kind in schema.types], schema=schema)
+
+
 def _filled(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """A missing float is NaN."""
+    """A missing float is NaN; a category has its values also where all are missing."""
+    if pa.types.is_dictionary(kind):
+        return pa.DictionaryArray.from_arrays(column.indices, pa.array(TIMINGS, pa.string()), ordered=True)
     return column.fill_null(float("nan")) if pa.types.is_floating(kind) and column.null_count else column

@@ -41,9 +41,10 @@ def test_a_keyed_step_is_a_stage_fed_through_its_consumer():
     assert (read.name, keyed.name) == ("read-1", "agg-1")
     assert isinstance(keyed.origin, Aggregate)
     assert keyed.inputs == (0,)
-    consumer = made.consumers[keyed.port]
+    (port,) = keyed.ports
+    consumer = made.consumers[port]
     assert (consumer.kind, consumer.step, consumer.stage) == ("aggregate", "agg-1", 1)
-    assert read.deliveries == (Delivery(slot=1, port=keyed.port),)
+    assert read.deliveries == (Delivery(slot=1, port=port),)
 
 
 def test_steps_after_a_keyed_step_are_in_its_stage():
@@ -57,8 +58,8 @@ def test_stages_come_after_those_that_feed_them():
     made = planned(hourly(fl.concat(one, two)), one.dropped)
     for index, stage in enumerate(made.stages):
         assert all(each < index for each in stage.inputs)
-        if stage.port is not None:
-            assert made.consumers[stage.port].stage == index
+        for port in stage.ports:
+            assert made.consumers[port].stage == index
 
 
 def test_steps_after_a_concat_run_on_each_part():
