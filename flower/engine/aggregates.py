@@ -43,6 +43,13 @@ class Aggregates:
             for state, (_, law, name) in zip(states, self.parts, strict=True)
         )
 
+    def subtract(self, states: States, codes: I64, rows: pa.RecordBatch, order: Order) -> States:
+        """Row i of ``rows`` out of group ``codes[i]`` again."""
+        return tuple(
+            law.subtract(state, codes, None if name is None else rows.column(name), order)
+            for state, (_, law, name) in zip(states, self.parts, strict=True)
+        )
+
     def merge(self, states: States, others: States, codes: I64) -> States:
         """Group i of ``others`` into group ``codes[i]``."""
         return tuple(

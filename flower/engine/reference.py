@@ -28,7 +28,7 @@ from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
-from flower.model.panes import TIMINGS, so_far, timings
+from flower.model.panes import RETRACTION, TIMINGS, so_far, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
@@ -93,6 +93,8 @@ class _Oracle:
                 step.keys,
                 {name: (column, law.name) for name, law, column in step.law.aggregates.parts},
                 _holds(step),
+                net=step.law.net,
+                retraction=RETRACTION in step.schema.names,
             )
             for index, step in self.job.keyed.items()
         }
@@ -136,7 +138,12 @@ class _Oracle:
                     panes, gone, _ = self.steps[index].epoch(waiting[index], w0, w1, epoch.now)
                     self.watermarks[index] = self.steps[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
-                    batches = [_batch(panes, stage.origin.schema, "event_time")]
+                    fired = _batch(panes, stage.origin.schema, "event_time")
+                    if RETRACTION in stage.origin.schema.names:
+                        retraction = np.array([pane[RETRACTION] for pane in panes], np.bool_)
+                        oldest = [MAX_TIME if us is None else us for us in self.steps[index].oldest]
+                        fired = replace(fired, retraction=retraction, oldest=np.array(oldest, np.int64))
+                    batches = [fired]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]
@@ -219,7 +226,9 @@ class _Oracle:
             for i, values in enumerate(rows.rows.to_pylist()):
                 partition, position = int(rows.partition[i]), int(rows.position[i])
                 at = told.get((partition, position), otherwise)
-                waiting[target].append(Row(values, int(rows.time[i]), at, partition, position))
+                back = rows.retraction is not None and bool(rows.retraction[i])
+                oldest = None if rows.oldest is None or rows.oldest[i] == MAX_TIME else int(rows.oldest[i])
+                waiting[target].append(Row(values, int(rows.time[i]), at, partition, position, back, oldest))
 
 
 def _holds(step: Keyed) -> Callable[[object, dict[str, Any]], bool]:
