@@ -409,8 +409,7 @@ def test_panes_that_replace_one_another_are_not_aggregated():
         counted(S.window(HOUR, trigger=early)).window(HOUR).agg(rows="count")
     with refused(
         GraphError,
-        TWICE
-        + "accumulating panes of FixedWindows('1h'), allowed_lateness='1h'; "
+        TWICE + "accumulating panes of FixedWindows('1h'), allowed_lateness='1h'; "
         "use accumulation='retracting' or 'discarding' there; "
         "or take the final pane of each window only, with closing_behavior='fire_always' there and "
         ".filter('pane_final') before this step",

@@ -90,11 +90,11 @@ def test_the_view_of_a_run_that_dropped_nothing_is_what_a_batch_collects(
     partitions, epochs, _ = script
     result = chain((partitions, epochs, True), first, step, second | {"allowed_lateness": "unbounded"})
     run = result.run()
-    run.wait()
+    run.wait(progress=False)
     if run.metrics.dropped:
         return
     columns = ["rows", "window_start", "window_end", "grand", "mean_total", "n", "low", "last"]
-    view, batch = canonical(run.view()[columns]), canonical(result.collect()[columns])
+    view, batch = canonical(run.results[columns]), canonical(result.collect()[columns])
     pd.testing.assert_frame_equal(view, batch, check_dtype=False)
 
 

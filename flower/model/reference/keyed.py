@@ -220,7 +220,8 @@ class KeyedOracle:
         if self.windowing.accumulation == "discarding":
             content = live.new
         else:
-            content = left(live.pairs, live.back) if self.net else live.pairs
+            used = [column for column, _ in self.aggregates.values() if column is not None]
+            content = left(live.pairs, live.back, used) if self.net else live.pairs
         return sorted(content, key=lambda row: (row.time, row.partition, row.position))
 
     def _fired(self, key: Key, live: Live, timing: str, final: bool) -> list[tuple[dict[str, Any], int | None]]:

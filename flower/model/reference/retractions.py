@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from flower.model.reference.aggregates import missing
 from flower.model.reference.rows import Row
 
-SIGN = "pane_retraction"
 
-
-def left(rows: Sequence[Row], back: Sequence[Row]) -> list[Row]:
-    """The rows without those that ``back`` takes back: each one row of its time and values.
+def left(rows: Sequence[Row], back: Sequence[Row], columns: Sequence[str]) -> list[Row]:
+    """The rows without those that ``back`` takes back: each one row of its time, and its values in some columns.
 
     Raises
     ------
@@ -21,7 +19,7 @@ def left(rows: Sequence[Row], back: Sequence[Row]) -> list[Row]:
     remaining = list(rows)
     for retraction in back:
         for i, row in enumerate(remaining):
-            if _same(row, retraction):
+            if _same(row, retraction, columns):
                 del remaining[i]
                 break
         else:
@@ -29,10 +27,6 @@ def left(rows: Sequence[Row], back: Sequence[Row]) -> list[Row]:
     return remaining
 
 
-def _same(row: Row, other: Row) -> bool:
-    if row.time != other.time:
-        return False
-    return all(
-        name == SIGN or value == other.values[name] or (missing(value) and missing(other.values[name]))
-        for name, value in row.values.items()
-    )
+def _same(row: Row, other: Row, columns: Sequence[str]) -> bool:
+    pairs = [(row.values[name], other.values[name]) for name in columns]
+    return row.time == other.time and all(a == b or (missing(a) and missing(b)) for a, b in pairs)
