@@ -122,7 +122,8 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         tuple(
             (each.name, subtracting(each.combiner) if net else each.combiner, each.column) for each in node.aggregations
         ),
-        tuple(None if each.column is None else before.field(each.column) for each in node.aggregations),
+        tuple(each.input(before) for each in node.aggregations),
+        name,
     )
     keys = [before.field(key) for key in node.keys]
     law = Law(
@@ -150,9 +151,9 @@ def initial(job: Job, now: int) -> JobState:
     )
 
 
-def _source_state(read: Read, known: SourceState) -> SourceState:
+def _source_state(read: Read, known: SourceState, most: int | None = None) -> SourceState:
     """The state with partitions that have appeared since; that one has no rows is learnt in its first epoch."""
-    names = read.source.partitions()
+    names = read.source.partitions()[:most]
     fresh = range(len(known.positions), len(names))
     positions = (*known.positions, *(read.source.initial(p) for p in fresh))
     return SourceState(
@@ -162,9 +163,12 @@ def _source_state(read: Read, known: SourceState) -> SourceState:
     )
 
 
-def discovered(job: Job, state: JobState) -> JobState:
-    """The state with partitions that have appeared since the last epoch."""
-    sources = {index: _source_state(read, state.sources[index]) for index, read in job.reads()}
+def discovered(job: Job, state: JobState, most: Mapping[int, int] | None = None) -> JobState:
+    """The state with partitions that have appeared since the last epoch; ``most`` limits how many a stage has."""
+    sources = {
+        index: _source_state(read, state.sources[index], None if most is None else most.get(index, 0))
+        for index, read in job.reads()
+    }
     return replace(state, sources=sources)
 
 

@@ -6,7 +6,7 @@ looked up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,13 @@ from flower.engine.keyed import Keyed
 from flower.engine.keys import Encoded, encode
 from flower.engine.pairs import Pairs, dropped, with_met
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun
+from flower.engine.sessions import SessionRun, apart
 from flower.engine.standing import Standing
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows
+from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows, by_clock
 
 EXPIRED = "the window had expired"
 TOGETHER = "the window of a pane that it replaces, or that replaces it, had expired"
@@ -58,6 +58,10 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     now : int
         Processing time of the epoch.
     """
+    if by_clock(step.windowing.windows):
+        # The clock is never behind itself: nothing is late.
+        batch = replace(batch, time=constant(now, len(batch)), met=constant(MIN_TIME, len(batch)))
+        watermark, elsewhere = MIN_TIME, MAX_TIME
     time = batch.time
     row, start, end = step.windowing.windows.assign(time)
     gone = Batch.empty(step.dropped_schema)
@@ -75,7 +79,7 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
             gone = _dropped(batch, row, pairs, met, (start, end), EXPIRED, step)
             excess = int((met[pairs] - step.windowing.expiry(end[pairs])).max())
             counts = Counts(counts.on_time, counts.late, len(pairs), excess)
-        if batch.oldest is not None:
+        if step.law.net and batch.oldest is not None:
             others = np.setdiff1d(_gone_together(batch.oldest, row, met, step), pairs, assume_unique=True)
             if len(others):
                 beside = _dropped(batch, row, others, met, (start, end), TOGETHER, step)
@@ -89,9 +93,8 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
             start, end, met = start[kept], end[kept], met[kept]
     if row is not None:
         batch = batch.take(row)
-    if step.windowing.windows.merging:
-        return Lifted(_sessions(batch, step, start, end, now), counts, gone)
-    groups, encoded = _windows(batch, step, start, end, now)
+    lifted = sessions_of if step.windowing.windows.merging else _windows
+    groups, encoded = lifted(batch, step, start, end, now)
     if not step.law.finishes:
         return Lifted(groups, counts, gone)
     keys = tuple(arrays.take(column, encoded.codes) for column in encoded.keys)
@@ -252,14 +255,14 @@ def _groups(
     )
 
 
-def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
+def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[SessionRun, Encoded]:
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
     encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
     order = np.lexsort((start, encoded.codes))
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
     # The gap is one for all rows, so ends ascend as starts do.
-    new[1:] = (key[1:] != key[:-1]) | (start[1:] >= end[:-1])
+    new[1:] = (key[1:] != key[:-1]) | apart(start[1:], end[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
@@ -267,4 +270,4 @@ def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Sess
     states, stamp, newest, net = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
     groups = _groups(step, encoded, key[first], states, rows, stamp, newest, net, now)
-    return SessionRun.fresh(start[first], end[last], groups)
+    return SessionRun.fresh(start[first], end[last], groups), encoded

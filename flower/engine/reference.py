@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +18,8 @@ import pyarrow as pa
 
 from flower.engine.embedded import Driver, Options, require_bounded
 from flower.engine.epoch import EpochPlan, Range, ingested, untimed
-from flower.engine.holding import holds
+from flower.engine.holding import holds_for
 from flower.engine.job import SourceState
-from flower.engine.keyed import Keyed
 from flower.engine.observe import punctuations
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step
@@ -28,8 +27,10 @@ from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
-from flower.model.panes import RETRACTION, TIMINGS, so_far, timings
+from flower.model.combiners import Combiner, Order
+from flower.model.panes import RETRACTION, TIMINGS, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
+from flower.model.reference.aggregates import Custom
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
 
@@ -91,8 +92,8 @@ class _Oracle:
             index: KeyedOracle(
                 step.windowing,
                 step.keys,
-                {name: (column, law.name) for name, law, column in step.law.aggregates.parts},
-                _holds(step),
+                _aggregates(self.job.stages[index].origin),
+                holds_for(step.schema, step.keys, step.name),
                 net=step.law.net,
                 retraction=RETRACTION in step.schema.names,
             )
@@ -231,15 +232,33 @@ class _Oracle:
                 waiting[target].append(Row(values, int(rows.time[i]), at, partition, position, back, oldest))
 
 
-def _holds(step: Keyed) -> Callable[[object, dict[str, Any]], bool]:
-    """What a data-driven trigger's predicate says of one window."""
-    schema = so_far(step.schema, step.keys)
+def _aggregates(node: Node) -> dict[str, tuple[str | None, Combiner | Custom]]:
+    """What a keyed step computes, as a person said it."""
+    assert isinstance(node, Aggregate)
+    schema = node.input.schema
+    return {each.name: (each.column, _how(each.combiner, each.input(schema))) for each in node.aggregations}
 
-    def answer(predicate: object, values: dict[str, Any]) -> bool:
-        row = pa.RecordBatch.from_pylist([values], schema=schema)
-        return bool(holds(predicate, row, step.name)[0])
 
-    return answer
+def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:
+    """A combiner that the oracle knows; a user's own is fed a row at a time."""
+    if type(law).__module__.startswith("flower."):
+        return law
+
+    def aggregate(rows: Sequence[Row]) -> Any:
+        state = law.create(1, column)
+        for row in rows:
+            one = np.array([0])
+            order = Order(np.array([row.time]), np.array([row.partition]), np.array([row.position]))
+            state = law.add(state, one, None if column is None else _single(row, column), order)
+        return law.extract(state, column)[0].as_py()
+
+    return aggregate
+
+
+def _single(row: Row, column: pa.Field) -> pa.Array:
+    if pa.types.is_struct(column.type):
+        return pa.StructArray.from_arrays([_single(row, part) for part in column.type], fields=list(column.type))
+    return pa.array([row.values[column.name]], column.type)
 
 
 def _marks(read: Read, fresh: tuple[Range, Batch] | None) -> tuple[list[int], int]:

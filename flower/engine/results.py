@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +18,17 @@ from flower.model.windowing import Windowing
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
+COARSE_ROWS = 65_536
+"""Rows of the batches that a checkpoint keeps, at most, unless an epoch gave more."""
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Rows that are new to somebody; ``whole``: all there are, as some of those in between were let go."""
+
+    rows: list[pa.RecordBatch]
+    whole: bool
+    viewed: Callable[[list[pa.RecordBatch]], pa.RecordBatch]
 
 
 class Results:
@@ -61,10 +74,51 @@ class Results:
         same._log, same._view = deque(self._log), list(self._view)
         return same
 
+    def stored(self) -> dict[str, object]:
+        """What a checkpoint keeps: batches that are large and stay, so that each is written once."""
+        same = not self.let_go and not self._compact
+        self._log = deque(_coarser(self._log))
+        if self._panes is not None:
+            self._view = list(self._log) if same else _coarser(self._view)
+        return {
+            "log": tuple(self._log),
+            "let_go": self.let_go,
+            "view": None if same else tuple(self._view),
+            "compact": self._compact,
+        }
+
+    def restore(self, told: Mapping[str, Any]) -> bool:
+        """Take over what `stored` gave; False: those were other rows, and nothing is taken."""
+        view = told["log"] if told["view"] is None else told["view"]
+        if any(batch.schema != self.schema for batch in (*told["log"], *view)):
+            return False
+        self._log, self._logged = deque(told["log"]), sum(map(len, told["log"]))
+        self.let_go, self._compact = told["let_go"], told["compact"]
+        if self._panes is not None:
+            self._view, self._seen = list(view), sum(map(len, view))
+        return True
+
     def _viewed(self) -> pa.RecordBatch:
-        assert self._panes is not None
-        keys, windowing, combine = self._panes
-        return view_of(_whole(self._view, self.schema), keys, windowing, combine)
+        return self.viewed(self._view)
+
+    def viewed(self, batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+        """The view of batches of rows, a view of earlier ones perhaps the first of them."""
+        rows = _whole(batches, self.schema)
+        return rows if self._panes is None else view_of(rows, *self._panes)
+
+    def since(self, seen: int) -> tuple[Fresh, int]:
+        """What was added beyond the first ``seen`` rows, and how many rows there were in all."""
+        total = self.let_go + self._logged
+        if seen < self.let_go:
+            return Fresh(list(self._log if self._panes is None else self._view), True, self.viewed), total
+        rows: list[pa.RecordBatch] = []
+        left = total - seen
+        for batch in reversed(self._log):
+            if left <= 0:
+                break
+            rows.append(batch.slice(max(0, len(batch) - left)))  # a checkpoint may have put epochs together
+            left -= len(batch)
+        return Fresh(rows[::-1], False, self.viewed), total
 
     def panes(self) -> pd.DataFrame:
         """All rows that are kept, in order of emission."""
@@ -80,13 +134,23 @@ class Results:
         return frame_of(rows)
 
 
+def _coarser(batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The same rows in few batches, of which the early ones stay the same as rows are added."""
+    kept: list[pa.RecordBatch] = []
+    for batch in batches:
+        kept.append(batch)
+        while len(kept) > 1 and len(kept[-2]) < 2 * len(kept[-1]) and len(kept[-2]) + len(kept[-1]) <= COARSE_ROWS:
+            kept[-2:] = [pa.concat_batches(kept[-2:])]
+    return kept
+
+
 def _whole(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     if not batches:
         return pa.RecordBatch.from_pylist([], schema=schema)
     return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
-def _aggregate_of(node: Node) -> Aggregate | None:
+def aggregate_of(node: Node) -> Aggregate | None:
     """The keyed step whose panes the rows of ``node`` still are."""
     while not isinstance(node, Aggregate):
         if not isinstance(node, (Filter, Assign, Select, WindowInto)):
@@ -99,7 +163,7 @@ def _aggregate_of(node: Node) -> Aggregate | None:
 
 def _panes(node: Node) -> tuple[tuple[str, ...], Windowing, dict[str, Combination]] | None:
     """Keys, windowing and combinations of the panes that ``node`` gives; None if its rows are no panes any more."""
-    source = _aggregate_of(node)
+    source = aggregate_of(node)
     if source is None:
         return None
     names = set(node.schema.names)
@@ -114,7 +178,7 @@ def _panes(node: Node) -> tuple[tuple[str, ...], Windowing, dict[str, Combinatio
 
 
 def _sorted_by(node: Node) -> list[str]:
-    source = _aggregate_of(node)
+    source = aggregate_of(node)
     if source is None:
         return []
     return [name for name in ("window_end", "window_start", *source.keys) if name in node.schema.names]

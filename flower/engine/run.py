@@ -14,7 +14,7 @@ import pandas as pd
 from flower.engine.embedded import Driver, Options, driver_of
 from flower.engine.metrics import Metrics
 from flower.engine.progress import show_until
-from flower.engine.results import Results
+from flower.engine.results import Fresh, Results
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -57,7 +57,11 @@ class Run:
         self._parked = False
         self._drain = False
         self._done = threading.Event()
-        self._driver.open()
+        try:
+            self._driver.open()
+        except BaseException:
+            self._driver.close()
+            raise
         self._thread = threading.Thread(target=self._work, name=f"flower-{self.name}", daemon=True)
         _alive.add(self)
         self._thread.start()
@@ -104,6 +108,12 @@ class Run:
             frames[step] = results.panes()
             frames[step].attrs["let_go"] = results.let_go
         return next(iter(frames.values())) if len(frames) == 1 else frames
+
+    def since(self, step: str, seen: int) -> tuple[Fresh, int]:
+        """The rows of an output beyond the first ``seen``, and how many there are; ``step`` names one of several."""
+        snapshots = self._snapshots()
+        one = snapshots[step] if step in snapshots else next(iter(snapshots.values()))
+        return one.since(seen)
 
     def _snapshots(self) -> dict[str, Results]:
         """The outputs by step; taken at once, looked at without holding up the run."""
@@ -180,14 +190,14 @@ class Run:
         return self._wait_until_parked()
 
     def stop(self) -> Run:
-        """Stop after the current epoch, and wait for it; windows that are open stay so."""
+        """Stop after the current epoch, and wait for it; windows that are open stay so, in its checkpoint too."""
         self._tell(lambda: self._to("stopped", {"running", "paused"}))
         if threading.current_thread() is not self._thread:
             self._thread.join()
         return self
 
     def drain(self) -> Run:
-        """End the input where it is, fire all windows, and wait for it."""
+        """End the input where it is, fire all windows, and wait for it; the job is finished then, and cannot go on."""
 
         def end() -> None:
             self._drain = True
@@ -241,7 +251,7 @@ class Run:
     def _work(self) -> None:
         driver = self._driver
         try:
-            while self._may_go_on():
+            while not driver.finished and self._may_go_on():
                 epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0)
                 if epoch is not None:
                     driver.run(epoch)
@@ -253,6 +263,7 @@ class Run:
                     with driver.changed:
                         driver.changed.wait(driver.options.latency_us / 4e6)
             driver.settle()
+            driver.save(finished=self._state != "stopped")
             if self._state != "stopped":
                 self._state = "finished"
         except BaseException as error:

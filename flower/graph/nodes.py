@@ -22,7 +22,7 @@ from flower.graph.schema import dtype_name, names_text, require_columns
 from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema, so_far
 from flower.model.triggers import Trigger, When
 from flower.model.windowing import Windowing
-from flower.model.windows import GlobalWindows
+from flower.model.windows import GlobalWindows, by_clock
 
 if TYPE_CHECKING:
     from flower.graph.calls import Call
@@ -342,6 +342,18 @@ class Aggregation:
     column: str | None
     combiner: Combiner
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that it takes."""
+        return (*(() if self.column is None else (self.column,)), *self.combiner.others)
+
+    def input(self, schema: pa.Schema) -> pa.Field | None:
+        """What the combiner takes of rows: a field, of several columns a struct; None: only how many there are."""
+        if self.column is None or not self.combiner.others:
+            return None if self.column is None else column_of(schema, self.column)
+        parts = [column_of(schema, name).with_name(name) for name in self.columns]
+        return pa.field(self.column, pa.struct(parts), nullable=False)
+
 
 @dataclass(frozen=True, eq=False)
 class Aggregate(Step):
@@ -368,8 +380,7 @@ class Aggregate(Step):
                 )
         results = []
         for each in self.aggregations:
-            taken = None if each.column is None else column_of(before, each.column)
-            results.append(each.combiner.schema(taken).with_name(each.name))
+            results.append(each.combiner.schema(each.input(before)).with_name(each.name))
         if self.input.retracting:
             from flower.graph.retracting import require_subtractable
 
@@ -396,6 +407,8 @@ class Aggregate(Step):
     def _timed(self) -> bool:
         # Panes of the global window end with time itself: they have an event time only if it comes from their rows.
         whole = isinstance(self.grouping.windows, GlobalWindows)
+        if by_clock(self.grouping.windows):
+            return True
         return self.input.timed and not (whole and self.grouping.timestamp_combiner == "end_of_window")
 
     def _retracting(self) -> bool:

@@ -14,6 +14,7 @@ from flower.graph.expressions import Column, Expr, FrameFunction, Logical
 from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Select, step_text
 from flower.model.combiners import Combiner
 from flower.model.panes import FINAL, RETRACTION
+from flower.model.windows import by_clock
 
 _FINAL_ONLY = f"take the final pane of each window only, with .filter({FINAL!r}) right after the retracting step"
 
@@ -56,6 +57,8 @@ def require_subtractable(node: Aggregate) -> None:
     wrong = None
     if how.accumulation == "discarding":
         wrong = "accumulation='discarding'", "an increment cannot take back what an earlier one told"
+    elif by_clock(how.windows):
+        wrong = repr(how.windows), "a retraction would come into a later window than the row that it takes back"
     elif how.windows.merging:
         wrong = repr(how.windows), "a session cannot be taken apart when a row that joined it is taken back"
     elif how.timestamp_combiner != "end_of_window":
@@ -86,7 +89,7 @@ def _require_alike(node: Aggregate) -> None:
             if used:
                 raise _unlike(step, f"`{value}`, which tells them apart", f"an expression without {min(used)!r}")
     signs = _columns_of_panes(node.input, RETRACTION)
-    for name in (*node.keys, *(each.column for each in node.aggregations)):
+    for name in (*node.keys, *(name for each in node.aggregations for name in each.columns)):
         if name in signs:
             raise GraphError(
                 "a retraction must be grouped and aggregated as the row that it takes back",

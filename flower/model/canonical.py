@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 
 from flower.errors import ExpressionError
+from flower.model.calendar import CalendarWindows
+from flower.model.combiners import Quantile, Rate, Top, WeightedMean
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -32,10 +34,11 @@ from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingW
 CONSTRUCTORS = {
     each.__name__: each
     for each in (
-        *(FixedWindows, SlidingWindows, Sessions, GlobalWindows),
+        *(FixedWindows, SlidingWindows, CalendarWindows, Sessions, GlobalWindows),
         *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
         *(Repeatedly, OrFinally, Always, Never, When),
         *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),
+        *(Quantile, Rate, Top, WeightedMean),
     )
 }
 """The only names that text may call."""
@@ -47,7 +50,7 @@ def value_of(text: str) -> object:
     Parameters
     ----------
     text : str
-        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, None or such calls.
+        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, bools, None or such calls.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def value_of(text: str) -> object:
 
 def _value(node: ast.expr, text: str) -> object:
     match node:
-        case ast.Constant(value=str() | int() | float() | None as value) if not isinstance(value, bool):
+        case ast.Constant(value=str() | int() | float() | None as value):
             return value
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CONSTRUCTORS:
             if any(keyword.arg is None for keyword in keywords):

@@ -29,7 +29,7 @@ class Windowing:
 
     Parameters
     ----------
-    windows : FixedWindows, SlidingWindows, Sessions or GlobalWindows
+    windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions or GlobalWindows
         Where in event time rows are grouped.
     trigger : Trigger
         When in processing time panes fire.
@@ -85,12 +85,6 @@ class Windowing:
                 "a trigger must go on as long as rows may come",
                 got=f"{self.trigger!r}, which finishes",
                 hint=f"use Repeatedly({self.trigger!r}); or allow_finishing=True, which drops what comes afterwards",
-            )
-        if self.trigger.finishes and self.windows.merging:
-            raise TriggerError(
-                "a trigger that finishes must have windows that do not merge",
-                got=f"{self.trigger!r} on {self.windows!r}",
-                hint=f"use Repeatedly({self.trigger!r})",
             )
         if self.accumulation == "retracting" and self.ttl_us is not None:
             raise GraphError(

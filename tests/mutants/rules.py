@@ -47,7 +47,7 @@ BOTH = "flower/model/watermarks/both.py"
 PERCENTILE = "flower/model/watermarks/percentile.py"
 HOLDS = "flower/engine/holds.py"
 WATERMARKS = ("tests/model/test_watermarks.py", "tests/api/test_watermark_policies.py", *AGREE)
-OUT = ("tests/equivalence/test_output_watermarks.py",)
+OUT = ("tests/engine/test_holds.py", "tests/equivalence/test_output_watermarks.py")
 TTL = (*TRANSCRIPTS, *AGREE, "tests/engine/test_ttl.py", *OUT)
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -103,7 +103,6 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a run's low is that of groups without rows", "flower/engine/runs.py", "np.where(stamp == nothing, MAX_TIME, stamp)", "stamp", OUT),
     # A ttl
     Mutant("a key is let go a tick late", PANES, "windowing.lapse(groups.last) <= w1", "windowing.lapse(groups.last) < w1", TTL),
-    Mutant("a key is let go though a newer row touched it", ALIGNED, "going = going.where(step.windowing.lapse(going.groups.last) <= w1)", "going = going.where(going.groups.last < w1)", TTL),
     Mutant("a key that is let go has no last pane", PANES, "closing = expired if lapsed is None else expired | lapsed", "closing = expired", TTL),
     Mutant("a pane before a key is let go is final", PANES, "fired & (expired | finished), marks, lapsed)", "fired & (closing | finished), marks, lapsed)", TTL),
     Mutant("a key that was let go goes on where it was", ALIGNED, "        newest[mine[run.groups.last[at[mine]] == GONE]] = -1\n", "        pass\n", TTL),
@@ -128,6 +127,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("late hears of rows that early panes had", AT_WATERMARK, "late = self.late.reset(late, finished | before | passing)", "late = self.late.reset(late, finished)", TRIGGERS),
     Mutant("a trigger that has finished fires again", TOP, "np.where(marks[-1] > 0, MAX_TIME, self.part.due(marks[:-1], asked))", "self.part.due(marks[:-1], asked)", TRIGGERS),
     Mutant("rows that come after a trigger finished are taken", ALIGNED, "        over[here] = Finishing.finished(run.groups.marks)[at[here]]\n", "        over[here] = False\n", TRIGGERS),
+    Mutant("rows of a finished session are taken", SESSIONS, "    if not finished.any():\n", "    if True:\n", TRIGGERS),
+    Mutant("a row that touches a finished session is dropped", "flower/engine/pairs.py", "(ends > np.concatenate((self.start, end))[order])", "(ends >= np.concatenate((self.start, end))[order])", TRIGGERS),
+    Mutant("a row that a finished session touches is dropped", "flower/engine/pairs.py", "order = np.lexsort((window, np.concatenate((self.end + reach, start)), key))", "order = np.lexsort((~window, np.concatenate((self.end + reach, start)), key))", TRIGGERS),
+    Mutant("a finished session of one key drops the rows of another", "flower/engine/pairs.py", "(key[before] == key[order]) & ", "", TRIGGERS),
+    Mutant("rows next to a dropped one are dropped with it", "flower/engine/state.py", "    left = pairs.where(~over)\n", "    left = pairs.where(over & ~over)\n", TRIGGERS),
+    Mutant("refused pairs are counted as taken", "flower/engine/pairs.py", "Counts(late - len(pairs), -late, len(pairs))", "Counts(0, 0, len(pairs))", ("tests/engine/test_finishing.py",)),
+    Mutant("the watermark's turn within a sequence never ends", COMBINED, "finished = finished | (fires & ~asked.early)", "finished = finished | (fires & asked.late & asked.early)", TRIGGERS),
+    Mutant("an early pane ends the watermark's turn", COMBINED, "finished = finished | (fires & ~asked.early)", "finished = finished | fires", TRIGGERS),
+    Mutant("the last of a sequence is over at the watermark", COMBINED, "for each in self.triggers[:-1]),\n            False,", "for each in self.triggers[:-1]),\n            isinstance(self.triggers[-1], AfterWatermark),", TRIGGERS),
+    Mutant("a data-driven trigger looks at what no row has changed", PANES, "Asked(groups.rows, groups.since, end, w0, w1, now, lambda predicate: _holds(predicate, groups, step))", "Asked(groups.rows, groups.since, end, w0, w1, now, lambda predicate: ~_holds(predicate, groups, step))", TRIGGERS),
     Mutant("windows that nothing touched are asked", PANES, "        moved &= (groups.fresh > 0) | passing | expired | (due > MIN_TIME)\n", "", TRIGGERS),
     Mutant("the clock does not wake a window", ALIGNED, "due_now = [timer.run for timer in timers if timer.due <= now]", "due_now = [timer.run for timer in timers if timer.due < MIN_TIME]", (*TRANSCRIPTS, *AGREE)),
 )  # fmt: skip

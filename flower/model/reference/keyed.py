@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flower.model.reference.aggregates import AGGREGATES, missing
+from flower.model.combiners import Combiner
+from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.retractions import left
 from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
-from flower.model.windows import Sessions
+from flower.model.windows import Sessions, by_clock
 
 
 @dataclass
@@ -54,8 +55,8 @@ class KeyedOracle:
         Where, when and how.
     keys : sequence of str
         The columns grouped by; missing values are a group.
-    aggregates : mapping of str to (str or None, str)
-        Column and aggregate of each result; column None counts rows.
+    aggregates : mapping of str to (str or None, str, Combiner or callable)
+        Column and aggregate of each result; column None counts rows; a function gets the rows.
     holds : callable
         Whether what `When` was given holds for keys and aggregates.
     net : bool
@@ -68,7 +69,7 @@ class KeyedOracle:
         self,
         windowing: Windowing,
         keys: Sequence[str],
-        aggregates: Mapping[str, tuple[str | None, str]],
+        aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
         holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
         *,
         net: bool = False,
@@ -82,6 +83,7 @@ class KeyedOracle:
         self.keys = tuple(keys)
         self.aggregates = dict(aggregates)
         self._live: dict[Key, list[Live]] = {}
+        self._clock = MIN_TIME
         self.watermark = MIN_TIME
         """Of the output, after the last epoch: no pane that is not late will have an earlier event time."""
         self.oldest: list[int | None] = []
@@ -101,6 +103,10 @@ class KeyedOracle:
         now : int
             Processing time.
         """
+        if by_clock(self.windowing.windows):
+            rows = [replace(row, time=now, met=MIN_TIME) for row in rows]
+            w0, w1 = self._clock, MAX_TIME if w1 == MAX_TIME else now
+            self._clock = w1
         dropped, counts = self._admit(rows)
         panes: list[tuple[Key, Live, dict[str, Any], int | None]] = []
         for key, live in self._live.items():
@@ -136,12 +142,13 @@ class KeyedOracle:
                     dropped.append(_told(row, window, "the window had expired" if expired else TOGETHER))
                     continue
                 key = tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
-                live = self._window(self._live.setdefault(key, []), window)
-                if live.watch.over:
+                of_key = self._live.setdefault(key, [])
+                if any(live.watch.over and self._same(live.window, window) for live in of_key):
                     counts["dropped"] += 1
                     dropped.append(_told(row, window, FINISHED))
                     continue
                 counts["late" if row.met >= window[1] else "on_time"] += 1
+                live = self._window(of_key, window)
                 if row.retraction and self.net:
                     # Order does not count: what is taken back may come after, so it waits until all is there.
                     live.back.append(row)
@@ -154,9 +161,17 @@ class KeyedOracle:
 
     def _others_expired(self, row: Row) -> bool:
         """Whether a window of the earliest pane has expired, of those that have to be admitted together."""
-        if row.oldest is None:
+        if row.oldest is None or not self.net:
             return False
         return any(row.met >= self._expiry(window) for window in windows_of(self.windowing.windows, row.oldest))
+
+    def _same(self, window: Window, other: Window) -> bool:
+        """Whether they are one window, or merge."""
+        windows = self.windowing.windows
+        if not windows.merging:
+            return window == other
+        reach = 1 if getattr(windows, "merge_touching", False) else 0
+        return window[0] < other[1] + reach and other[0] < window[1] + reach
 
     def _window(self, of_key: list[Live], window: Window) -> Live:
         """The live window that a pair goes into; merges those that overlap, if windows merge."""
@@ -166,7 +181,7 @@ class KeyedOracle:
                     return live
             of_key.append(Live(window, watch=watch(self.windowing.trigger)))
             return of_key[-1]
-        parts = [live for live in of_key if live.window[0] < window[1] and window[0] < live.window[1]]
+        parts = [live for live in of_key if self._same(live.window, window)]
         starts = [live.window[0] for live in parts] + [window[0]]
         ends = [live.window[1] for live in parts] + [window[1]]
         merged = Live((min(starts), max(ends)), watch=watch(self.windowing.trigger))
@@ -210,10 +225,9 @@ class KeyedOracle:
         return dict(zip(self.keys, key, strict=True)) | self._results(live)
 
     def _results(self, live: Live) -> dict[str, Any]:
-        results = {}
-        for name, (column, aggregate) in self.aggregates.items():
-            values = [1 if column is None else row.values[column] for row in self._content(live)]
-            results[name] = AGGREGATES[aggregate]([value for value in values if not missing(value)])
+        results, content = {}, self._content(live)
+        for name, (column, how) in self.aggregates.items():
+            results[name] = aggregate(how, column, content, live.window)
         return results
 
     def _content(self, live: Live) -> list[Row]:
