@@ -8,6 +8,8 @@ from flower.api import read
 from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
+from flower.model.calendar import CalendarWindows
+from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -46,6 +48,8 @@ __all__ = [
     "AfterWatermark",
     "Always",
     "BoundedDisorder",
+    "CalendarWindows",
+    "Combiner",
     "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
@@ -56,11 +60,15 @@ __all__ = [
     "OrFinally",
     "Percentile",
     "Punctuated",
+    "Quantile",
+    "Rate",
     "Repeatedly",
     "Sessions",
     "SlidingWindows",
     "Stream",
+    "Top",
     "Trigger",
+    "WeightedMean",
     "When",
     "concat",
     "datasets",

@@ -105,3 +105,7 @@ class RunError(FlowerError, RuntimeError):
 
 class TranscriptError(FlowerError, AssertionError):
     """A transcript, or panes, that are not as expected."""
+
+
+class CombinerError(FlowerError, ValueError):
+    """A combiner that gives what it did not declare."""

@@ -102,6 +102,8 @@ windows = st.sampled_from(
         fl.SlidingWindows("5s", every="2s", offset="1s"),
         fl.Sessions("2s"),
         fl.Sessions("3s"),
+        fl.Sessions("2s", merge_touching=True),
+        fl.CalendarWindows("day", tz="Asia/Kamchatka"),  # where midnight was noon UTC
         fl.GlobalWindows(),
     ]
 )
@@ -149,6 +151,10 @@ def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:
         first=("k", "first"),
         rows="count",
         kinds=("k", "nunique"),
+        middle=("n", "median"),
+        often=("k", "mode"),
+        best=("n", fl.Top(2)),
+        weighted=("v", fl.WeightedMean("n")),
     )
 
 
@@ -157,7 +163,7 @@ def canonical(frame: pd.DataFrame) -> pd.DataFrame:
     text = frame.astype(object).where(frame.notna(), None)
     if "pane_absorbs" in text:
         text["pane_absorbs"] = [str([(w["start"], w["end"]) for w in windows]) for windows in text["pane_absorbs"]]
-    for column in ("mean", "mean_total"):
+    for column in ("mean", "mean_total", "weighted"):
         if column in text:
             text[column] = [None if value is None else round(value, 9) for value in text[column]]
     return text.sort_values(list(text.columns), key=lambda c: c.map(str), ignore_index=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dataclasses
 import functools
 import importlib
 import inspect
@@ -33,6 +34,7 @@ from flower.api.secrets import is_secret, secrets_in, shows_secret
 from flower.errors import GraphError
 from flower.graph.expressions import FrameFunction
 from flower.graph.source import NoSource, laid_out, parsed, value_source
+from flower.model.combiners import Combiner
 
 
 class Carried:
@@ -72,12 +74,22 @@ class Carried:
             return self._from_environment(name or "secret", value, f"`{name}` of {self._step}")
         if callable(value) and not _is_value(value):
             return self._function(value)
+        if isinstance(value, Combiner) and not type(value).__module__.startswith("flower."):
+            return self._combiner(value)
         try:
             made = value_source(value)
         except NoSource as error:
             self._refuse(f"{name or 'an argument'}, {_what(value)}", error.hint)
         self._import_for(made)
         return made
+
+    def _combiner(self, value: Combiner) -> ast.expr:
+        """A combiner of the user's own: its class, called with what its fields hold."""
+        if not dataclasses.is_dataclass(value) and vars(value):
+            self._refuse(f"{value!r}, whose class is no dataclass", "make it a frozen dataclass, whose fields tell it")
+        parts: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        values = [ast.keyword(each.name, self.source(getattr(value, each.name), each.name)) for each in parts]
+        return ast.Call(self._function(type(value)), [], values)
 
     # -- functions
 
@@ -281,8 +293,10 @@ def _is_value(value: object) -> bool:
 def _globals(fn: Any) -> dict[str, Any]:
     if isinstance(fn, type):
         module = sys.modules.get(fn.__module__)
-        methods = methods_of(fn)
-        return methods[0].__globals__ if methods else {} if module is None else vars(module)
+        # Those that a decorator made, as dataclass does, may have the globals of another module.
+        methods = [each for each in methods_of(fn) if each.__globals__.get("__name__") == fn.__module__]
+        # After a run on Dask they may have but the globals that they read themselves.
+        return {**(methods[0].__globals__ if methods else {}), **({} if module is None else vars(module))}
     return getattr(fn, "__globals__", {})
 
 

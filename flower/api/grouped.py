@@ -39,8 +39,10 @@ class Grouped:
         Parameters
         ----------
         **aggregations : tuple of str, or str
-            For each result its column and how: ``total=("delay", "sum")``, with sum, count, mean, min, max, std,
-            first, last or nunique. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
+            For each result its column and how: ``total=("delay", "sum")``, with sum, count, size, mean, min, max,
+            std, var, sem, prod, any, all, first, last, nunique, median, mode or list; ``fl.Quantile(0.9)``,
+            ``fl.Top(3)``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or a `Combiner` of your own.
+            ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
 
         Returns
         -------
@@ -85,7 +87,8 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
             raise GraphError(
                 "agg() needs at least one aggregate", got="none", hint="write .agg(total=('delay', 'sum'))"
             )
-        require_columns(node.schema, [*keys, *(each.column for each in made if each.column is not None)])
+        require_columns(node.schema, [*keys, *(name for each in made for name in each.columns)])
+        _require_ends(node, made)
         _require_end(node)
         _require_settled(node)
         return Stream(Aggregate(node, keys, made))
@@ -109,6 +112,23 @@ def _aggregation(name: str, value: object) -> Aggregation:
             hint=f"write {name}=('column', {combiner.name!r})",
         )
     return Aggregation(name, column, combiner)
+
+
+def _require_ends(node: Node, made: tuple[Aggregation, ...]) -> None:
+    """Refuse what is divided by the length of a window that has no ends."""
+    for each in made:
+        if each.combiner.windowed and (node.windowing is None or isinstance(node.windowing.windows, GlobalWindows)):
+            raise GraphError(
+                f"aggregate {each.name!r} needs windows that have a length",
+                got=f"{each.combiner!r} in the global window",
+                hint="call .window(fl.FixedWindows('1min')) before",
+            )
+        if each.combiner.windowed and node.windowing is not None and node.windowing.trigger.driven_by_data:
+            raise GraphError(
+                f"aggregate {each.name!r} cannot be asked for before its pane, as the trigger does",
+                got=f"{each.combiner!r} with {node.windowing.trigger!r}",
+                hint="aggregate 'count' or 'sum', and divide in .assign() after",
+            )
 
 
 def _require_end(node: Node) -> None:

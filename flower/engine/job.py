@@ -117,7 +117,8 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
     before = node.input.schema
     aggregates = Aggregates(
         tuple((each.name, each.combiner, each.column) for each in node.aggregations),
-        tuple(None if each.column is None else before.field(each.column) for each in node.aggregations),
+        tuple(each.input(before) for each in node.aggregations),
+        name,
     )
     keys = [before.field(key) for key in node.keys]
     law = Law(

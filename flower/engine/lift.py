@@ -19,7 +19,7 @@ from flower.engine.keyed import Keyed
 from flower.engine.keys import Encoded, encode
 from flower.engine.pairs import Pairs, dropped, with_met
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun
+from flower.engine.sessions import SessionRun, apart
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
@@ -186,7 +186,7 @@ def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Sess
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
     # The gap is one for all rows, so ends ascend as starts do.
-    new[1:] = (key[1:] != key[:-1]) | (start[1:] >= end[:-1])
+    new[1:] = (key[1:] != key[:-1]) | apart(start[1:], end[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)

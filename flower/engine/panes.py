@@ -104,7 +104,7 @@ def panes_of(
         *(_as_declared(key, step.schema.field(name)) for key, name in zip(groups.keys, step.keys, strict=True)),
         instants(start),
         instants(end),
-        *step.law.aggregates.extract(groups.states),
+        *step.law.aggregates.extract(groups.states, (start, end)),
         timings(firing.timing[chosen].astype(np.int8)),
         pa.array(groups.panes),
         pa.array(firing.final[chosen]),

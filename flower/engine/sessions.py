@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from flower.engine.groups import Groups, Law, in_order, joined
+from flower.engine.groups import Groups, in_order, joined
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.panes import after, ask, panes_of, together
 from flower.model.arrays import Bools, group_ends
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
+from flower.model.windows import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def advance(
     live = state.live
     for delta in deltas:
         if len(delta):
-            live = delta if live is None else _laid_over(live, delta, step.law)
+            live = delta if live is None else _laid_over(live, delta, step)
     if live is None:
         return Advanced(SessionState(w1), together([], step.schema), w1)
     firing = ask(live.groups, live.end, step, w0, w1, now)
@@ -104,14 +105,21 @@ def advance(
     return Advanced(SessionState(w1, live), together([panes], step.schema), out)
 
 
-def _laid_over(old: SessionRun, new: SessionRun, law: Law) -> SessionRun:
+def apart(start: I64, reach: I64, step: Keyed) -> Bools:
+    """Whether a window begins after all before it have ended, so that they do not merge."""
+    windows = step.windowing.windows
+    return start > reach if isinstance(windows, Sessions) and windows.merge_touching else start >= reach
+
+
+def _laid_over(old: SessionRun, new: SessionRun, step: Keyed) -> SessionRun:
     """Old and new sessions together; only keys that have new ones are worked on."""
     touched = np.isin(old.groups.hash, new.groups.hash)
-    merged = _merged(old.where(touched), new, law)
+    merged = _merged(old.where(touched), new, step)
     return _joined([old.where(~touched), merged])
 
 
-def _merged(old: SessionRun, new: SessionRun, law: Law) -> SessionRun:
+def _merged(old: SessionRun, new: SessionRun, step: Keyed) -> SessionRun:
+    law = step.law
     every = _joined([old, new])
     by_key, change = in_order(every.groups, None, law.exact)
     key = np.empty(len(every), np.int64)
@@ -123,7 +131,7 @@ def _merged(old: SessionRun, new: SessionRun, law: Law) -> SessionRun:
     begin = np.maximum.accumulate(np.where(np.concatenate(([True], key[1:] != key[:-1])), place, 0))
     reach = np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))
     head = place == begin
-    head[1:] |= start[1:] >= reach[:-1]
+    head[1:] |= apart(start[1:], reach[:-1], step)
     first = np.flatnonzero(head)
     last = group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)

@@ -14,6 +14,7 @@ from flower.engine.keyed import Keyed
 from flower.engine.lookup import Record, holder_of, wanted
 from flower.errors import RunError
 from flower.graph.nodes import Aggregate, Read
+from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
 from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, Trigger
 from flower.model.watermarks import Estimate, Percentile, idle
@@ -334,7 +335,7 @@ def _end(window: object) -> int:
 def _start(step: Keyed, end: int) -> int | None:
     """The start of the step's window with that end, as far as that is known without its rows; None: there is none."""
     windows = step.windowing.windows
-    if not isinstance(windows, FixedWindows | SlidingWindows):
+    if not isinstance(windows, FixedWindows | SlidingWindows | CalendarWindows):
         return MIN_TIME
     _, starts, ends = windows.assign(np.array([end - 1]))
     at = np.flatnonzero(ends == end)

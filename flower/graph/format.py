@@ -29,6 +29,7 @@ from flower.graph.nodes import (
 from flower.graph.optimizer.driver import Application
 from flower.graph.plan import Consumer, Plan, Stage
 from flower.graph.schema import dtype_name
+from flower.model.combiners import Combiner
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import ON_TIME_ONLY, AfterWatermark, machine_of
 
@@ -128,7 +129,7 @@ def _arguments(node: Node) -> str:
         case WindowInto():
             return node.into.source
         case Aggregate():
-            results = [f"{each.name}={_aggregation(each.column, each.combiner.name)}" for each in node.aggregations]
+            results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
         case Write():
             return node.sink.label
@@ -147,7 +148,7 @@ def _read_options(node: Read) -> list[str]:
     return options
 
 
-def _aggregation(column: str | None, combiner: str) -> str:
+def _aggregation(column: str | None, combiner: Combiner) -> str:
     return repr(combiner) if column is None else repr((column, combiner))
 
 
@@ -280,6 +281,8 @@ def _keeping(keyed: Aggregate) -> list[str]:
         else "until the watermark passes its end"
         + (f" by {duration_text(windowing.allowed_lateness_us)}" if windowing.allowed_lateness_us else "")
     )
+    every = dict.fromkeys(repr(each.combiner) for each in keyed.aggregations if each.combiner.needs_all)
+    kept += [f"for {', '.join(every)} all values"] if every else []
     if windowing.ttl_us is not None:
         holds += f", or the newest row of the key in it by {duration_text(windowing.ttl_us)}"
     return [

@@ -328,6 +328,18 @@ class Aggregation:
     column: str | None
     combiner: Combiner
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that it takes."""
+        return (*(() if self.column is None else (self.column,)), *self.combiner.others)
+
+    def input(self, schema: pa.Schema) -> pa.Field | None:
+        """What the combiner takes of rows: a field, of several columns a struct; None: only how many there are."""
+        if self.column is None or not self.combiner.others:
+            return None if self.column is None else column_of(schema, self.column)
+        parts = [column_of(schema, name).with_name(name) for name in self.columns]
+        return pa.field(self.column, pa.struct(parts), nullable=False)
+
 
 @dataclass(frozen=True, eq=False)
 class Aggregate(Step):
@@ -354,8 +366,7 @@ class Aggregate(Step):
                 )
         results = []
         for each in self.aggregations:
-            taken = None if each.column is None else column_of(before, each.column)
-            results.append(each.combiner.schema(taken).with_name(each.name))
+            results.append(each.combiner.schema(each.input(before)).with_name(each.name))
         panes = pane_schema(keys, results, self.grouping)
         if self.grouping.trigger.driven_by_data:
             self._look(so_far(panes, self.keys))

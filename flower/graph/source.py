@@ -185,7 +185,7 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
         case Aggregate():
             if node.keys:
                 on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
-            return _verb(on, "agg", (), {each.name: _aggregation(each) for each in node.aggregations})
+            return _verb(on, "agg", (), {each.name: _aggregation(each, render) for each in node.aggregations})
     raise TypeError(f"not a step with a verb: {node!r}")
 
 
@@ -220,11 +220,12 @@ def _output(node: MapFrames | FlatMapRows, given: bool) -> dict[str, ast.expr]:
     return {"schema": _value(node.output)} if given else {}
 
 
-def _aggregation(each: Aggregation) -> ast.expr:
+def _aggregation(each: Aggregation, render: Render) -> ast.expr:
+    """A name, a value of Flower's, or a combiner that the script brings along."""
     name = each.combiner.name
-    if name not in names() or combiner_of(name) != each.combiner:
-        raise NoSource("only aggregates that have a name can be written into a script", got=repr(each.combiner))
-    return _value(name if each.column is None else (each.column, name))
+    named = name in names() and combiner_of(name) == each.combiner
+    how = ast.Constant(name) if named else render(each.combiner)
+    return how if each.column is None else ast.Tuple([ast.Constant(each.column), how], ast.Load())
 
 
 # -- lines

@@ -5,6 +5,11 @@ from __future__ import annotations
 import ast
 
 from flower.errors import ExpressionError
+<<<<<<< HEAD
+from flower.model.calendar import CalendarWindows
+=======
+from flower.model.combiners import Quantile, Rate, Top, WeightedMean
+>>>>>>> what
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -32,10 +37,11 @@ from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingW
 CONSTRUCTORS = {
     each.__name__: each
     for each in (
-        *(FixedWindows, SlidingWindows, Sessions, GlobalWindows),
+        *(FixedWindows, SlidingWindows, CalendarWindows, Sessions, GlobalWindows),
         *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
         *(Repeatedly, OrFinally, Always, Never, When),
         *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),
+        *(Quantile, Rate, Top, WeightedMean),
     )
 }
 """The only names that text may call."""
@@ -47,7 +53,12 @@ def value_of(text: str) -> object:
     Parameters
     ----------
     text : str
-        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, None or such calls.
+<<<<<<< HEAD
+        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, None or such calls; named ones True or False
+        as well.
+=======
+        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, bools, None or such calls.
+>>>>>>> what
 
     Raises
     ------
@@ -70,18 +81,23 @@ def value_of(text: str) -> object:
 
 def _value(node: ast.expr, text: str) -> object:
     match node:
-        case ast.Constant(value=str() | int() | float() | None as value) if not isinstance(value, bool):
+        case ast.Constant(value=str() | int() | float() | None as value):
             return value
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CONSTRUCTORS:
             if any(keyword.arg is None for keyword in keywords):
                 raise _refused(text)
             values = [_value(arg, text) for arg in args]
-            named = {keyword.arg: _value(keyword.value, text) for keyword in keywords if keyword.arg is not None}
+            named = {keyword.arg: _named(keyword.value, text) for keyword in keywords if keyword.arg is not None}
             try:
                 return CONSTRUCTORS[name](*values, **named)  # type: ignore[arg-type]
             except TypeError as error:  # arguments that the constructor does not have
                 raise ExpressionError(f"{name} cannot be made", got=repr(text), hint=str(error)) from None
     raise _refused(text)
+
+
+def _named(node: ast.expr, text: str) -> object:
+    """What a named argument is: it may be True or False as well."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, bool) else _value(node, text)
 
 
 def _refused(text: str) -> ExpressionError:

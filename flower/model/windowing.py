@@ -29,7 +29,7 @@ class Windowing:
 
     Parameters
     ----------
-    windows : FixedWindows, SlidingWindows, Sessions or GlobalWindows
+    windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions or GlobalWindows
         Where in event time rows are grouped.
     trigger : Trigger
         When in processing time panes fire.

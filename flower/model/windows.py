@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flower.errors import WindowError
+from flower.model.calendar import CalendarWindows
 from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, later
 
 Assigned = tuple[I64 | None, I64, I64]
@@ -145,31 +146,44 @@ class SlidingWindows:
 class Sessions:
     """Windows of activity: of one key, rows less than ``gap`` apart share one window.
 
-    A row opens ``[t, t + gap)``; windows of one key that overlap merge. Windows that only touch stay apart.
+    A row opens ``[t, t + gap)``; windows of one key that overlap merge. Windows that only touch stay apart, unless
+    ``merge_touching``.
 
     Parameters
     ----------
     gap : str or pandas.Timedelta
         The silence that ends a session; positive.
+    merge_touching : bool
+        Whether windows that only touch merge too, as in the figures of the paper: rows exactly ``gap`` apart then
+        share a session.
 
     Raises
     ------
     DurationError
         If ``gap`` is not a positive duration.
+    WindowError
+        If ``merge_touching`` is not True or False.
 
     Examples
     --------
     >>> Sessions("30min")
     Sessions('30min')
+    >>> Sessions("30min", merge_touching=True)
+    Sessions('30min', merge_touching=True)
     """
 
     gap_us: int
+    merge_touching: bool
 
-    def __init__(self, gap: Duration) -> None:
+    def __init__(self, gap: Duration, *, merge_touching: bool = False) -> None:
         object.__setattr__(self, "gap_us", duration_us(gap, "gap", minimum=1))
+        if not isinstance(merge_touching, bool):
+            raise WindowError("`merge_touching` must be True or False", got=repr(merge_touching), hint="leave it out")
+        object.__setattr__(self, "merge_touching", merge_touching)
 
     def __repr__(self) -> str:
-        return f"Sessions('{duration_text(self.gap_us)}')"
+        touching = ", merge_touching=True" if self.merge_touching else ""
+        return f"Sessions('{duration_text(self.gap_us)}'{touching})"
 
     @property
     def merging(self) -> bool:
@@ -201,7 +215,7 @@ class GlobalWindows:
         return None, np.full(len(time), MIN_TIME), np.full(len(time), MAX_TIME)
 
 
-Windows = FixedWindows | SlidingWindows | Sessions | GlobalWindows
+Windows = FixedWindows | SlidingWindows | CalendarWindows | Sessions | GlobalWindows
 """Any of the windows."""
 
 

@@ -13,6 +13,7 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read, walk
 from flower.graph.optimizer.rewrite import substituted
 from flower.graph.schema import dtype_name
 from flower.io.replay import ReplaySource
+from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import AfterWatermark
 from flower.model.windowing import Windowing
@@ -51,6 +52,8 @@ def windows_text(windowing: Windowing) -> str:
             text = f"windows of {duration_text(size)}, one every {duration_text(every)}"
         case FixedWindows(size_us=size):
             text = f"windows of {duration_text(size)}, one after the other"
+        case CalendarWindows(unit=unit, n=n, tz=tz):
+            text = f"windows of a {unit} in {tz}" if n == 1 else f"windows of {n} {unit}s in {tz}"
         case Sessions(gap_us=gap):
             text = f"sessions that end when nothing came for {duration_text(gap)}"
         case GlobalWindows():

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from flower.errors import TranscriptError
@@ -77,6 +78,8 @@ def _ends(window: Any) -> tuple[Any, Any]:
 
 
 def _value(value: Any, is_time: bool) -> Any:
+    if isinstance(value, np.ndarray | list):
+        return [_value(each, is_time) for each in value]
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
     if isinstance(value, dt.datetime) or (is_time and not isinstance(value, int)):
@@ -118,6 +121,8 @@ def _equal(row: Plain, other: Plain, rtol: float) -> bool:
 
 
 def _same(value: Any, other: Any, rtol: float) -> bool:
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(lambda a, b: _same(a, b, rtol), value, other))
     if isinstance(value, float) or isinstance(other, float):
         numbers = isinstance(value, (int, float)) and isinstance(other, (int, float))
         return numbers and math.isclose(value, other, rel_tol=rtol, abs_tol=rtol)

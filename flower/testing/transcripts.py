@@ -22,7 +22,7 @@ Keys of a transcript
     ``name``, ``windows``, ``schema``, ``aggregations`` (name: [column or null, aggregate]) and ``steps``, and if needed
     ``keys``, ``partitions``, ``must_fail`` (what the error must say) and the arguments of ``stream.window``:
     ``trigger``, ``accumulation``, ``allowed_lateness``, ``timestamp_combiner``, ``on_time_behavior``,
-    ``closing_behavior``, ``ttl``.
+    ``closing_behavior``, ``ttl``, ``allow_finishing``.
 Keys of a step
     ``rows``, ``watermark``, ``clock``, ``end`` (true: the stream ends), ``partition`` (of the rows and the watermark),
     or ``epoch``: a list of steps that are one epoch; and what comes of it: ``panes`` and ``dropped``, nothing if left
@@ -36,12 +36,13 @@ Keys of a dropped pair
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flower.api.stream import Stream
 from flower.errors import FlowerError, TranscriptError
 from flower.graph.schema import names_text, schema_of
 from flower.model.canonical import value_of
@@ -51,19 +52,21 @@ from flower.model.time import instant_us
 from flower.model.watermarks import ManualWatermark
 from flower.model.windowing import Windowing
 from flower.testing.epochs import by_epoch
-from flower.testing.panes import Plain, compare_rows, plain_rows
+from flower.testing.panes import Plain, assert_panes, compare_rows, plain_rows
 from flower.testing.stream import TestStream
 
 _TIME = "t"
 """The event-time column of a transcript's stream."""
 _WINDOW = (
     *("trigger", "accumulation", "allowed_lateness", "timestamp_combiner", "on_time_behavior", "closing_behavior"),
-    "ttl",
+    *("ttl", "allow_finishing"),
 )
 _NEEDED = ("name", "windows", "schema", "aggregations", "steps")
 _TRANSCRIPT = (*_NEEDED, "keys", "partitions", "must_fail", *_WINDOW)
 _EVENTS = ("rows", "watermark", "clock", "end")
 _STEP = (*_EVENTS, "partition", "epoch", "panes", "dropped")
+_OWN = ("name", "schema", "steps")
+_SHORT = {"timing": TIMING, "index": INDEX, "final": FINAL, "absorbs": ABSORBS}
 _TIMES = (_TIME, WINDOW_START, WINDOW_END, EVENT_TIME, "watermark")
 
 
@@ -83,15 +86,24 @@ def load_transcripts(path: str | Path) -> list[dict[str, Any]]:
     return loaded
 
 
-def run_transcript(transcript: Mapping[str, Any], executor: Any = "embedded") -> None:
+def run_transcript(
+    transcript: Mapping[str, Any] | str | Path,
+    executor: Any = "embedded",
+    *,
+    pipeline: Callable[[TestStream], Stream] | None = None,
+) -> None:
     """Play a transcript, and check every pane and dropped row of every step.
 
     Parameters
     ----------
-    transcript : mapping
-        As the module says.
+    transcript : mapping, str or pathlib.Path
+        As the module says; or a file of transcripts, all of which are played.
     executor : str or distributed.Client
         ``"reference"`` is the oracle; others are those of ``stream.collect``.
+    pipeline : callable, optional
+        A pipeline of your own: takes the stream of the steps, whose event time is the column ``t``, and gives the one
+        to be checked. The transcript then has only ``name``, ``schema``, ``steps``, ``partitions`` and ``must_fail``;
+        ``panes`` are its rows, of which the columns that are named are compared.
 
     Raises
     ------
@@ -101,9 +113,16 @@ def run_transcript(transcript: Mapping[str, Any], executor: Any = "embedded") ->
     FlowerError
         If the pipeline that it describes is refused.
     """
+    if isinstance(transcript, str | Path):
+        for each in load_transcripts(transcript):
+            run_transcript(each, executor, pipeline=pipeline)
+        return
     reason = transcript.get("must_fail")
     try:
-        _run(transcript, executor)
+        if pipeline is None:
+            _run(transcript, executor)
+        else:
+            _run_pipeline(transcript, executor, pipeline)
     except FlowerError as error:
         if reason is None or reason not in str(error):
             raise
@@ -132,21 +151,52 @@ def _run(transcript: Mapping[str, Any], executor: Any) -> None:
             try:
                 compare_rows(getattr(got, what), getattr(want, what), _TIMES, rtol=1e-9)
             except TranscriptError as error:
-                said = ", ".join(f"{key}: {value}" for key, value in step.items() if key not in ("panes", "dropped"))
-                required = f"{what} of step {number} of {transcript['name']!r} must be as expected ({said})"
-                raise TranscriptError(required, got=error.got) from None
+                raise _at_step(error, what, number, transcript, step) from None
 
 
-class _Play:
-    """A transcript, understood."""
+def _at_step(
+    error: TranscriptError, what: str, number: int, transcript: Mapping[str, Any], step: Mapping[str, Any]
+) -> TranscriptError:
+    """The same error, which says at which step."""
+    said = ", ".join(f"{key}: {value}" for key, value in step.items() if key not in ("panes", "dropped"))
+    required = f"{what} of step {number} of {transcript['name']!r} must be as expected ({said})"
+    return TranscriptError(required, got=error.got or error.required)
+
+
+def _run_pipeline(transcript: Mapping[str, Any], executor: Any, pipeline: Callable[[TestStream], Stream]) -> None:
+    _only(transcript, (*_OWN, "partitions", "must_fail"), "a transcript of a pipeline")
+    if lacking := [key for key in _OWN if key not in transcript]:
+        raise TranscriptError(f"a transcript must have {names_text(lacking)}")
+    if not transcript["steps"]:
+        raise TranscriptError("a transcript must have at least one step")
+    steps = transcript["steps"]
+    for step in steps:
+        if "dropped" in step:
+            raise TranscriptError("a step of a pipeline has no `dropped`", hint="give `stream.dropped` as the pipeline")
+    told = by_epoch(pipeline(_Script(transcript).stream), executor)
+    for number, (step, rows) in enumerate(zip(steps, told, strict=True), 1):
+        try:
+            assert_panes(rows, [_named_as_columns(row) for row in step.get("panes", ())])
+        except TranscriptError as error:
+            raise _at_step(error, "panes", number, transcript, step) from None
+
+
+def _named_as_columns(pane: Mapping[str, Any]) -> dict[str, Any]:
+    """What a transcript says of a pane, by the names of its columns."""
+    row = {_SHORT.get(key, key): value for key, value in pane.items() if key != "window"}
+    if "window" in pane:
+        row[WINDOW_START], row[WINDOW_END] = _window(pane["window"])
+    if ABSORBS in row:
+        row[ABSORBS] = [_window(window) for window in row[ABSORBS]]
+    if EVENT_TIME in row:
+        row[EVENT_TIME] = _us(row[EVENT_TIME])
+    return row
+
+
+class _Script:
+    """The stream that the steps of a transcript tell."""
 
     def __init__(self, transcript: Mapping[str, Any]) -> None:
-        self.windows = _value(transcript["windows"])
-        options = {key: transcript[key] for key in _WINDOW if key in transcript}
-        self.options = {key: _value(value) if key == "trigger" else value for key, value in options.items()}
-        self.windowing = Windowing.make(self.windows, **self.options)
-        self.keys = tuple(transcript.get("keys", ()))
-        self.aggregations = {name: tuple(how) for name, how in transcript["aggregations"].items()}
         self.columns = schema_of(transcript["schema"]).names
         stream = TestStream(transcript["schema"], _TIME, transcript.get("partitions", 1))
         for step in transcript["steps"]:
@@ -183,6 +233,22 @@ class _Play:
         if len(row) != 1 + len(self.columns):
             raise TranscriptError(f"a row must be its time, {', '.join(self.columns)}", got=str(list(row)))
         return {_TIME: _instant(row[0]), **dict(zip(self.columns, row[1:], strict=True))}
+
+
+class _Play(_Script):
+    """A transcript, understood."""
+
+    def __init__(self, transcript: Mapping[str, Any]) -> None:
+        self.windows = _value(transcript["windows"])
+        options = {key: transcript[key] for key in _WINDOW if key in transcript}
+        self.options = {key: _value(value) if key == "trigger" else value for key, value in options.items()}
+        self.windowing = Windowing.make(self.windows, **self.options)
+        self.keys = tuple(transcript.get("keys", ()))
+        self.aggregations = {
+            name: (column, _value(how) if "(" in how else how)
+            for name, (column, how) in transcript["aggregations"].items()
+        }
+        super().__init__(transcript)
 
     # What is expected
 

@@ -63,6 +63,7 @@ windows = st.sampled_from(
         SlidingWindows("5us", every="2us", offset="1us"),
         Sessions("3us"),
         Sessions("2us"),
+        Sessions("2us", merge_touching=True),
         GlobalWindows(),
     ]
 )

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flower.errors import ExpressionError, WindowError
+from flower.model.calendar import CalendarWindows
 from flower.model.canonical import value_of
 from flower.model.time import duration_text
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark
@@ -16,7 +17,13 @@ parts = st.none() | st.builds(AfterProcessingTime, durations) | st.builds(AfterC
 values = st.one_of(
     st.builds(FixedWindows, durations, offset=durations),
     durations.map(lambda d: SlidingWindows(d, every=d)),
-    st.builds(Sessions, durations),
+    st.builds(Sessions, durations, merge_touching=st.booleans()),
+    st.builds(
+        CalendarWindows,
+        st.sampled_from(["day", "year"]),
+        n=st.integers(1, 3),
+        tz=st.sampled_from(["UTC", "Asia/Tokyo"]),
+    ),
     st.builds(GlobalWindows),
     st.builds(AfterWatermark, early=parts, late=parts),
     st.builds(BoundedDisorder, durations, idle=st.none() | durations),
@@ -49,7 +56,6 @@ def test_every_value_comes_back_from_its_repr(value):
         "flower.FixedWindows('1h')",
         "FixedWindows('1h'); GlobalWindows()",
         "[FixedWindows('1h')]",
-        "FixedWindows(True)",
         "FixedWindows(b'1h')",
         "FixedWindows('1h', size='2h')",
         "FixedWindows('1h', length='2h')",

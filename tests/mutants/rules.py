@@ -47,7 +47,7 @@ BOTH = "flower/model/watermarks/both.py"
 PERCENTILE = "flower/model/watermarks/percentile.py"
 HOLDS = "flower/engine/holds.py"
 WATERMARKS = ("tests/model/test_watermarks.py", "tests/api/test_watermark_policies.py", *AGREE)
-OUT = ("tests/equivalence/test_output_watermarks.py",)
+OUT = ("tests/engine/test_holds.py", "tests/equivalence/test_output_watermarks.py")
 TTL = (*TRANSCRIPTS, *AGREE, "tests/engine/test_ttl.py", *OUT)
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -103,7 +103,6 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a run's low is that of groups without rows", "flower/engine/runs.py", "np.where(stamp == nothing, MAX_TIME, stamp)", "stamp", OUT),
     # A ttl
     Mutant("a key is let go a tick late", PANES, "windowing.lapse(groups.last) <= w1", "windowing.lapse(groups.last) < w1", TTL),
-    Mutant("a key is let go though a newer row touched it", ALIGNED, "going = going.where(step.windowing.lapse(going.groups.last) <= w1)", "going = going.where(going.groups.last < w1)", TTL),
     Mutant("a key that is let go has no last pane", PANES, "closing = expired if lapsed is None else expired | lapsed", "closing = expired", TTL),
     Mutant("a pane before a key is let go is final", PANES, "fired & (expired | finished), marks, lapsed)", "fired & (closing | finished), marks, lapsed)", TTL),
     Mutant("a key that was let go goes on where it was", ALIGNED, "        newest[mine[run.groups.last[at[mine]] == GONE]] = -1\n", "        pass\n", TTL),

@@ -2,6 +2,7 @@
 
 import pytest
 
+import flower as fl
 from flower.errors import TranscriptError
 from flower.testing import load_transcripts, run_transcript
 from flower.testing.documents import load
@@ -88,3 +89,46 @@ def test_a_pane_that_says_too_little_or_nonsense_is_refused(pane, told):
 def test_a_row_of_the_wrong_length_is_refused():
     with pytest.raises(TranscriptError, match="a row must be its time, v; got"):
         run_transcript({**GOOD, "steps": [{"rows": [["12:01"]]}]}, "reference")
+
+
+OWN = """
+- name: delays by the minute
+  schema: {k: str, v: int64}
+  steps:
+    - rows: [[12:00:10, a, 5], [12:00:20, b, -1]]
+      watermark: 12:01
+      panes: [{k: a, window: [12:00, 12:01], total: 5, timing: on_time}]
+    - end: true
+"""
+
+
+def of_ones_own(stream):
+    return stream.filter("v > 0").window(fl.FixedWindows("1min")).groupby("k").agg(total=("v", "sum"))
+
+
+def test_a_pipeline_of_ones_own_is_played_by_a_file(tmp_path, executor):
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN)
+    run_transcript(file, executor, pipeline=of_ones_own)
+
+
+def test_a_pipeline_of_ones_own_fails_with_the_step_and_the_difference(tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN.replace("total: 5", "total: 6"))
+    with pytest.raises(TranscriptError) as raised:
+        run_transcript(file, "reference", pipeline=of_ones_own)
+    assert str(raised.value) == SHOWN.strip("\n")
+
+
+def test_keys_that_a_pipeline_of_ones_own_cannot_have_are_refused():
+    with pytest.raises(TranscriptError, match=r"only the keys name, schema, steps, .*; got 'windows'"):
+        run_transcript(GOOD, pipeline=of_ones_own)
+
+
+SHOWN = """
+panes of step 1 of 'delays by the minute' must be as expected \
+(rows: [['12:00:10', 'a', 5], ['12:00:20', 'b', -1]], watermark: 12:01); got 1 missing, 1 unexpected:
+            k  total  pane_timing  window_start          window_end
+missing     a  6      on_time      2000-01-01T12:00:00Z  2000-01-01T12:01:00Z
+unexpected  a  5      on_time      2000-01-01T12:00:00Z  2000-01-01T12:01:00Z
+"""

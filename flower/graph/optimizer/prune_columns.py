@@ -79,7 +79,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
             case MapFrames() | FlatMapRows():
                 needed[node.input].update(node.input.schema.names)
             case Aggregate():
-                needed[node.input].update(node.keys, (each.column for each in node.aggregations if each.column))
+                needed[node.input].update(node.keys, (name for each in node.aggregations for name in each.columns))
             case Dropped():
                 needed[node.of.input].update(node.of.input.schema.names)
             case Errors():

@@ -5,6 +5,7 @@ from flower.model.combiners.counted import List, Median, Mode, Quantile, Top
 from flower.model.combiners.named import combiner_of, names
 from flower.model.combiners.numeric import Count, Extreme, Mean, Product, Size, Sum, Truth
 from flower.model.combiners.order import Edge, Nunique
+from flower.model.combiners.several import Rate, WeightedMean
 from flower.model.combiners.spread import Spread
 
 __all__ = [
@@ -20,12 +21,14 @@ __all__ = [
     "Order",
     "Product",
     "Quantile",
+    "Rate",
     "Size",
     "Spread",
     "State",
     "Sum",
     "Top",
     "Truth",
+    "WeightedMean",
     "combiner_of",
     "names",
 ]

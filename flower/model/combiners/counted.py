@@ -111,6 +111,10 @@ class Counted(Combiner):
 
     needs_all = True
 
+    @property
+    def basis(self) -> object:
+        return Counted
+
     def kinds(self, column: pa.Field | None) -> list[pa.DataType]:
         """Types of the columns of an entry."""
         assert column is not None
@@ -195,6 +199,10 @@ class Pick(_Instead):
 
     least: bool
     by_time: bool = False
+
+    @property
+    def basis(self) -> object:
+        return (Pick, self.by_time) if self.by_time else Counted
 
     def kinds(self, column: pa.Field | None) -> list[pa.DataType]:
         return [*([pa.int64()] if self.by_time else []), *super().kinds(column)]
@@ -310,6 +318,10 @@ class List(Counted):
 
     by_value: bool = False
     name = "list"
+
+    @property
+    def basis(self) -> object:
+        return self
 
     def schema(self, column: pa.Field | None) -> pa.Field:
         assert column is not None

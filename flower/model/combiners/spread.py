@@ -28,6 +28,10 @@ class Spread(Combiner):
     def name(self) -> str:  # type: ignore[override]
         return self.of
 
+    @property
+    def basis(self) -> object:
+        return Spread
+
     def schema(self, column: pa.Field | None) -> pa.Field:
         assert column is not None
         if not numeric(column.type):

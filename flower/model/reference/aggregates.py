@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean, combiner_of, names
+from flower.model.reference.rows import Row, Window
+
+Custom = Callable[[Sequence[Row]], Any]
+"""An aggregate as a function of the rows."""
 
 
 def _mean(values: list[Any]) -> float:
@@ -18,6 +24,23 @@ def _std(values: list[Any]) -> float:
     return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
+def _quantile(values: list[Any], q: float) -> float:
+    if not values:
+        return math.nan
+    values = sorted(values)
+    place = q * (len(values) - 1)
+    below, above = values[math.floor(place)], values[math.ceil(place)]
+    return float(below + (above - below) * (place - math.floor(place)))
+
+
+def _mode(values: list[Any]) -> Any:
+    return min(values, key=lambda value: (-values.count(value), value), default=None)
+
+
+def _var(values: list[Any]) -> float:
+    return _std(values) ** 2
+
+
 AGGREGATES: dict[str, Callable[[list[Any]], Any]] = {
     "count": len,
     "sum": sum,
@@ -28,8 +51,43 @@ AGGREGATES: dict[str, Callable[[list[Any]], Any]] = {
     "first": lambda values: values[0] if values else None,
     "last": lambda values: values[-1] if values else None,
     "nunique": lambda values: len(set(values)),
+    "var": _var,
+    "sem": lambda values: _std(values) / math.sqrt(len(values)) if values else math.nan,
+    "prod": math.prod,
+    "any": any,
+    "all": all,
+    "median": lambda values: _quantile(values, 0.5),
+    "mode": _mode,
 }
-"""Each aggregate by its name; None is a missing result."""
+"""Each aggregate of the values that are not missing by its name; None is a missing result."""
+
+
+def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[Row], window: Window) -> Any:
+    """An aggregate of rows in the order of first and last."""
+    if isinstance(how, Combiner) and how.name in names() and combiner_of(how.name) == how:
+        how = how.name
+    values = [1 if column is None else row.values[column] for row in rows]
+    some = [value for value in values if not missing(value)]
+    match how:
+        case "size":
+            return len(values)
+        case "list":
+            return [None if missing(value) else value for value in values]
+        case str():
+            return AGGREGATES[how](some)
+        case Quantile():
+            return _quantile(some, how.q)
+        case Top():
+            return sorted(some, reverse=not how.ascending)[: how.n]
+        case WeightedMean():
+            pairs = [(row.values[column], row.values[how.weight]) for row in rows if column is not None]
+            pairs = [(value, weight) for value, weight in pairs if not missing(value) and not missing(weight)]
+            weight = sum(weight for _, weight in pairs)
+            return sum(value * weight for value, weight in pairs) / weight if weight else math.nan
+        case Rate():
+            return aggregate(how.of, column, rows, window) / ((window[1] - window[0]) / 1e6)
+    assert callable(how), how
+    return how(rows)
 
 
 def missing(value: Any) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flower.model.reference.aggregates import AGGREGATES, missing
+from flower.model.combiners import Combiner
+from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
@@ -46,8 +47,8 @@ class KeyedOracle:
         Where, when and how.
     keys : sequence of str
         The columns grouped by; missing values are a group.
-    aggregates : mapping of str to (str or None, str)
-        Column and aggregate of each result; column None counts rows.
+    aggregates : mapping of str to (str or None, str, Combiner or callable)
+        Column and aggregate of each result; column None counts rows; a function gets the rows.
     holds : callable
         Whether what `When` was given holds for keys and aggregates.
     """
@@ -56,7 +57,7 @@ class KeyedOracle:
         self,
         windowing: Windowing,
         keys: Sequence[str],
-        aggregates: Mapping[str, tuple[str | None, str]],
+        aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
         holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
     ) -> None:
         self.windowing = windowing
@@ -138,7 +139,8 @@ class KeyedOracle:
                     return live
             of_key.append(Live(window, watch=watch(self.windowing.trigger)))
             return of_key[-1]
-        parts = [live for live in of_key if live.window[0] < window[1] and window[0] < live.window[1]]
+        reach = 1 if self.windowing.windows.merge_touching else 0
+        parts = [live for live in of_key if live.window[0] < window[1] + reach and window[0] < live.window[1] + reach]
         starts = [live.window[0] for live in parts] + [window[0]]
         ends = [live.window[1] for live in parts] + [window[1]]
         merged = Live((min(starts), max(ends)), watch=watch(self.windowing.trigger))
@@ -180,10 +182,9 @@ class KeyedOracle:
         return dict(zip(self.keys, key, strict=True)) | self._results(live)
 
     def _results(self, live: Live) -> dict[str, Any]:
-        results = {}
-        for name, (column, aggregate) in self.aggregates.items():
-            values = [1 if column is None else row.values[column] for row in self._content(live)]
-            results[name] = AGGREGATES[aggregate]([value for value in values if not missing(value)])
+        results, content = {}, self._content(live)
+        for name, (column, how) in self.aggregates.items():
+            results[name] = aggregate(how, column, content, live.window)
         return results
 
     def _content(self, live: Live) -> list[Row]:
