@@ -29,20 +29,20 @@ def own(frame):
 """
 OVER = "x='window_end', y='n', by='name'"
 CHARTS = {
-    "line": f"panes.plot.line({OVER}, last='20s', run=run)",
-    "step": f"panes.plot.step({OVER}, run=run)",
-    "scatter": "panes.plot.scatter(x='low', y='high', by='name', run=run)",
-    "area": f"panes.plot.area({OVER}, run=run)",
-    "stacked": f"panes.plot.stacked({OVER}, keys=2, run=run)",
-    "bar": f"panes.plot.bar({OVER}, stacked=True, run=run)",
-    "barh": "total.plot.barh(x='window_end', y='n', run=of_all)",
-    "hist": "panes.plot.hist(x='close', by='name', run=run)",
-    "heatmap": "panes.plot.heatmap(x='window_end', y='name', value='n', run=run)",
-    "candlestick": "total.plot.candlestick(x='window_end', run=of_all)",
-    "gauge": "total.plot.gauge(y='n', high=400, run=of_all)",
-    "number": "total.plot.number(y='close', run=of_all)",
-    "map": "panes.plot.map(lon='lon', lat='lat', size='n', by='name', run=run)",
-    "custom": "total.plot.custom(own, run=of_all)",
+    "line": f"panes.plot.line({OVER}, last='20s', run=run, fps=3)",
+    "step": f"panes.plot.step({OVER}, run=run, fps=3)",
+    "scatter": "panes.plot.scatter(x='low', y='high', by='name', run=run, fps=3)",
+    "area": f"panes.plot.area({OVER}, run=run, fps=3)",
+    "stacked": f"panes.plot.stacked({OVER}, keys=2, run=run, fps=3)",
+    "bar": f"panes.plot.bar({OVER}, stacked=True, run=run, fps=3)",
+    "barh": "total.plot.barh(x='window_end', y='n', run=of_all, fps=3)",
+    "hist": "panes.plot.hist(x='close', by='name', run=run, fps=3)",
+    "heatmap": "panes.plot.heatmap(x='window_end', y='name', value='n', run=run, fps=3)",
+    "candlestick": "total.plot.candlestick(x='window_end', run=of_all, fps=3)",
+    "gauge": "total.plot.gauge(y='n', high=400, run=of_all, fps=3)",
+    "number": "total.plot.number(y='close', run=of_all, fps=3)",
+    "map": "panes.plot.map(lon='lon', lat='lat', size='n', by='name', run=run, fps=3)",
+    "custom": "total.plot.custom(own, run=of_all, fps=3)",
 }
 
 # What the charts of the page draw, as one text each.
@@ -50,7 +50,8 @@ DRAWN = """() => (window.Bokeh?.documents ?? []).map(doc => JSON.stringify(
     [...doc._all_models.values()].filter(model => model.type === "ColumnDataSource")
         .map(({data}) => Object.values(data).map(column => [column.length, [...column].slice(-3)]))))"""
 PANES = """() => new Set((window.Bokeh?.documents ?? []).flatMap(doc => [...doc._all_models.values()])
-    .filter(model => model.type === "ColumnDataSource" && model.data.pane).flatMap(model => [...model.data.pane])).size"""
+    .filter(model => model.type === "ColumnDataSource" && model.data.pane)
+    .flatMap(model => [...model.data.pane])).size"""
 
 
 def test_every_kind_grows_and_is_refined_and_shows_names_as_text(opened, lab_page, lab_screenshot):
@@ -72,9 +73,10 @@ def test_every_kind_grows_and_is_refined_and_shows_names_as_text(opened, lab_pag
     assert lab_page.locator(".flower-view img").count() == 0
     lab_screenshot("kinds")
     notebook.theme("JupyterLab Dark")
-    expect(lab_page.locator(".flower-chart.flower-dark")).to_have_count(len(CHARTS))
+    expect(lab_page.locator(".flower-chart.flower-dark")).to_have_count(len(CHARTS), timeout=30_000)
     lab_screenshot("kinds-dark")
     notebook.run(len(CHARTS) + 1)
-    expect(notebook.output(1).locator("img")).to_be_visible()
+    for number in range(1, len(CHARTS) + 1):
+        expect(notebook.output(number).locator("img")).to_be_visible(timeout=30_000)
     outputs = [cell["outputs"] for cell in notebook.save()["cells"][1:-1]]
     assert [set(one["data"]) for [one] in outputs] == [{"image/png", "text/plain"}] * len(CHARTS)
