@@ -41,7 +41,7 @@ function flowerSteps(doc, place, keep) {
   }
   const start = () => {
     if (at === last) show(0)
-    play.textContent = "\u23f8 pause"
+    play.textContent = "\u275a\u275a pause"
     // A picture lasts some ten seconds, however many epochs it has.
     const pace = Math.max(60, Math.min(700, 12000 / (last + 1)))
     timer = setInterval(() => { if (at >= last) stop(); else show(at + 1) }, pace)
@@ -56,11 +56,11 @@ function flowerSteps(doc, place, keep) {
     made.addEventListener("keydown", event => event.stopPropagation())
     return made
   }
-  const first = button("\u23ee", "first epoch", () => { stop(); show(0) })
+  const first = button("|\u25c0", "first epoch", () => { stop(); show(0) })
   const back = button("\u25c0", "one epoch back", () => { stop(); show(at - 1) })
   const play = button("\u25b6 play", "play the epochs", () => (timer === null ? start() : stop()))
   const forth = button("\u25b6", "one epoch forth", () => { stop(); show(at + 1) })
-  const end = button("\u23ed", "last epoch", () => { stop(); show(last) })
+  const end = button("\u25b6|", "last epoch", () => { stop(); show(last) })
   const slider = document.createElement("input")
   Object.assign(slider, {type: "range", min: "0", max: String(last), step: "1"})
   slider.setAttribute("aria-label", "epoch")

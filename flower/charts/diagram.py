@@ -42,6 +42,9 @@ STEPS = Path(__file__).with_name("diagram.js").read_text(encoding="utf-8")
 """What steps a figure through its epochs, in a page and in a notebook."""
 
 BLUE, ORANGE, GREEN, PINK, GOLD, SKY, _ = COLORS
+INSIDE = "#202020"
+"""Text on a white mark, in a dark theme as well."""
+
 PANES = (("early pane", SKY, 0.30), ("on-time pane", BLUE, 0.42), ("late pane", GOLD, 0.50))
 TAKEN = ORANGE
 """The colour of what is taken back."""
@@ -52,8 +55,18 @@ ROWS = (
     ("dropped row", "x", ORANGE, ORANGE),
 )
 
+WHERE = {
+    "quad": ("left", "right", "bottom", "top"),
+    "segment": ("x0", "y0", "x1", "y1"),
+    "scatter": ("x", "y"),
+}
+"""The columns that place a glyph."""
+
 LABELLED = 40
 """Up to so many rows have their value inside."""
+
+FEW = 24
+"""Up to so many panes all have their value written, in however low a box."""
 
 
 def diagram_figure(
@@ -87,15 +100,25 @@ class _Drawing:
         self.clock = _ms(shown.clock)
         self.at = len(self.clock) - 1 if at is None else min(max(at, 0), len(self.clock) - 1)
         self.items: list[tuple[str, list[Any]]] = []
+        self.texts: list[Any] = []
+        self.height = height
         self.plot = canvas(title or shown.title, height=height, timed=(True, True))
-        self.plot.add_layout(heading("; ".join((shown.title, *shown.notes)), bold=False), "above")
-        self.plot.add_layout(heading(title or shown.title, bold=True), "above")
+        self.plot.add_layout(heading("; ".join([shown.title] * bool(title) + list(shown.notes)), bold=False), "above")
+        if title != "":
+            self.plot.add_layout(heading(title or shown.title, bold=True), "above")
         self._ranges()
-        self._marks()
         self._boxes()
+        self._marks()
         self._points()
+        self._words()
         self._steps()
         self._legend()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether rows have their value inside."""
+        text = self.shown.rows["text"]
+        return len(text) <= LABELLED and bool((text.str.len() <= 4).all()) and bool((text != "").any())
 
     # -- where
 
@@ -113,7 +136,7 @@ class _Drawing:
             left, right = bottom, top
         wide, high = max(right - left, 1.0), max(top - bottom, 1.0)
         self.left, self.right = left, right if right > left else left + 1
-        self.bottom, self.top = bottom - 0.03 * high, top + 0.05 * high
+        self.bottom, self.top = bottom - 0.05 * high, top + 0.05 * high
         self.plot.x_range = Range1d(self.left - 0.015 * wide, self.right + 0.015 * wide)
         self.plot.y_range = Range1d(self.bottom, self.top)
         for axis, label in ((self.plot.xaxis, "event time"), (self.plot.yaxis, "processing time")):
@@ -148,6 +171,11 @@ class _Drawing:
         renderer.nonselection_glyph = None
         return renderer
 
+    def _sample(self, glyph: str, **looks: Any) -> Any:
+        """A glyph that is nowhere, for the legend: the others are not there at every epoch."""
+        nowhere = {name: [np.nan] for name in WHERE[glyph]}
+        return getattr(self.plot, glyph)(source=ColumnDataSource(nowhere), **{name: name for name in nowhere}, **looks)
+
     def _marks(self) -> None:
         low, high = max(self.left, self.bottom), min(self.right, self.top)
         if low < high and not self.shown.by_clock:
@@ -157,8 +185,9 @@ class _Drawing:
             self.items.append(("ideal watermark", [ideal]))
         columns = self._curve() if self.line is not None and len(self.line) else self._stairs()
         if len(columns["since"]):
-            drawn = self._add("segment", columns, "watermark", line_color=GREEN, line_width=2.2, line_cap="round")
-            self.items.insert(0, ("watermark", [drawn]))
+            looks = {"line_color": GREEN, "line_width": 2.2, "line_cap": "round"}
+            drawn = self._add("segment", columns, "watermark", **looks)
+            self.items.append(("watermark", [self._sample("segment", **looks), drawn]))
 
     def _stairs(self) -> dict[str, Any]:
         """The watermark as it moved: across at an epoch, up until the next."""
@@ -195,7 +224,7 @@ class _Drawing:
                 "right": right,
                 "bottom": _ms(filling["bottom"].to_numpy(np.int64)),
                 "top": np.full(len(filling), self.clock[self.at]),
-                "x": (left + right) / 2,
+                **self._labels(left, right, None, self.clock[since], filling["text"]),
                 "since": since,
                 "until": filling["until"].to_numpy(np.int64),
                 "text": filling["text"],
@@ -207,12 +236,8 @@ class _Drawing:
             looks = {"fill_color": REST, "line_color": REST, "fill_alpha": 0.18, "line_dash": "dashed"}
             box = self._add("quad", columns, "filling", **looks)
             # One source, so that the top of box and text move together.
-            words = self.plot.text(
-                x="x", y="top", text="text", source=box.data_source, view=box.view, text_align="center",
-                text_baseline="top", y_offset=4, text_color=SAID, text_font_size="13px", text_font_style="italic",
-            )  # fmt: skip
-            words.nonselection_glyph = None
-            self.items.append(("window filling", [box, words]))
+            self.texts.append((box, {"text_color": SAID, "text_font_size": "13px", "text_font_style": "italic"}))
+            self.items.append(("window that fills", [self._sample("quad", **looks), box]))
             self._hover([box], [("window", "@window"), ("so far", "@text"), ("rows since the last pane", "@count")])
             self.plot.add_tools(TapTool(renderers=[box], description="why has this window not fired?"))
         for timing, (name, color, alpha) in enumerate(PANES):
@@ -225,31 +250,63 @@ class _Drawing:
 
     def _panes(self, panes: pd.DataFrame, name: str, color: str, alpha: float) -> None:
         left, right = self._across(panes)
-        top = _ms(panes["top"].to_numpy(np.int64))
+        bottom, top = (_ms(panes[name].to_numpy(np.int64)) for name in ("bottom", "top"))
         columns = {
             "left": left,
             "right": right,
-            "bottom": _ms(panes["bottom"].to_numpy(np.int64)),
+            "bottom": bottom,
             "top": top,
-            "x": (left + right) / 2,
+            **self._labels(left, right, bottom, top, panes["text"]),
             "since": panes["since"].to_numpy(np.int64),
             "text": panes["text"],
             "rows": panes["rows"],
             "index": panes["index"].to_numpy(np.int64),
             "window": _windows(panes),
         }
-        box = self._add("quad", columns, name, fill_color=color, line_color=color, fill_alpha=alpha, line_alpha=0.8)
-        same = {"source": box.data_source, "view": box.view}
-        edge = self.plot.segment("left", "top", "right", "top", line_color=color, line_width=3, **same)
-        words = self.plot.text(
-            x="x", y="top", text="text", text_align="center", text_baseline="top", y_offset=4, text_color=INK,
-            text_font_size="15px", text_font_style="bold", **same,
-        )  # fmt: skip
-        for each in (edge, words):
-            each.nonselection_glyph = None
-        self.items.append((name, [box, edge, words]))
+        looks = {"fill_color": color, "line_color": color, "fill_alpha": alpha, "line_alpha": 0.8}
+        box = self._add("quad", columns, name, **looks)
+        edge = self.plot.segment(
+            "left", "top", "right", "top", line_color=color, line_width=3, source=box.data_source, view=box.view
+        )
+        edge.nonselection_glyph = None
+        self.texts.append((box, {"text_color": INK, "text_font_size": "15px", "text_font_style": "bold"}))
+        self.items.append((name, [self._sample("quad", **looks), box, edge]))
         told = [("window", "@window"), ("value", "@text"), ("pane", f"{name.split()[0]} (pane @index)"), ("of", "@rows")]
         self._hover([box], [*told, ("fired at", "@top{%F %T.%3N}")])
+
+    def _labels(
+        self, left: F64, right: F64, bottom: F64 | None, top: F64, text: pd.Series
+    ) -> dict[str, Any]:
+        """Where the values of boxes are written, beside the rows there; empty where there is no room."""
+        across = (self.right - self.left) / 900
+        up = (self.top - self.bottom) / (self.height - 160)
+        size = 9.0 * text.str.len().to_numpy()
+        room = (right - left) / across >= size + 4
+        if bottom is not None:
+            room &= ((top - bottom) / up >= 17) | (len(text) <= FEW)
+        x = (left + right) / 2
+        if self.labelled:
+            rows = self.shown.rows
+            row_x, row_y = (_ms(rows[name].to_numpy(np.int64)) for name in ("event_time", "processing_time"))
+            free = np.zeros(len(x), np.bool_)
+            for share in (0.5, 0.36, 0.64, 0.22, 0.78, 0.1, 0.9):
+                place = left + (right - left) * share
+                beside = np.abs(place[:, None] - row_x) / across > size[:, None] / 2 + 11
+                below = np.abs((top - 12 * up)[:, None] - row_y) / up > 19
+                fits = ~free & (beside | below).all(axis=1)
+                x = np.where(fits, place, x)
+                free |= fits
+        return {"x": x, "label": np.where(room, text.to_numpy(object), "")}
+
+    def _words(self) -> None:
+        """The values, on top of everything."""
+        for box, looks in self.texts:
+            words = self.plot.text(
+                x="x", y="top", text="label", source=box.data_source, view=box.view, text_align="center",
+                text_baseline="top", y_offset=4, **looks,
+            )  # fmt: skip
+            words.nonselection_glyph = None
+            next(drawn for _, drawn in self.items if box in drawn).append(words)
 
     def _taken_back(self, back: pd.DataFrame) -> None:
         left, right = self._across(back)
@@ -263,13 +320,12 @@ class _Drawing:
             "text", columns, "retraction", text_align="center", text_baseline="top", y_offset=21, text_color=TAKEN,
             text_font_size="13px", text_font_style="bold",
         )  # fmt: skip
-        mark = self.plot.scatter([], [], marker="dash", size=12, color=TAKEN)
-        self.items.append(("taken back", [words, mark]))
+        mark = self._sample("scatter", marker="dash", size=12, line_color=TAKEN)
+        self.items.append(("taken back", [mark, words]))
 
     def _points(self) -> None:
-        rows = self.shown.rows
-        labelled = len(rows) <= LABELLED and bool((rows["text"].str.len() <= 4).all()) and bool((rows["text"] != "").any())
-        size = 20 if labelled else 9 if len(rows) <= 200 else 5
+        rows, labelled = self.shown.rows, self.labelled
+        size = 20 if labelled else 8 if len(rows) <= 200 else 4
         for kind, (name, marker, color, fill) in enumerate(ROWS):
             some = rows[rows["kind"] == kind]
             if not len(some):
@@ -280,26 +336,25 @@ class _Drawing:
                 "since": some["since"].to_numpy(np.int64),
                 "text": some["text"],
             }
-            drawn = self._add(
-                "scatter",
-                columns,
-                name,
-                marker=marker,
-                size=size + (8 if labelled and kind == 1 else 2 if kind else 0),
-                line_color=color,
-                fill_color=fill if fill is not None else "#FFFFFF" if labelled else color,
-                line_width=2.2 if kind == 2 else 1.4,
-                fill_alpha=1.0 if labelled else 0.5,
-            )
-            parts = [drawn]
+            looks = {
+                "marker": marker,
+                "size": size + (8 if labelled and kind == 1 else 2 if kind else 0),
+                "line_color": color,
+                "fill_color": fill if fill is not None else "#FFFFFF" if labelled else color,
+                "line_width": 2.2 if kind == 2 else 1.4 if labelled else 1,
+                "fill_alpha": 1.0 if labelled else 0.3,
+                "line_alpha": 1.0 if labelled or kind else 0.6,
+            }
+            drawn = self._add("scatter", columns, name, **looks)
+            parts = [self._sample("scatter", **looks), drawn]
             if labelled:
-                looks = {"x_offset": 16, "text_align": "left"} if kind == 2 else {"text_align": "center"}
-                parts.append(
-                    self.plot.text(
-                        x="x", y="y", text="text", source=drawn.data_source, view=drawn.view, text_color=INK if kind == 2 else "#222223",
-                        text_baseline="middle", text_font_size="12px", **looks,
-                    )  # fmt: skip
-                )
+                where = {"x_offset": 16, "text_align": "left"} if kind == 2 else {"text_align": "center"}
+                words = self.plot.text(
+                    x="x", y="y", text="text", source=drawn.data_source, view=drawn.view,
+                    text_color=INK if kind == 2 else INSIDE, text_baseline="middle", text_font_size="12px", **where,
+                )  # fmt: skip
+                words.nonselection_glyph = None
+                parts.append(words)
             self.items.append((name, parts))
             tips = [("event time", "@x{%F %T.%3N}"), ("seen at", "@y{%F %T.%3N}")]
             self._hover([drawn], [(name, "@text")] * bool((some["text"] != "").any()) + tips)
@@ -331,10 +386,12 @@ class _Drawing:
             background_fill_color=None,
             label_text_color=INK,
             label_text_font_size="12px",
-            spacing=12,
+            spacing=10,
             padding=2,
             margin=2,
-            ncols=5,
+            ncols=9,
+            label_standoff=4,
+            glyph_width=18,
         )
         self.plot.add_layout(legend, "below")
 
@@ -381,7 +438,8 @@ class Diagram(Chart):
 
     def save(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
         """Write a page that steps through the epochs, and needs neither network nor Python."""
-        return save(self.figure, path, self.title if title is None else title, script=f"{STEPS}\nflowerPages()")
+        shown = diagram_figure(self.timeline, title="", line=self._line)
+        return save(shown, path, self.title if title is None else title, script=f"{STEPS}\nflowerPages()")
 
 
 def time_diagram(stream: Stream) -> Any:
