@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 from bokeh.core.properties import value
-from bokeh.models import (
-    BooleanFilter,
-    CDSView,
-    ColumnDataSource,
-    CrosshairTool,
-    FixedTicker,
-    HoverTool,
-    Legend,
-    LegendItem,
-    Range1d,
-    Span,
-    TapTool,
-)
+from bokeh.models.annotations import Legend, LegendItem, Span
+from bokeh.models.filters import BooleanFilter
+from bokeh.models.ranges import Range1d
+from bokeh.models.sources import CDSView, ColumnDataSource
 from bokeh.models.text import PlainText
-from bokeh.models.tickers import DatetimeTicker
+from bokeh.models.tickers import DatetimeTicker, FixedTicker
+from bokeh.models.tools import HoverTool, TapTool
 from bokeh.plotting import figure as Figure
 
 from flower.charts.axes import F64, extent
@@ -32,6 +24,7 @@ from flower.charts.page import Chart, save
 from flower.charts.style import COLORS, GRID, INK, LINES, REST, SAID, canvas, heading, times
 from flower.charts.timeline import EVER, Timeline, timeline_of
 from flower.engine.history import History, of_run, of_stream
+from flower.engine.why import Why
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
 if TYPE_CHECKING:
@@ -65,12 +58,14 @@ WHERE = {
 LABELLED = 40
 """Up to so many rows have their value inside."""
 
-FEW = 24
-"""Up to so many panes all have their value written, in however low a box."""
-
 
 def diagram_figure(
-    shown: Timeline, *, title: str | None = None, at: int | None = None, line: pd.DataFrame | None = None, height: int = 520
+    shown: Timeline,
+    *,
+    title: str | None = None,
+    at: int | None = None,
+    line: pd.DataFrame | None = None,
+    height: int = 520,
 ) -> Figure:
     """Bokeh's figure of a timeline.
 
@@ -108,8 +103,9 @@ class _Drawing:
             self.plot.add_layout(heading(title or shown.title, bold=True), "above")
         self._ranges()
         self._boxes()
-        self._marks()
-        self._points()
+        # A cloud of rows would hide the watermark.
+        for draw in (self._marks, self._points) if self.labelled else (self._points, self._marks):
+            draw()
         self._words()
         self._steps()
         self._legend()
@@ -137,8 +133,9 @@ class _Drawing:
         wide, high = max(right - left, 1.0), max(top - bottom, 1.0)
         self.left, self.right = left, right if right > left else left + 1
         self.bottom, self.top = bottom - 0.05 * high, top + 0.05 * high
-        self.plot.x_range = Range1d(self.left - 0.015 * wide, self.right + 0.015 * wide)
-        self.plot.y_range = Range1d(self.bottom, self.top)
+        self.up = (self.top - self.bottom) / (self.height - 160)  # of a pixel
+        self.plot.x_range = Range1d(start=self.left - 0.015 * wide, end=self.right + 0.015 * wide)
+        self.plot.y_range = Range1d(start=self.bottom, end=self.top)
         for axis, label in ((self.plot.xaxis, "event time"), (self.plot.yaxis, "processing time")):
             axis.axis_label = PlainText(text=label)
             axis.formatter = times()
@@ -173,7 +170,7 @@ class _Drawing:
 
     def _sample(self, glyph: str, **looks: Any) -> Any:
         """A glyph that is nowhere, for the legend: the others are not there at every epoch."""
-        nowhere = {name: [np.nan] for name in WHERE[glyph]}
+        nowhere: dict[str, Any] = {name: [np.nan] for name in WHERE[glyph]}
         return getattr(self.plot, glyph)(source=ColumnDataSource(nowhere), **{name: name for name in nowhere}, **looks)
 
     def _marks(self) -> None:
@@ -202,7 +199,10 @@ class _Drawing:
         since = np.concatenate([at, at])
         drawn = np.isfinite(x0) & np.isfinite(x1) & ((x0 != x1) | (y0 != y1))
         x0, x1 = np.clip(x0, self.left, self.right), np.clip(x1, self.left, self.right)
-        return {name: column[drawn] for name, column in zip(("x0", "y0", "x1", "y1", "since"), (x0, y0, x1, y1, since), strict=True)}
+        return {
+            name: column[drawn]
+            for name, column in zip(("x0", "y0", "x1", "y1", "since"), (x0, y0, x1, y1, since), strict=True)
+        }
 
     def _curve(self) -> dict[str, Any]:
         assert self.line is not None
@@ -224,7 +224,7 @@ class _Drawing:
                 "right": right,
                 "bottom": _ms(filling["bottom"].to_numpy(np.int64)),
                 "top": np.full(len(filling), self.clock[self.at]),
-                **self._labels(left, right, None, self.clock[since], filling["text"]),
+                **self._labels(left, right, self.clock[since], filling["text"], np.ones(len(filling), np.bool_)),
                 "since": since,
                 "until": filling["until"].to_numpy(np.int64),
                 "text": filling["text"],
@@ -240,8 +240,13 @@ class _Drawing:
             self.items.append(("window that fills", [self._sample("quad", **looks), box]))
             self._hover([box], [("window", "@window"), ("so far", "@text"), ("rows since the last pane", "@count")])
             self.plot.add_tools(TapTool(renderers=[box], description="why has this window not fired?"))
+        every = shown.panes[~shown.panes["retraction"].astype(bool)]
+        # The value of a pane is in the way of the next one's, if that box is low.
+        height = (every["top"] - every["bottom"]) / 1000 / self.up
+        after = height.groupby([every["start"], every["end"]]).shift(-1).fillna(np.inf)
+        every = every.assign(room=after >= 17)
         for timing, (name, color, alpha) in enumerate(PANES):
-            panes = shown.panes[(shown.panes["timing"] == timing) & ~shown.panes["retraction"].astype(bool)]
+            panes = every[every["timing"] == timing]
             if len(panes):
                 self._panes(panes, name, color, alpha)
         back = shown.panes[shown.panes["retraction"].astype(bool)]
@@ -256,7 +261,7 @@ class _Drawing:
             "right": right,
             "bottom": bottom,
             "top": top,
-            **self._labels(left, right, bottom, top, panes["text"]),
+            **self._labels(left, right, top, panes["text"], panes["room"].to_numpy(bool)),
             "since": panes["since"].to_numpy(np.int64),
             "text": panes["text"],
             "rows": panes["rows"],
@@ -271,19 +276,19 @@ class _Drawing:
         edge.nonselection_glyph = None
         self.texts.append((box, {"text_color": INK, "text_font_size": "15px", "text_font_style": "bold"}))
         self.items.append((name, [self._sample("quad", **looks), box, edge]))
-        told = [("window", "@window"), ("value", "@text"), ("pane", f"{name.split()[0]} (pane @index)"), ("of", "@rows")]
+        told = [
+            ("window", "@window"),
+            ("value", "@text"),
+            ("pane", f"{name.split()[0]} (pane @index)"),
+            ("of", "@rows"),
+        ]
         self._hover([box], [*told, ("fired at", "@top{%F %T.%3N}")])
 
-    def _labels(
-        self, left: F64, right: F64, bottom: F64 | None, top: F64, text: pd.Series
-    ) -> dict[str, Any]:
+    def _labels(self, left: F64, right: F64, top: F64, text: pd.Series, room: Any) -> dict[str, Any]:
         """Where the values of boxes are written, beside the rows there; empty where there is no room."""
-        across = (self.right - self.left) / 900
-        up = (self.top - self.bottom) / (self.height - 160)
+        across, up = (self.right - self.left) / 900, self.up
         size = 9.0 * text.str.len().to_numpy()
-        room = (right - left) / across >= size + 4
-        if bottom is not None:
-            room &= ((top - bottom) / up >= 17) | (len(text) <= FEW)
+        room = room & ((right - left) / across >= size + 4)
         x = (left + right) / 2
         if self.labelled:
             rows = self.shown.rows
@@ -359,8 +364,8 @@ class _Drawing:
             tips = [("event time", "@x{%F %T.%3N}"), ("seen at", "@y{%F %T.%3N}")]
             self._hover([drawn], [(name, "@text")] * bool((some["text"] != "").any()) + tips)
 
-    def _hover(self, renderers: Sequence[Any], tips: list[tuple[str, str]]) -> None:
-        formatters = {f"@{name}": "datetime" for name in ("x", "y", "top")}
+    def _hover(self, renderers: list[Any], tips: list[tuple[str, str]]) -> None:
+        formatters: dict[str, Any] = {f"@{name}": "datetime" for name in ("x", "y", "top")}
         self.plot.add_tools(HoverTool(renderers=renderers, tooltips=tips, formatters=formatters, visible=False))
 
     # -- which epoch
@@ -387,7 +392,7 @@ class _Drawing:
             label_text_color=INK,
             label_text_font_size="12px",
             spacing=10,
-            padding=2,
+            padding=2,  # type: ignore[arg-type]
             margin=2,
             ncols=9,
             label_standoff=4,
@@ -409,6 +414,13 @@ class Diagram(Chart):
         What stands above it.
     line : pandas.DataFrame, optional
         The watermark as a curve.
+
+    Attributes
+    ----------
+    timeline : Timeline
+        What is drawn, as columns.
+    figure : bokeh.plotting.figure
+        Bokeh's own object, of all epochs.
     """
 
     def __init__(
@@ -420,21 +432,37 @@ class Diagram(Chart):
         title: str | None = None,
         line: pd.DataFrame | None = None,
     ) -> None:
-        self.history = history
-        self._key, self._value, self._title, self._line = key, value, title, line
-        self.timeline = timeline_of(history, key=key, value=value)
-        self.figure = self._figure()
+        self._name, self._line = title, line
+        self._look(history, key, value)
 
-    def _figure(self, at: int | None = None) -> Figure:
-        return diagram_figure(self.timeline, title=self._title, line=self._line, at=at)
+    def _look(self, history: History, key: object, value: str | None) -> None:
+        """Draw a history."""
+        self.history = history
+        self.timeline = timeline_of(history, key=key, value=value)
+        self.figure = self._drawn()
+
+    def _drawn(self, at: int | None = None) -> Figure:
+        return diagram_figure(self.timeline, title=self._name, line=self._line, at=at)
+
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        return self._name or self.timeline.title
 
     def at(self, epoch: int) -> Figure:
         """Bokeh's figure up to an epoch, counted from 0; negative ones from the last."""
-        return self._figure(epoch if epoch >= 0 else len(self.timeline.clock) + epoch)
+        return self._drawn(epoch if epoch >= 0 else len(self.timeline.clock) + epoch)
+
+    def why(self, epoch: int, window: tuple[object, object]) -> Why:
+        """Why a window of the key had not fired after an epoch; see ``Run.why``."""
+        values = self.timeline.values
+        key = None if not values else values[0] if len(values) == 1 else values
+        return self.history.why(self.timeline.moments[epoch], key, window)
 
     def __repr__(self) -> str:
-        epochs = len(self.timeline.clock)
-        return f"<Diagram {self.title!r} of {epochs:,} epochs: .save('diagram.html') writes a page, .at(n) is a figure>"
+        n = len(self.timeline.clock)
+        epochs = "1 epoch" if n == 1 else f"{n:,} epochs"
+        return f"<Diagram {self.title!r}, {epochs}: .save('diagram.html') writes a page, .at(n) is a figure up to one>"
 
     def save(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
         """Write a page that steps through the epochs, and needs neither network nor Python."""
@@ -442,22 +470,58 @@ class Diagram(Chart):
         return save(shown, path, self.title if title is None else title, script=f"{STEPS}\nflowerPages()")
 
 
-def time_diagram(stream: Stream) -> Any:
+class Published(Protocol):
+    """A figure of a publication, as `flower.teach` has them."""
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+
+    @property
+    def line(self) -> pd.DataFrame | None:
+        """The watermark as it was drawn."""
+
+    @property
+    def about(self) -> Sequence[tuple[str, str]]:
+        """What is to be said of it: kinds and texts."""
+
+    @property
+    def choices(self) -> Mapping[str, Sequence[str]]:
+        """What can be changed, and into what; the first is what it is."""
+
+    def changed(self, **choices: str) -> Published:
+        """The same rows, treated otherwise."""
+
+    def pipeline(self) -> Stream:
+        """The figure as a stream."""
+
+
+def time_diagram(stream: Stream) -> Callable[..., Diagram]:
     """What ``stream.time_diagram`` makes."""
 
-    def made(*, key: object = None, value: str | None = None, step: str | None = None, epochs: int = 150) -> Diagram:
+    def made(*, key: object, value: str | None, step: str | None, epochs: int) -> Diagram:
         return Diagram(of_stream(stream.node, step, epochs=epochs), key=key, value=value)
 
     return made
 
 
-def run_diagram(run: Run) -> Any:
+def run_diagram(run: Run) -> Callable[..., Diagram]:
     """What ``run.time_diagram`` makes."""
 
-    def made(*, key: object = None, value: str | None = None, step: str | None = None) -> Diagram:
-        return Diagram(of_run(run._driver, step), key=key, value=value, title=f"{run.name}, epoch by epoch")
+    def made(*, key: object, value: str | None, step: str | None) -> Diagram:
+        return Diagram(of_run(run._driver, step), key=key, value=value, title=run_title(run))
 
     return made
+
+
+def figure_diagram(figure: Published) -> Callable[..., Diagram]:
+    """What the ``time_diagram`` of a published figure makes."""
+    return lambda: Diagram(of_stream(figure.pipeline().node), title=figure.title, line=figure.line)
+
+
+def run_title(run: Run) -> str:
+    """What stands above a run's diagram."""
+    return f"{run.name}, epoch by epoch"
 
 
 def _ms(us: I64) -> F64:
@@ -466,7 +530,8 @@ def _ms(us: I64) -> F64:
 
 
 def _stamps(column: pd.Series) -> F64:
-    return column.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64) / 1000
+    us: I64 = column.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+    return us / 1000
 
 
 def _plain(column: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,16 @@ class Timeline:
         Texts of the keys to choose from; empty: the step has none.
     key : int
         Which of them this is.
+    values : tuple
+        The values of its columns.
+    choices : tuple of tuple
+        The values of all `keys`.
+    value : str or None
+        The aggregate that is shown.
+    aggregates : tuple of str
+        Those to choose from.
+    moments : tuple of Moment
+        The epochs.
     clock : ndarray of int64
         The processing time of each epoch.
     watermark : ndarray of int64
@@ -67,6 +78,11 @@ class Timeline:
     title: str
     keys: tuple[str, ...]
     key: int
+    values: tuple[object, ...]
+    choices: tuple[tuple[object, ...], ...]
+    value: str | None
+    aggregates: tuple[str, ...]
+    moments: tuple[Moment, ...]
     clock: I64
     watermark: I64
     rows: pd.DataFrame
@@ -84,8 +100,7 @@ def timeline_of(history: History, *, key: object = None, value: str | None = Non
     history : History
         The epochs.
     key : optional
-        A value of the key column; with several, a tuple in their order; or its number among `Timeline.keys`. Default:
-        the key with the most rows.
+        A value of the key column; with several, a tuple in their order. Default: the key with the most rows.
     value : str, optional
         The aggregate that the windows show; default: the first.
 
@@ -108,9 +123,8 @@ class _Timeline:
         while len(self.moments) > 1 and self.moments[0].now == MIN_TIME:
             self.moments.pop(0)
         self.names = () if self.step is None else self.step.keys
-        aggregates = [] if self.step is None else [
-            name for name in self.step.schema.names if name not in (*self.names, *PANE_COLUMNS, RETRACTION)
-        ]
+        there = [] if self.step is None else self.step.schema.names
+        self.aggregates = aggregates = [name for name in there if name not in (*self.names, *PANE_COLUMNS, RETRACTION)]
         if value is not None and value not in aggregates:
             raise GraphError(
                 "`value` must be an aggregate of the step",
@@ -125,7 +139,8 @@ class _Timeline:
 
     def of(self, key: object) -> Timeline:
         """The columns of one key."""
-        texts, number, wanted = self._key(key)
+        texts, choices, number = self._key(key)
+        wanted = choices[number] if choices else None
         rows = self.rows[self._mine(self.row_keys, wanted)]
         panes = self._panes(wanted)
         filling = self._filling(wanted)
@@ -147,6 +162,11 @@ class _Timeline:
             title,
             tuple(texts),
             number,
+            wanted or (),
+            tuple(choices),
+            self.value,
+            tuple(self.aggregates),
+            tuple(self.moments),
             self.clock,
             watermark,
             rows.drop(columns="number").reset_index(drop=True),
@@ -158,10 +178,10 @@ class _Timeline:
 
     # -- keys
 
-    def _key(self, key: object) -> tuple[list[str], int, tuple[object, ...] | None]:
-        """The texts of the largest keys, the number of the one that is meant, and its values."""
+    def _key(self, key: object) -> tuple[list[str], list[tuple[object, ...]], int]:
+        """The texts of the largest keys, their values, and the number of the one that is meant."""
         if not self.names:
-            return [], 0, None
+            return [], [], 0
         size = self.row_keys.groupby(list(self.names), dropna=False, observed=True).size()
         largest = size.sort_values(ascending=False, kind="stable").index.to_frame(index=False)
         values = [tuple(row) for row in largest.itertuples(index=False)]
@@ -169,7 +189,7 @@ class _Timeline:
         at = 0
         if key is not None:
             given = key if isinstance(key, tuple) else (key,)
-            found = [i for i, each in enumerate(values) if each == given]
+            found = [i for i, each in enumerate(values) if _same(each, given)]
             if not found:
                 some = ", ".join(texts[:3]) + ", ..." * (len(texts) > 3)
                 raise GraphError("no row has that `key`", got=repr(key), hint=f"there is {some}" if some else "")
@@ -178,13 +198,13 @@ class _Timeline:
                 values.insert(0, values.pop(at))
                 texts.insert(0, texts.pop(at))
                 at = 0
-        return texts[:KEYS], at, values[at] if values else None
+        return texts[:KEYS], values[:KEYS], at
 
     def _mine(self, frame: pd.DataFrame, wanted: tuple[object, ...] | None) -> npt.NDArray[np.bool_]:
         mine = np.ones(len(frame), np.bool_)
         for name, value in zip(self.names, wanted or (), strict=False):
             column = frame[name]
-            mine &= (column.isna() if pd.isna(value) else column == value).to_numpy(bool, na_value=False)
+            mine &= (column.isna() if _missing(value) else column == value).to_numpy(bool, na_value=False)
         return mine
 
     # -- rows
@@ -241,7 +261,9 @@ class _Timeline:
         """Windows of one key with their values, of panes or of rows like them."""
         if rows is None or self.value is None:
             names = ("start", "end", "since", "timing", "index", "text", "retraction", "value")
-            return pd.DataFrame({name: np.zeros(0, object if name in ("text", "value") else np.int64) for name in names})
+            return pd.DataFrame(
+                {name: np.zeros(0, object if name in ("text", "value") else np.int64) for name in names}
+            )
         frame = frame_of(rows.select([*self.names, self.value, "pane_timing", "pane_index"]))
         start, end = (
             rows.column(name).cast(pa.int64()).fill_null(nothing).to_numpy()
@@ -289,9 +311,8 @@ class _Timeline:
     def _overlaps(self, start: I64, end: I64, first: int, until: int) -> npt.NDArray[np.bool_]:
         """Which windows a window continues: itself, or those that it is merged of."""
         assert self.step is not None
-        if self.step.windowing.windows.merging:
-            return (start < until) & (first < end) | ((start == first) & (end == until))
-        return (start == first) & (end == until)
+        same: npt.NDArray[np.bool_] = (start == first) & (end == until)
+        return same | ((start < until) & (first < end)) if self.step.windowing.windows.merging else same
 
     # -- windows that fill
 
@@ -311,7 +332,7 @@ class _Timeline:
         each = each.sort_values(["end", "start", "since"], kind="stable").reset_index(drop=True)
         changes = np.ones(len(each), np.bool_)
         for name in ("start", "end", "text", "rows"):
-            changes[1:] &= (each[name].to_numpy()[1:] == each[name].to_numpy()[:-1])
+            changes[1:] &= each[name].to_numpy()[1:] == each[name].to_numpy()[:-1]
         follows = np.append(False, np.diff(each["since"].to_numpy(np.int64)) == 1)
         changes = ~(changes & follows)
         changes[:1] = True
@@ -359,6 +380,16 @@ class _Rows:
         more = f", and {count - LISTED:,} more" if count > LISTED else ""
         said = "1 row" if count == 1 else f"{count:,} rows"
         return f"{said}: {', '.join(listed)}{more}" if listed else said
+
+
+def _missing(value: Any) -> bool:
+    return bool(pd.isna(value))
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """Whether keys are equal; what is missing equals itself."""
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(a == b or (_missing(a) and _missing(b)) for a, b in pairs)
 
 
 def value_texts(column: pd.Series) -> Sequence[str]:

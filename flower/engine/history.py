@@ -159,7 +159,11 @@ class History:
 
     def held(self, moment: Moment) -> tuple[pa.RecordBatch, I64] | None:
         """The windows that fill at a moment; see `flower.engine.held`."""
-        return None if self._index is None or self.keyed is None else held_rows(moment.state.keyed[self._index], self.keyed)
+        return (
+            None
+            if self._index is None or self.keyed is None
+            else held_rows(moment.state.keyed[self._index], self.keyed)
+        )
 
     def why(self, moment: Moment, key: object, window: tuple[object, object]) -> Why:
         """Why a window had not fired at that moment; see ``Run.why``."""

@@ -19,10 +19,12 @@ from typing import Any
 
 import pandas as pd
 
+from flower.api.display import made
 from flower.api.stream import Stream
 from flower.errors import GraphError
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark, Repeatedly, Trigger
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, Windows
+from flower.teach.choices import AS_IT_IS, CHOICES
 from flower.testing.stream import TestStream
 
 SCHEMA = {"id": "int64", "key": "str", "value": "int64", "event_time": "datetime64[us, UTC]"}
@@ -192,6 +194,76 @@ class Figure:
         )
 
     @property
+    def line(self) -> pd.DataFrame | None:
+        """The watermark as it was drawn, a curve: ``processing_time`` and ``event_time``; None: there is none."""
+        named = self._told["watermark"]
+        points = _published()["watermarks"][named].get("line") if named else None
+        if not points:
+            return None
+        return pd.DataFrame(
+            {
+                "processing_time": _instants([point[0] for point in points]),
+                "event_time": _instants([point[1] for point in points]),
+            }
+        )
+
+    @property
+    def about(self) -> tuple[tuple[str, str], ...]:
+        """What is to be said of it: kinds and texts."""
+        told = [("published in", source) for source in self.sources]
+        told += [("note", note) for note in self._told["notes"]]
+        told += [("erratum", note) for note in self.notes[len(self._told["notes"]) :]]
+        known = _published()["about"]["differences_from_beam"]
+        return (*told, *(("not as in Beam", known[name]) for name in self.differs_from_beam))
+
+    @property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """What `changed` can change, and into what; the first is what it is."""
+        return {control: (AS_IT_IS, *some) for control, some in CHOICES.items()}
+
+    def changed(self, **choices: str) -> Figure:
+        """The same rows, treated otherwise.
+
+        Parameters
+        ----------
+        **choices : str
+            For some of `choices`, what to change it into; ``allowed_lateness`` stands for "allowed lateness".
+
+        Raises
+        ------
+        GraphError
+            If there is no such choice.
+
+        Examples
+        --------
+        >>> per_row = figure("102_fig6left_perfect").changed(trigger="every row", accumulation="discarding")
+        >>> per_row.pipeline().collect(as_stream=True)["value"].tolist() == per_row.rows["value"].tolist()
+        True
+        """
+        told = dict(self._told)
+        for name, choice in choices.items():
+            some = CHOICES.get(name.replace("_", " "))
+            if some is None or (choice != AS_IT_IS and choice not in some):
+                known = CHOICES if some is None else (AS_IT_IS, *some)
+                raise GraphError(
+                    f"there is no {name!r} to change" if some is None else f"`{name}` has other choices",
+                    got=repr(choice),
+                    hint=f"there is {', '.join(map(repr, known))}",
+                )
+            told |= some.get(choice, {})
+        return Figure(self.name, self.variant, told)
+
+    def time_diagram(self) -> Any:
+        """The figure drawn, epoch by epoch; in a notebook with selects that change it.
+
+        Examples
+        --------
+        >>> figure("paper_fig12_fixed_watermark_repeat").time_diagram()
+        <Diagram 'Fixed windows, streaming: on-time and late panes', 15 epochs: .save('diagram.html') ...
+        """
+        return made("figure_diagram", self)()
+
+    @property
     def dropped(self) -> tuple[int, ...]:
         """The ids of the rows that come too late."""
         return tuple(each["id"] for each in self._told["dropped"])
@@ -204,7 +276,7 @@ class Figure:
             case "global":
                 return GlobalWindows()
             case "sessions":
-                return Sessions(told["gap"])
+                return Sessions(told["gap"], merge_touching=told["touching_merge"])
         return FixedWindows(told["size"], offset=told["offset"])
 
     @property
