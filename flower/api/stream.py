@@ -267,8 +267,9 @@ class Stream(Pipeline):
             Where in event time rows are grouped.
         trigger : Trigger
             When in processing time results are given; by default once, when the watermark passes the end of the window.
-        accumulation : {"accumulating", "discarding"}
-            Whether each pane of a window holds all its rows so far, or those since its last pane.
+        accumulation : {"accumulating", "discarding", "retracting"}
+            Whether each pane of a window holds all its rows so far, or those since its last pane; or all so far, after
+            a row with ``pane_retraction`` has taken back the pane before, which an aggregation that follows subtracts.
         allowed_lateness : str or pandas.Timedelta
             How long after its end a window still admits rows; "unbounded": for ever.
         timestamp_combiner : {"end_of_window", "earliest", "latest"}

@@ -277,7 +277,7 @@ class Figure:
                 return GlobalWindows()
             case "sessions":
                 return Sessions(told["gap"], merge_touching=told["touching_merge"])
-        return FixedWindows(told["size"], offset=told["offset"])
+        return FixedWindows(told["size"], offset=told["offset"], time=told["time"])
 
     @property
     def trigger(self) -> Trigger:
