@@ -38,7 +38,11 @@ BLUE, ORANGE, GREEN, PINK, GOLD, SKY, _ = COLORS
 INSIDE = "#202020"
 """Text on a white mark, in a dark theme as well."""
 
-PANES = (("early pane", SKY, 0.30), ("on-time pane", BLUE, 0.42), ("late pane", GOLD, 0.50))
+PANES = (
+    ("early pane", SKY, 0.22, "dashed"),
+    ("on-time pane", BLUE, 0.5, "solid"),
+    ("late pane", GOLD, 0.5, "solid"),
+)
 TAKEN = ORANGE
 """The colour of what is taken back."""
 
@@ -125,9 +129,15 @@ class _Drawing:
             for windows in (shown.panes, shown.filling):
                 across += [_ms(windows[name].to_numpy(np.int64)) for name in ("start", "end")]
         left, right = extent(*across)
-        bottom, top = extent(self.clock, _ms(shown.rows["processing_time"].to_numpy(np.int64)))
+        bottom, top = (
+            (0.0, 1.0)
+            if not len(self.clock)
+            else extent(self.clock, _ms(shown.rows["processing_time"].to_numpy(np.int64)))
+        )
         if self.line is not None and len(self.line):
             bottom = min(bottom, float(_stamps(self.line["processing_time"])[0]))
+        if not np.isfinite(bottom):
+            bottom, top = 0.0, 1.0
         if not np.isfinite(left):
             left, right = bottom, top
         wide, high = max(right - left, 1.0), max(top - bottom, 1.0)
@@ -245,15 +255,15 @@ class _Drawing:
         height = (every["top"] - every["bottom"]) / 1000 / self.up
         after = height.groupby([every["start"], every["end"]]).shift(-1).fillna(np.inf)
         every = every.assign(room=after >= 17)
-        for timing, (name, color, alpha) in enumerate(PANES):
+        for timing, (name, color, alpha, dash) in enumerate(PANES):
             panes = every[every["timing"] == timing]
             if len(panes):
-                self._panes(panes, name, color, alpha)
+                self._panes(panes, name, color, alpha, dash)
         back = shown.panes[shown.panes["retraction"].astype(bool)]
         if len(back):
             self._taken_back(back)
 
-    def _panes(self, panes: pd.DataFrame, name: str, color: str, alpha: float) -> None:
+    def _panes(self, panes: pd.DataFrame, name: str, color: str, alpha: float, dash: str) -> None:
         left, right = self._across(panes)
         bottom, top = (_ms(panes[name].to_numpy(np.int64)) for name in ("bottom", "top"))
         columns = {
@@ -268,10 +278,18 @@ class _Drawing:
             "index": panes["index"].to_numpy(np.int64),
             "window": _windows(panes),
         }
-        looks = {"fill_color": color, "line_color": color, "fill_alpha": alpha, "line_alpha": 0.8}
+        looks = {"fill_color": color, "line_color": color, "fill_alpha": alpha, "line_alpha": 0.8, "line_dash": dash}
         box = self._add("quad", columns, name, **looks)
         edge = self.plot.segment(
-            "left", "top", "right", "top", line_color=color, line_width=3, source=box.data_source, view=box.view
+            "left",
+            "top",
+            "right",
+            "top",
+            line_color=color,
+            line_width=3,
+            line_dash=dash,
+            source=box.data_source,
+            view=box.view,
         )
         edge.nonselection_glyph = None
         self.texts.append((box, {"text_color": INK, "text_font_size": "15px", "text_font_style": "bold"}))
@@ -372,8 +390,17 @@ class _Drawing:
 
     def _steps(self) -> None:
         """The epochs, for what steps through them, and where the clock stands."""
+        if not len(self.clock):
+            return
         self.plot.add_layout(
-            Span(dimension="width", location=float(self.clock[self.at]), line_color=LINES, line_width=1.2, name="now")
+            Span(
+                dimension="width",
+                location=float(self.clock[self.at]),
+                line_color=LINES,
+                line_width=1.2,
+                name="now",
+                level="underlay",
+            )
         )
         said = pd.to_datetime(self.shown.clock, unit="us", utc=True)
         source = ColumnDataSource(

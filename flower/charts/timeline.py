@@ -153,6 +153,8 @@ class _Timeline:
         if len(rows) > POINTS:
             self.notes.append(f"{POINTS:,} of {len(rows):,} rows")
             rows = rows.iloc[np.linspace(0, len(rows) - 1, POINTS).astype(np.int64)]
+        if not self.moments:
+            self.notes.append("no epoch yet")
         if self.history.let_go:
             self.notes.append(f"the newest {len(self.moments):,} epochs")
         what = self.value or "rows"
@@ -213,14 +215,15 @@ class _Timeline:
         """All rows, and their keys."""
         column = self._column()
         names = [*self.names, *([column] if column is not None and column not in self.names else [])]
-        batches = [moment.rows.rows.select(names) for moment in self.moments]
+        nothing = pa.RecordBatch.from_pylist([], self.history.schema)
+        batches = [rows.select(names) for rows in (nothing, *(moment.rows.rows for moment in self.moments))]
         counts = [len(moment.rows) for moment in self.moments]
-        frame = frame_of(pa.concat_batches(batches)) if names and batches else pd.DataFrame(index=range(sum(counts)))
+        frame = frame_of(pa.concat_batches(batches)) if names else pd.DataFrame(index=range(sum(counts)))
         time, met, partition, position = (
             np.concatenate([getattr(moment.rows, name) for moment in self.moments] or [np.zeros(0, np.int64)])
             for name in ("time", "met", "partition", "position")
         )
-        since = np.repeat(np.arange(len(counts)), counts)
+        since = np.repeat(np.arange(len(counts)), np.array(counts, np.int64))
         kind = np.where(time < met, 1, 0)
         gone = [moment.dropped for moment in self.moments if moment.dropped is not None]
         if gone:
@@ -236,7 +239,7 @@ class _Timeline:
                 "since": since,
                 "kind": kind,
                 "number": number,
-                "text": [number_text(each) if numeric else "" for each in number],
+                "text": pd.Series([number_text(each) if numeric else "" for each in number], dtype="str"),
             }
         )
         return rows, frame[list(self.names)]
@@ -278,7 +281,7 @@ class _Timeline:
                 "since": since,
                 "timing": frame["pane_timing"].map({name: code for code, name in enumerate(TIMINGS)}).astype("int64"),
                 "index": frame["pane_index"],
-                "text": value_texts(column),
+                "text": pd.Series(value_texts(column), dtype="str"),
                 "retraction": taken,
                 "value": column,
             }
