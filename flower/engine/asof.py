@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from flower.engine.held import (
+from flower.engine.joint import Joint
+from flower.engine.keyed import Advanced
+from flower.engine.waiting import (
     Held,
     bisected,
     by_key,
@@ -20,8 +22,6 @@ from flower.engine.held import (
     same_key,
     with_more,
 )
-from flower.engine.joint import Joint
-from flower.engine.keyed import Advanced
 from flower.graph.batch import Batch, constant
 from flower.model.arrays import Bools
 from flower.model.panes import instants

@@ -30,15 +30,16 @@ from flower.engine.asof import AsofState
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
-from flower.engine.held import Held
 from flower.engine.interval import IntervalState
 from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
 from flower.engine.metrics import Metrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
+from flower.engine.standing import Standing
 from flower.engine.state import KeyedState
 from flower.engine.touched import Touched
+from flower.engine.waiting import Held
 from flower.errors import RunError
 from flower.model.watermarks import Estimate
 
@@ -48,7 +49,7 @@ _PAD = 64
 STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(AlignedState, Records, Timer, Touched, Run, Groups, SessionState, SessionRun),
+        *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
         *(JoinedState, IntervalState, AsofState, Held),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics),
     )

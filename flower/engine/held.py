@@ -1,237 +1,50 @@
-"""Rows of one side of a join while they wait for those of the other: immutable columns, and how rows are paired.
-
-Nothing here changes a column that it was given.
-"""
+"""What a keyed step holds between two epochs, as rows: the windows that fill, with what a pane would say now."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from flower.engine.joint import no_rows
-from flower.engine.keys import encode, equal
+from flower.engine.aligned import AlignedState
+from flower.engine.groups import Groups
+from flower.engine.keyed import Keyed
+from flower.engine.panes import Firing, panes_of
+from flower.engine.runs import merge
+from flower.engine.sessions import SessionState
+from flower.engine.state import KeyedState
+from flower.engine.touched import living
 from flower.graph.batch import Batch
-from flower.model.arrays import Bools
+from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Rows of one side.
+def held_rows(state: KeyedState, step: Keyed) -> tuple[pa.RecordBatch, I64]:
+    """One row a (key, window) that has rows since its last pane, and how many these are.
 
-    Parameters
-    ----------
-    side : int
-        0: left, 1: right.
-    rows : pyarrow.RecordBatch
-        Their columns.
-    time, partition, position : ndarray of int64
-        Their event times, and where they came from.
-    at : ndarray of int64
-        Where in time a row of the other side must be: the start of the window, or the event time.
-    until : ndarray of int64
-        The end of the window; or the last event time with which the watermark still has a row to come for this one.
-    hash : ndarray of int64
-        Which key (see `flower.engine.keys`).
-    mark : ndarray of int64
-        In a window, how often its key had fired there with this row; else whether the row has been given.
+    The columns are those of a pane; what only a pane has (timing, whether it is final) says nothing.
     """
-
-    side: int
-    rows: pa.RecordBatch
-    time: I64
-    partition: I64
-    position: I64
-    at: I64
-    until: I64
-    hash: I64
-    mark: I64
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its columns."""
-        return int(self.rows.nbytes) + 6 * 8 * len(self)
-
-    def take(self, indices: I64) -> Held:
-        """The rows at ``indices``."""
-        picks = (getattr(self, name)[indices] for name in _COLUMNS)
-        return Held(self.side, self.rows.take(pa.array(indices)), *picks)
-
-    def where(self, mask: Bools) -> Held:
-        """The rows where ``mask`` holds."""
-        return self if mask.all() else self.take(np.flatnonzero(mask))
-
-    def cut(self, start: int, stop: int) -> Held:
-        """The rows of ``[start, stop)``, not copied."""
-        picks = (getattr(self, name)[start:stop] for name in _COLUMNS)
-        return Held(self.side, self.rows.slice(start, stop - start), *picks)
-
-    def marked(self, mark: I64) -> Held:
-        """The same rows, marked otherwise."""
-        return replace(self, mark=mark)
+    parts, counts = [Batch.empty(step.schema).rows], [np.zeros(0, np.int64)]
+    for groups, start, end in _records(state, step):
+        some = groups.rows > 0
+        timing = np.zeros(len(groups), np.int64)
+        firing = Firing(some, timing, np.zeros(len(groups), np.bool_), groups.marks)
+        absorbs = pa.array([[]] * len(groups), ABSORBS_TYPE) if step.windowing.windows.merging else None
+        rows = panes_of(groups, start, end, firing, step, absorbs)
+        if rows is not None:
+            parts.append(rows.rows)
+            counts.append(groups.rows[some])
+    return pa.concat_batches(parts), np.concatenate(counts)
 
 
-_COLUMNS = ("time", "partition", "position", "at", "until", "hash", "mark")
-
-
-def held(side: int, batch: Batch, keys: Sequence[str], at: I64, until: I64, *, exact: bool) -> Held:
-    """Rows as they come."""
-    n = len(batch)
-    encoded = encode([batch.rows.column(name) for name in keys], n, exact=exact)
-    hash_ = encoded.hash[encoded.codes]
-    mark = np.zeros(n, np.int64)
-    return Held(side, batch.rows, batch.time, batch.partition, batch.position, at, until, hash_, mark)
-
-
-def none(side: int, schema: pa.Schema) -> Held:
-    """No rows."""
-    nothing = np.zeros(0, np.int64)
-    return Held(side, no_rows(schema), *(nothing,) * len(_COLUMNS))
-
-
-def new_of(fresh: Sequence[Held], sides: Sequence[pa.Schema], side: int) -> Held:
-    """The rows that an epoch brings of a side."""
-    return joined([none(side, sides[side]), *(piece for piece in fresh if piece.side == side)])
-
-
-def joined(parts: Sequence[Held]) -> Held:
-    """The rows of several, at least one, one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
-    return Held(parts[0].side, pa.concat_batches([part.rows for part in parts]), *columns)
-
-
-def by_until(table: Held) -> Held:
-    """The rows in the order in which they are let go."""
-    until = table.until
-    return table if (until[1:] >= until[:-1]).all() else table.take(np.argsort(until, kind="stable"))
-
-
-def by_key(table: Held) -> Held:
-    """The rows by key; within it by time, partition and position."""
-    columns = (table.hash, table.at, table.partition, table.position)
-    rising, level = np.zeros(max(len(table) - 1, 0), np.bool_), np.ones(max(len(table) - 1, 0), np.bool_)
-    for column in columns:
-        rising |= level & (column[1:] > column[:-1])
-        level &= column[1:] == column[:-1]
-    return table if (rising | level).all() else table.take(np.lexsort(columns[::-1]))
-
-
-def with_more(tables: tuple[Held, ...], more: Held, order: Callable[[Held], Held]) -> tuple[Held, ...]:
-    """Tables with another one; those that are not twice as large as what follows are merged, and put in ``order``."""
-    if not len(more):
-        return tables
-    grown = [*tables, more]
-    while len(grown) > 1 and len(grown[-2]) < 2 * len(grown[-1]):
-        grown[-2:] = [joined(grown[-2:])]
-    return (*grown[:-1], order(grown[-1]))
-
-
-def of_keys(table: Held, hashes: I64) -> Held:
-    """The rows of a table that is `by_key` whose keys are among some."""
-    wanted = np.unique(hashes)
-    first = np.searchsorted(table.hash, wanted, side="left")
-    last = np.searchsorted(table.hash, wanted, side="right")
-    if int((last - first).sum()) == len(table):
-        return table
-    return table.take(_spread(first, last - first, None)[1])
-
-
-# -- which rows belong together
-
-
-def key_numbers(left: Held, right: Held, keys: Sequence[str], *, exact: bool) -> tuple[I64, I64]:
-    """One dense number for each key, for the rows of both sides."""
-    n = len(left)
-    if exact:
-        number = np.asarray(pd.factorize(np.concatenate((left.hash, right.hash)))[0], np.int64)
-    else:
-        columns = [pa.concat_arrays([left.rows.column(key), right.rows.column(key)]) for key in keys]
-        number = encode(columns, n + len(right), exact=False).codes
-    return number[:n], number[n:]
-
-
-def numbered(left: Held, right: Held, keys: Sequence[str], *, exact: bool) -> tuple[I64, I64, int]:
-    """One dense number for each key and window, for the rows of both sides; and how many numbers there are."""
-    n = len(left)
-    number = np.concatenate(key_numbers(left, right, keys, exact=exact))
-    at = np.concatenate((left.at, right.at))
-    if len(at) and (at != at[0]).any():
-        places = np.asarray(pd.factorize(at)[0], np.int64)
-        number = np.asarray(pd.factorize(number * (int(places.max()) + 1) + places)[0], np.int64)
-    return number[:n], number[n:], int(number.max(initial=-1)) + 1
-
-
-def alike(left: I64, right: I64, count: int) -> tuple[I64, I64]:
-    """The pairs of rows that have the same number, as indices; by the left one."""
-    order = np.argsort(right, kind="stable")
-    per = np.bincount(right, minlength=count)
-    first = np.cumsum(per) - per
-    pairs = per[left]
-    return _spread(first[left], pairs, order)
-
-
-def _spread(first: I64, pairs: I64, order: I64 | None) -> tuple[I64, I64]:
-    """For each left row the ``pairs`` places from ``first`` on."""
-    left = np.repeat(np.arange(len(pairs)), pairs)
-    begins = np.cumsum(pairs) - pairs
-    right = np.repeat(first - begins, pairs) + np.arange(len(left))
-    return left, right if order is None else order[right]
-
-
-def near(rows: Held, table: Held, low: int, high: int, keys: Sequence[str], *, exact: bool) -> tuple[I64, I64]:
-    """The pairs of ``rows`` and of a ``table`` that is `by_key`, in whose time from ``at + low`` to ``at + high``."""
-    begin = np.searchsorted(table.hash, rows.hash, side="left")
-    end = np.searchsorted(table.hash, rows.hash, side="right")
-    first = bisected(table.at, begin, end, _moved(rows.at, low), inclusive=False)
-    last = bisected(table.at, first, end, _moved(rows.at, high), inclusive=True)
-    mine, theirs = _spread(first, last - first, None)
-    if exact or not len(mine):
-        return mine, theirs
-    same = same_key(rows, mine, table, theirs, keys)
-    return (mine, theirs) if same.all() else (mine[same], theirs[same])
-
-
-def same_key(left: Held, at: I64, right: Held, where: I64, keys: Sequence[str]) -> Bools:
-    """Pair by pair, whether rows have the same key; missing ones are equal."""
-    return equal(
-        tuple(_nan_is_null(left.rows.column(key)).take(pa.array(at)) for key in keys),
-        tuple(_nan_is_null(right.rows.column(key)).take(pa.array(where)) for key in keys),
-    )
-
-
-def _nan_is_null(column: pa.Array) -> pa.Array:
-    if not pa.types.is_floating(column.type):
-        return column
-    values = np.asarray(column.to_numpy(zero_copy_only=False))
-    return pa.array(values, mask=np.isnan(values))
-
-
-def _moved(time: I64, us: int) -> I64:
-    """``time + us`` that stops at the ends of time."""
-    moved = time + np.int64(us)
-    if us >= 0:
-        return np.where(moved < time, np.iinfo(np.int64).max, moved)
-    return np.where(moved > time, np.iinfo(np.int64).min, moved)
-
-
-def bisected(values: I64, low: I64, high: I64, wanted: I64, *, inclusive: bool) -> I64:
-    """For each row the place in ``values[low:high]``, ascending there, before which all are less than ``wanted``."""
-    low, high = low.copy(), high.copy()
-    open_ = np.flatnonzero(low < high)
-    while len(open_):
-        middle = (low[open_] + high[open_]) >> 1
-        probe = values[middle]
-        before = probe <= wanted[open_] if inclusive else probe < wanted[open_]
-        low[open_[before]] = middle[before] + 1
-        high[open_[~before]] = middle[~before]
-        open_ = open_[low[open_] < high[open_]]
-    return low
+def _records(state: KeyedState, step: Keyed) -> Iterator[tuple[Groups, I64, I64]]:
+    """Every (key, window) once, with its whole record."""
+    if isinstance(state, AlignedState):
+        tables = ((state.blind, False), (state.open.runs, True), (state.passed.runs, True))
+        for runs, newest_wins in tables:
+            run = living(merge(runs, step.law, newest_wins=newest_wins)) if runs else None
+            if run is not None:
+                yield run.groups, run.spread(run.start), run.spread(run.end)
+    elif isinstance(state, SessionState) and state.live is not None and len(state.live):
+        yield state.live.groups, state.live.start, state.live.end

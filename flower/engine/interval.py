@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from flower.engine.held import Held, by_key, near, new_of, none, with_more
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
+from flower.engine.waiting import Held, by_key, near, new_of, none, with_more
 from flower.graph.batch import Batch, constant
 from flower.model.panes import instants
 from flower.model.time import I64, MAX_TIME, MIN_TIME

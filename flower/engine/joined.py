@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from flower.engine.held import Held, alike, by_until, joined, new_of, numbered, with_more
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, expired
+from flower.engine.waiting import Held, alike, by_until, joined, new_of, numbered, with_more
 from flower.graph.batch import Batch, constant
 from flower.model.panes import LATE, ON_TIME, instants, timings
 from flower.model.time import I64, MAX_TIME, MIN_TIME

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.job import Job, JobState, SourceState
+from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
 from flower.engine.ledger import Ledger, Logged, refuse
 from flower.engine.metrics import Metrics
@@ -26,7 +27,8 @@ from flower.graph.protocols import IdentifiedSource, ResumableSink, Sink
 from flower.graph.schema import dtype_name
 from flower.io.generator import GeneratorSource
 from flower.io.live import Kept, LiveRun
-from flower.model.time import MIN_TIME
+from flower.model.time import MIN_TIME, duration_text
+from flower.model.windowing import Windowing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,7 +239,7 @@ def _restored(job: Job, told: Mapping[str, Any]) -> JobState:
         told["epoch"],
         told["now"],
         {index: sources[job.stages[index].name] for index, _ in job.reads()},
-        {index: told["keyed"][job.stages[index].name][0] for index in job.keyed},
+        {index: told["keyed"][job.stages[index].name][0] for index in job.steps},
         tuple(told["watermarks"].get(stage.name, MIN_TIME) for stage in job.stages),
     )
 
@@ -249,6 +251,7 @@ def described(job: Job) -> dict[str, dict[str, str]]:
     """Per step that has a state or a position, and per sink, what must stay as it is."""
     steps = {job.stages[index].name: _of_source(read) for index, read in job.reads()}
     steps |= {step.name: _of_keyed(step) for step in job.keyed.values()}
+    steps |= {step.name: _of_join(step) for step in job.joins.values()}
     for port in job.plan.outputs:
         consumer = job.plan.consumers[port]
         if isinstance(consumer.node, Write):
@@ -270,9 +273,7 @@ def _of_source(read: Read) -> dict[str, str]:
 
 
 def _of_keyed(step: Keyed) -> dict[str, str]:
-    told = {"kind": "aggregation"}
-    for field in dataclasses.fields(step.windowing):
-        told[field.name.removesuffix("_us")] = repr(getattr(step.windowing, field.name))
+    told = {"kind": "aggregation"} | _of_windowing(step.windowing)
     told["keys"] = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
     laws = step.law.aggregates
     told["aggregates"] = ", ".join(
@@ -280,6 +281,23 @@ def _of_keyed(step: Keyed) -> dict[str, str]:
         for (name, law, _), column in zip(laws.parts, laws.inputs, strict=True)
     )
     return told
+
+
+def _of_join(step: Joint) -> dict[str, str]:
+    told = {"kind": "join", "keys": ", ".join(step.keys), "keeps": step.keeps}
+    if step.windowing is not None:
+        told |= _of_windowing(step.windowing)
+    told["within"] = "any distance" if step.within is None else " to ".join(map(duration_text, step.within))
+    told["direction"] = step.direction or "both"
+    for side, schema in zip(("left", "right"), step.sides, strict=True):
+        told[f"{side} columns"] = ", ".join(f"{field.name}: {dtype_name(field)}" for field in schema)
+    return told
+
+
+def _of_windowing(windowing: Windowing) -> dict[str, str]:
+    return {
+        field.name.removesuffix("_us"): repr(getattr(windowing, field.name)) for field in dataclasses.fields(windowing)
+    }
 
 
 def changes(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -30,7 +30,7 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
-from flower.model.panes import TIMINGS
+from flower.model.panes import RETRACTION, TIMINGS
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
 from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, WindowJoinOracle
@@ -95,13 +95,10 @@ class _Oracle:
             index: KeyedOracle(
                 step.windowing,
                 step.keys,
-                {
-                    name: (column, _how(law, field))
-                    for (name, law, column), field in zip(
-                        step.law.aggregates.parts, step.law.aggregates.inputs, strict=True
-                    )
-                },
+                _aggregates(self.job.stages[index].origin),
                 holds_for(step.schema, step.keys, step.name),
+                net=step.law.net,
+                retraction=RETRACTION in step.schema.names,
             )
             for index, step in self.job.keyed.items()
         }
@@ -146,7 +143,12 @@ class _Oracle:
                     panes, gone, _ = self.steps[index].epoch(waiting[stage.ports[0]], w0, w1, epoch.now)
                     self.watermarks[index] = self.steps[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
-                    batches = [_batch(panes, stage.origin.schema, "event_time")]
+                    fired = _batch(panes, stage.origin.schema, "event_time")
+                    if RETRACTION in stage.origin.schema.names:
+                        retraction = np.array([pane[RETRACTION] for pane in panes], np.bool_)
+                        oldest = [MAX_TIME if us is None else us for us in self.steps[index].oldest]
+                        fired = replace(fired, retraction=retraction, oldest=np.array(oldest, np.int64))
+                    batches = [fired]
                 case Joining():
                     w0 = min(before[i] for i in stage.inputs)
                     w1 = min(self.watermarks[i] for i in stage.inputs)
@@ -236,7 +238,9 @@ class _Oracle:
             for i, values in enumerate(rows.rows.to_pylist()):
                 partition, position = int(rows.partition[i]), int(rows.position[i])
                 at = told.get((partition, position), otherwise)
-                waiting[delivery.port].append(Row(values, int(rows.time[i]), at, partition, position))
+                back = rows.retraction is not None and bool(rows.retraction[i])
+                oldest = None if rows.oldest is None or rows.oldest[i] == MAX_TIME else int(rows.oldest[i])
+                waiting[delivery.port].append(Row(values, int(rows.time[i]), at, partition, position, back, oldest))
 
 
 def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle:
@@ -250,6 +254,13 @@ def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoi
         return IntervalJoinOracle(*step.within, *common)
     tolerance = None if step.within is None else max(-step.within[0], step.within[1])
     return AsofJoinOracle(step.direction, tolerance, *common)
+
+
+def _aggregates(node: Node) -> dict[str, tuple[str | None, Combiner | Custom]]:
+    """What a keyed step computes, as a person said it."""
+    assert isinstance(node, Aggregate)
+    schema = node.input.schema
+    return {each.name: (each.column, _how(each.combiner, each.input(schema))) for each in node.aggregations}
 
 
 def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:

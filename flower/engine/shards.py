@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flower.engine.held import Held
 from flower.engine.keys import shard_of
 from flower.engine.pairs import Pairs
 from flower.engine.state import Piece
+from flower.engine.waiting import Held
 
 
 def split(piece: Piece, shards: int) -> Sequence[Piece | None]:

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.counts import Counts
-from flower.engine.held import held
 from flower.engine.joint import Joint
 from flower.engine.lift import EXPIRED, Lifted
+from flower.engine.waiting import held
 from flower.graph.batch import Batch
 from flower.model.arrays import Bools
 from flower.model.panes import instants

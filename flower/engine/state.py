@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from flower.engine import aligned, asof, interval, sessions
 from flower.engine import joined as windowed
-from flower.engine.held import Held
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.lift import sessions_of
 from flower.engine.pairs import Pairs, joined, refused
 from flower.engine.runs import Run
+from flower.engine.waiting import Held
 from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
 from flower.model.windows import by_clock

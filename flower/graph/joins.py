@@ -111,6 +111,7 @@ class Joining(Stateful):
     def rows(self) -> pa.Schema:
         """The fields of `columns`."""
         self._check_keys()
+        self._check_retractions()
         sides = [node.schema for node in self.inputs]
         maybe = (self.keeps in ("right", "outer"), self.keeps in ("left", "outer"))
         fields = []
@@ -124,6 +125,19 @@ class Joining(Stateful):
             field = column_of(sides[side], each.left or each.right or "")
             fields.append(field.with_name(each.name).with_nullable(field.nullable or maybe[side]))
         return pa.schema(fields)
+
+    def _retracting(self) -> bool:
+        return False
+
+    def _check_retractions(self) -> None:
+        for side, node in zip(SIDES, self.inputs, strict=True):
+            if node.retracting:
+                raise GraphError(
+                    "rows that are joined cannot be taken back",
+                    got=f"a {side} side that may be retracted",
+                    hint=f"take the final pane of each window only, with .filter({FINAL!r}) right after the retracting "
+                    "step",
+                )
 
     def _check_keys(self) -> None:
         for key in self.on:
@@ -212,6 +226,8 @@ class Join(Joining):
             got = f"{windowing.windows!r}, which differ between the sides"
         elif by_clock(windowing.windows):
             got = f"{windowing.windows!r}, windows of processing time"
+        elif windowing.accumulation == "retracting":
+            got = "accumulation='retracting'"
         elif windowing.trigger != ON_TIME_ONLY:
             got = f"{windowing.trigger!r}"
         elif windowing.timestamp_combiner != "end_of_window" or windowing.ttl_us is not None:
