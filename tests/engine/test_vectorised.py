@@ -114,6 +114,25 @@ def test_lines_do_not_grow_with_rows_and_keys_that_are_let_go_and_hold_the_water
     require_equal(pipeline)
 
 
+def _in_windows(how: Any) -> Callable[[fl.Stream], fl.Stream]:
+    def pipeline(stream: fl.Stream) -> fl.Stream:
+        one, other = (
+            each.window(fl.FixedWindows("10s"), allowed_lateness="5s") for each in (stream, stream.filter("v > 1"))
+        )
+        return one.join(other, ["k", "name"], how)
+
+    return pipeline
+
+
+@pytest.mark.parametrize("how", ["inner", "outer"])
+def test_lines_do_not_grow_with_rows_that_are_joined(how: Any) -> None:
+    require_equal(_in_windows(how))
+    require_equal(lambda stream: _in_windows(how)(stream).dropped)
+    require_equal(lambda stream: stream.join(stream.filter("v > 1"), "name", how, within=("-5s", "10s")))
+    require_equal(lambda stream: stream.join_asof(stream.filter("v > 1"), "name"))
+    require_equal(lambda stream: stream.join_asof(stream.filter("v > 1"), "k", direction="nearest", tolerance="5s"))
+
+
 def test_a_loop_over_rows_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     from flower.engine import lift
 

@@ -1,0 +1,65 @@
+"""Every transcript of a join, on every executor; the name of a file says which join it is."""
+
+from pathlib import Path
+
+import pytest
+
+import flower as fl
+from flower.testing import load_transcripts, run_transcript
+
+TWO = fl.FixedWindows("2min")
+LATE = {"allowed_lateness": "2min"}
+
+
+def windowed(how="inner", **options):
+    return lambda left, right: left.window(TWO, **options).join(right.window(TWO, **options), "k", how)
+
+
+def dropped(join):
+    return lambda left, right: join(left, right).dropped
+
+
+def within(how):
+    return lambda left, right: left.join(right, "k", how, within=("-1min", "2min"))
+
+
+def asof(direction):
+    return lambda left, right: left.join_asof(right, "k", tolerance="2min", direction=direction)
+
+
+JOINS = {
+    "inner_in_windows": windowed(),
+    "dropped_by_windows": dropped(windowed()),
+    "left_accumulating": windowed("left", **LATE),
+    "outer_discarding": windowed("outer", accumulation="discarding", **LATE),
+    "outer_within": within("outer"),
+    "dropped_within": dropped(within("inner")),
+    "asof_backward": asof("backward"),
+    "asof_nearest": asof("nearest"),
+}
+FILES = sorted((Path(__file__).parent / "transcripts" / "joins").glob("*.yaml"))
+TRANSCRIPTS = [(file.stem, transcript) for file in FILES for transcript in load_transcripts(file)]
+NAMES = [f"{stem}: {transcript['name']}" for stem, transcript in TRANSCRIPTS]
+
+
+def pipeline_of(stem):
+    def pipeline(stream):
+        left = stream.filter("side == 'left'").select("k", "v")
+        right = stream.filter("side == 'right'").select("k", "v").rename(v="w")
+        return JOINS[stem](left, right)
+
+    return pipeline
+
+
+@pytest.mark.parametrize(("stem", "transcript"), TRANSCRIPTS, ids=NAMES)
+def test_every_step_gives_the_rows_that_its_transcript_says(stem, transcript, executor):
+    run_transcript(transcript, executor, pipeline=pipeline_of(stem))
+
+
+@pytest.mark.parametrize(("stem", "transcript"), TRANSCRIPTS, ids=NAMES)
+def test_the_oracle_gives_the_rows_that_a_transcript_says(stem, transcript):
+    run_transcript(transcript, "reference", pipeline=pipeline_of(stem))
+
+
+def test_every_join_has_transcripts():
+    assert {file.stem for file in FILES} == set(JOINS)
