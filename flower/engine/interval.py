@@ -73,6 +73,8 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
         more = last.where(~_over(last, w1))
         kept.append(with_more(left, more, by_key))
     rows = Batch.concat([batch for batch in batches if len(batch)] or [Batch.empty(step.schema)])
+    if not (rows.time[1:] >= rows.time[:-1]).all():
+        rows = rows.take(np.argsort(rows.time, kind="stable"))
     rows = Batch(rows.rows, rows.time, rows.met, rows.partition, np.arange(len(rows)))
     return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))
 

@@ -221,6 +221,18 @@ def test_files_of_text_are_read_with_their_options(notebook):
     assert sorted(notebook.printed().split()[1:]) == ["0", "1", "1", "2", "2", "3"]
 
 
+def test_joins_are_written_with_both_of_their_streams(notebook):
+    notebook.run("""
+        late = flights.filter("delay > 300").select("carrier", "origin", "delay")
+        out = late.join(late, ["carrier", "origin"], "left", within=("1min", "3h"), suffixes=("", "_next"))
+        latest = late.join_asof(flights.select("carrier", "distance"), "carrier", tolerance="10min", direction="nearest")
+    """)
+    expected = fl.run(notebook["out"], notebook["latest"]).wait().results
+    text = notebook.script("out", "latest")
+    assert '["carrier", "origin"], how="left", within=("1min", "3h"), suffixes=("", "_next")' in " ".join(text.split())
+    assert notebook.printed() == "".join(f"{step}:\n{rows.to_string()}\n" for step, rows in expected.items())
+
+
 def test_several_pipelines_are_one_run(notebook):
     notebook.run("""
         late = flights.filter("delay > 300").named("late")

@@ -51,6 +51,19 @@ BENCHMARKS = [
         rows=10_000,
         repeat=3,
     ),
+    *(
+        Benchmark(
+            f"join-{kind}",
+            {
+                "flower run": f"joins:{kind}_run",
+                "flower collect": f"joins:{kind}_collect",
+                "polars": f"joins:{kind}_polars",
+            },
+            rows=1_000_000,
+            repeat=3,
+        )
+        for kind in ("windows", "interval", "asof")
+    ),
 ]
 
 

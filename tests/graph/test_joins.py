@@ -109,9 +109,7 @@ def test_windows_that_rows_cannot_be_joined_in_are_refused(windowing, got):
 
 
 def test_different_windows_are_refused():
-    with pytest.raises(
-        GraphError, match=r"both sides of a join must have the same windowing; got .*1h.*None on the ri"
-    ):
+    with pytest.raises(GraphError, match=r"both sides of a join must have the same windowing; got .*None on"):
         LEFT.window(HOUR).join(RIGHT, "k")
 
 

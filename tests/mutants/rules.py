@@ -40,6 +40,13 @@ LEAVES = "flower/model/triggers/leaves.py"
 COMBINED = "flower/model/triggers/combined.py"
 AT_WATERMARK = "flower/model/triggers/watermark.py"
 TOP = "flower/model/triggers/top.py"
+JOINS = ("tests/test_join_transcripts.py",)
+JOINS_AGREE = ("tests/equivalence/test_joins_agree.py",)
+HELD = ("tests/engine/test_joined.py",)
+JOINED = "flower/engine/joined.py"
+INTERVAL = "flower/engine/interval.py"
+ASOF = "flower/engine/asof.py"
+WAITING = "flower/engine/waiting.py"
 TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
 DISORDER = "flower/model/watermarks/disorder.py"
 TOLD = "flower/model/watermarks/told.py"
@@ -166,4 +173,26 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what a checkpoint puts together is new to charts", "flower/engine/results.py", "batch.slice(max(0, len(batch) - left))", "batch", RESUMING),
     Mutant("a later run's part may be another", LEDGER, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
     Mutant("output watermarks begin anew", RECOVERY, 'told["watermarks"].get(stage.name, MIN_TIME)', "MIN_TIME", ("tests/recovery/test_any_pipeline.py",)),
+    # Joins
+    Mutant("rows of two windows are joined", WAITING, "if len(at) and (at != at[0]).any():", "if False:", JOINS),
+    Mutant("an interval has no first instant", WAITING, "_moved(rows.at, low), inclusive=False)", "_moved(rows.at, low), inclusive=True)", JOINS),
+    Mutant("an interval has no last instant", WAITING, "_moved(rows.at, high), inclusive=True)", "_moved(rows.at, high), inclusive=False)", JOINS),
+    Mutant("a new left row meets only new right ones", INTERVAL, "for number, table in enumerate(tables[1]):", "for number, table in [(len(tables[1]) - 1, new[1])]:", JOINS),
+    Mutant("a new right row meets no left one that was held", INTERVAL, "for number, table in enumerate(tables[0][:-1]):", "for number, table in []:", JOINS),
+    Mutant("what was joined is given alone as well", INTERVAL, "            of_side[number][rows] = GIVEN\n", "            pass\n", JOINS),
+    Mutant("what nothing joins is given an instant too soon", INTERVAL, "else table.until < watermark", "else table.until <= watermark", JOINS),
+    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))", "return Advanced(IntervalState((kept[0], kept[1])), rows, w1)", JOINS_AGREE),
+    Mutant("left rows that wait do not hold the watermark", ASOF, "rows, min(w1, hold))", "rows, w1)", JOINS_AGREE),
+    Mutant("a row of the same instant is not as of it", ASOF, "before = bisected(times, begin, end, left.at, inclusive=True) - 1", "before = bisected(times, begin, end, left.at, inclusive=False) - 1", JOINS),
+    Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
+    Mutant("a tolerance has no last instant", ASOF, "<= max(-step.within[0], step.within[1])", "< max(-step.within[0], step.within[1])", JOINS),
+    Mutant("the newest row is let go", ASOF, "        over[:-1] |= _replaced(step, table, watermark)\n", "        over |= table.at <= watermark\n", JOINS),
+    Mutant("rows that others replaced are held", ASOF, "        over[:-1] |= _replaced(step, table, watermark)\n", "        pass\n", HELD),
+    Mutant("rows of an interval are held for ever", INTERVAL, "    if n == len(table):\n        return None\n    return table.where(~over) if 2 * n >= len(table) else table", "    return table", HELD),
+    Mutant("keys of one hash are one key, within an interval", WAITING, "    return (mine, theirs) if same.all() else (mine[same], theirs[same])\n", "    return mine, theirs\n", HELD),
+    Mutant("a late row is joined with no row before it", JOINED, "sides.append(joined([late[side], *known]))", "sides.append(joined([late[side], *known[:0]]))", JOINS),
+    Mutant("a late row makes all keys of its window fire", JOINED, "        here = touched[number]\n", "        here = touched[number] | True\n", JOINS),
+    Mutant("discarding, all pairs are given again", JOINED, "mine, theirs = mine[new], theirs[new]", "pass", JOINS),
+    Mutant("a row that comes after the watermark is joined", "flower/engine/side.py", "gone = met > batch.time", "gone = met > met", JOINS),
+    Mutant("dropped rows of the right are told as of the left", "flower/engine/joint.py", 'which = pa.array([("left", "right")[side]] * n', 'which = pa.array([("left", "right")[0]] * n', JOINS),
 )  # fmt: skip

@@ -317,6 +317,15 @@ def test_export_writes_a_script_with_the_functions_of_the_lines_in_it(ip, tmp_pa
     assert "limit = 400" in script
 
 
+def test_a_line_may_join_a_stream_of_the_notebook(ip):
+    ip.run_cell("big = flights.filter('distance > 1500').select('carrier', 'distance')")
+    cell = """%%flow near --from flights
+    select "carrier", "delay"
+    join   big, on="carrier", within=("0s", "1min")
+    """
+    assert value(ip, cell).schema.names == ["carrier", "delay", "distance", "event_time"]
+
+
 def test_unloading_takes_the_magics_away_and_stops_their_runs(ip):
     run = value(ip, "%flow run ticks")
     ip.run_line_magic("unload_ext", "flower")
