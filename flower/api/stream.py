@@ -476,6 +476,40 @@ class Stream(Pipeline):
         """
         return made("table", self)(n, run)
 
+    def time_diagram(
+        self, *, key: object = None, value: str | None = None, step: str | None = None, epochs: int = 150
+    ) -> Any:
+        """Event time across, processing time up: rows, watermark, panes and the windows that fill, epoch by epoch.
+
+        The stream is run to its end, by a clock of its own: that of a script, or the time at which the newest row was
+        seen (``arrival``; where that is not known, its event time). For a stream that does not end, draw a run:
+        ``stream.run().time_diagram()``.
+
+        Parameters
+        ----------
+        key : optional
+            The key whose windows are drawn; with several columns, a tuple. Default: the one with the most rows.
+        value : str, optional
+            The aggregate that the windows show; default: the first.
+        step : str, optional
+            The name of the keyed step; default: the last. A stream without one shows its rows and its watermark.
+        epochs : int
+            Into about how many portions the rows are divided; a script has its own.
+
+        Raises
+        ------
+        GraphError
+            If the stream does not end, or has no such step, key or value.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> flights = fl.read.parquet(fl.datasets.flights, event_time="departure", arrival="observed")
+        >>> flights.window(fl.FixedWindows("6h")).groupby("origin").agg(n="count").time_diagram(key="JFK")
+        <Diagram 'n of JFK', 153 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
+        """
+        return made("time_diagram", self)(key=key, value=value, step=step, epochs=row_count("time_diagram", epochs))
+
     @property
     def write(self) -> Write:
         """Sinks for it: ``stream.write.parquet(path)`` gives what can be run."""
