@@ -130,7 +130,7 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         bool(machine.initial) or windowing.trigger.driven_by_data,
         windowing.ttl_us is not None,
     )
-    return Keyed(name, node.keys, windowing, law, node.schema, Dropped(node).schema)
+    return Keyed(name, node.keys, windowing, law, node.panes, Dropped(node).schema)
 
 
 def initial(job: Job, now: int) -> JobState:

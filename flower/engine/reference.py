@@ -142,7 +142,7 @@ class _Oracle:
                     panes, gone, _ = self.steps[index].epoch(waiting[index], w0, w1, epoch.now)
                     self.watermarks[index] = self.steps[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
-                    batches = [_batch(panes, stage.origin.schema, "event_time")]
+                    batches = [_batch(panes, stage.origin.panes, "event_time")]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]
