@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.engine.isolate import isolate
 from flower.errors import DtypeError, FlowerError, SchemaError
 from flower.graph.applied import rows_of
-from flower.graph.batch import Batch
+from flower.graph.batch import Batch, constant
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
 from flower.graph.protocols import ERROR_SCHEMA
@@ -90,7 +91,7 @@ class _Errors:
         self.parts: list[pa.RecordBatch] = []
 
     def add(self, batch: Batch, indices: npt.NDArray[np.int64], reason: str, error: str | Sequence[str]) -> None:
-        """The rows of ``batch`` at ``indices``, with one text or one each."""
+        """The rows of ``batch`` at ``indices``, with one text or one each; places below 0 are none."""
         n = len(indices)
         if not n:
             return
@@ -102,8 +103,8 @@ class _Errors:
             if isinstance(error, str)
             else pa.array(error, pa.large_string()),
             pa.nulls(n, pa.large_string()),
-            pa.array(failed.partition, pa.int64()),
-            pa.array(failed.position, pa.int64()),
+            pa.array(failed.partition, pa.int64(), mask=failed.partition < 0),
+            pa.array(failed.position, pa.int64(), mask=failed.position < 0),
             _json(failed.rows),
         ]
         self.parts.append(pa.RecordBatch.from_arrays(columns, schema=ERROR_SCHEMA))
@@ -368,7 +369,9 @@ def _applied(node: Apply, batch: Batch, errors: _Errors) -> Batch:
             continue
         made[i] = len(parts[-1])
     panes = batch.with_rows(batch.rows.drop_columns([ROWS]))
-    errors.raised(panes.with_rows(panes.rows.select([*node.keys, WINDOW_START, WINDOW_END])), failures)
+    nowhere = constant(-1, len(batch))
+    told = replace(panes, partition=nowhere, position=nowhere)
+    errors.raised(told.with_rows(panes.rows.select([*node.keys, WINDOW_START, WINDOW_END])), failures)
     panes = panes.take(np.repeat(np.arange(len(batch)), made))
     columns = pa.concat_batches(parts)
     ordered = [(columns if name in node.output.names else panes.rows).column(name) for name in node.schema.names]

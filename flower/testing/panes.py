@@ -88,7 +88,10 @@ def _value(value: Any, is_time: bool) -> Any:
 
 
 def compare_rows(actual: Sequence[Plain], expected: Sequence[Plain], times: Sequence[str], *, rtol: float) -> None:
-    """`assert_panes` for plain rows; ``times`` are the columns to be shown as instants."""
+    """`assert_panes` for plain rows; ``times`` are the columns to be shown as instants.
+
+    A line a pane: what came where it is as expected, else ``expected -> got`` between stars.
+    """
     unexpected, missing = list(actual), []
     for row in expected:
         for i, other in enumerate(unexpected):
@@ -113,6 +116,7 @@ def compare_rows(actual: Sequence[Plain], expected: Sequence[Plain], times: Sequ
         counts["unexpected"] += 1
         table.append({"": "unexpected", **{name: _text(name, value, times) for name, value in row.items()}})
     told = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+    told += " (*expected -> got*)" if counts["different"] else ""
     raise TranscriptError("panes must be as expected", got=f"{told}:\n{_table(table)}")
 
 
@@ -143,7 +147,7 @@ def _difference(row: Plain, other: Plain, times: Sequence[str], rtol: float) -> 
     for name, value in row.items():
         text = _text(name, other[name], times)
         same = _same(value, other[name], rtol)
-        shown[name] = text if same else f"{text} (expected {_text(name, value, times)})"
+        shown[name] = text if same else f"*{_text(name, value, times)} -> {text}*"
     return shown
 
 
