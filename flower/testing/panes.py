@@ -55,6 +55,8 @@ def assert_panes(
         raise TranscriptError(
             f"panes must have the column {unknown[0]!r}", got=", ".join(map(repr, actual.columns)) or "no columns"
         )
+    columns = [name for name in actual.columns if name in columns]  # what is before the window is a key
+    rows = [{name: row[name] for name in columns if name in row} for row in rows]
     times = [str(name) for name in actual.columns if pd.api.types.is_datetime64_any_dtype(actual[name])]
     got = plain_rows(actual[columns].to_dict("records"))
     compare_rows(got, plain_rows(rows, times), times, rtol=rtol)
@@ -90,7 +92,7 @@ def _value(value: Any, is_time: bool) -> Any:
 def compare_rows(actual: Sequence[Plain], expected: Sequence[Plain], times: Sequence[str], *, rtol: float) -> None:
     """`assert_panes` for plain rows; ``times`` are the columns to be shown as instants.
 
-    A line a pane: what came where it is as expected, else ``expected -> got`` between stars.
+    A line a pane: what came where it is as expected, else what came and what was expected, between stars.
     """
     unexpected, missing = list(actual), []
     for row in expected:
@@ -116,7 +118,6 @@ def compare_rows(actual: Sequence[Plain], expected: Sequence[Plain], times: Sequ
         counts["unexpected"] += 1
         table.append({"": "unexpected", **{name: _text(name, value, times) for name, value in row.items()}})
     told = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
-    told += " (*expected -> got*)" if counts["different"] else ""
     raise TranscriptError("panes must be as expected", got=f"{told}:\n{_table(table)}")
 
 
@@ -147,7 +148,7 @@ def _difference(row: Plain, other: Plain, times: Sequence[str], rtol: float) -> 
     for name, value in row.items():
         text = _text(name, other[name], times)
         same = _same(value, other[name], rtol)
-        shown[name] = text if same else f"*{_text(name, value, times)} -> {text}*"
+        shown[name] = text if same else f"*{text} (expected {_text(name, value, times)})*"
     return shown
 
 

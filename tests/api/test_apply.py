@@ -9,13 +9,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from strategies import Rows as Unending
-from strategies import stream_of
+from strategies import Rows, stream_of
 
 import flower as fl
 from flower.errors import DtypeError, GraphError, SchemaError, UserFunctionError
 from flower.graph.nodes import ROWS, Apply, Dropped
-from flower.model.combiners import Rows
 from flower.testing import TestStream, by_epoch
 
 FRAME = pd.DataFrame({"k": ["b", "a", "b", "a", "b"], "v": [5, 1, 3, 2, 4], "s": ["x", "y", None, "z", "x"]})
@@ -185,7 +183,7 @@ def test_what_tells_no_columns_is_refused_when_the_step_is_added(fn: Any, error:
 
 def test_a_stream_that_never_ends_and_a_stream_of_keys_only_are_refused() -> None:
     with pytest.raises(GraphError, match="must be told when to give results"):
-        stream_of(Unending(bounded=False)).groupby("k").apply(len)
+        stream_of(Rows(bounded=False)).groupby("k").apply(len)
     with pytest.raises(GraphError, match=r"needs a column besides the keys; got only 'k'"):
         grouped(FRAME[["k"]]).apply(len)
 
@@ -205,8 +203,32 @@ def test_the_error_of_a_group_comes_from_no_row() -> None:
     assert pd.isna([error["partition"], error["position"], error["source"]]).all()
 
 
-def test_whole_rows_cannot_be_taken_back() -> None:
-    assert Rows().retractable() is None
+def test_after_a_retracting_step_it_is_refused_by_name() -> None:
+    timed = fl.read.frame(FRAME.assign(t=pd.Timestamp("2000-01-01", tz="UTC")), event_time="t")
+    windowed = timed.window(fl.FixedWindows("1h"), accumulation="retracting", allowed_lateness="1h")
+    counts = windowed.groupby("k").agg(n="count").window(fl.FixedWindows("1h"))
+    with pytest.raises(GraphError, match=r"must be able to take back rows.* got apply\(\), which cannot"):
+        counts.groupby("k").apply(len)
+
+
+@pytest.mark.parametrize("on", EXECUTORS)
+def test_rows_that_it_retracts_are_those_that_it_gave(on: str, request: pytest.FixtureRequest) -> None:
+    row = {"t": "2000-01-01T12:00:30Z", "k": "a"}
+    stream = TestStream({"k": "str", "v": "int64"}, "t")
+    for v in (1, 2):
+        stream = stream.epoch(lambda s, v=v: s.add([{**row, "v": v}]))
+    windowed = stream.epoch(lambda s: s.end()).window(
+        fl.FixedWindows("1min"), trigger=fl.AfterWatermark(early=fl.AfterCount(1)), accumulation="retracting"
+    )
+    panes = windowed.groupby("k").apply(lambda rows: rows[["v"]])
+    executor = executor_of(on, request)
+    told = by_epoch(panes, executor)
+    assert [each[["v", "pane_retraction"]].to_numpy().tolist() for each in told[:2]] == [
+        [[1, False]],
+        [[1, True], [1, False], [2, False]],
+    ]
+    total = panes.window(fl.FixedWindows("1h")).agg(total=("v", "sum"), rows="count")
+    assert by_epoch(total, executor)[-1][["total", "rows"]].to_numpy().tolist() == [[3, 2]]
 
 
 @pytest.mark.parametrize("on", EXECUTORS)

@@ -186,7 +186,8 @@ PIPELINES = {
         def shares(rows):
             return {"late": (rows["delay"] > 15).mean() if len(rows) else 0.0}
 
-        late = flights.filter("delay > 200").groupby("carrier").apply(worst, schema={"delay": "Int64", "destination": "str"})
+        columns = {"delay": "Int64", "destination": "str"}
+        late = flights.filter("delay > 200").groupby("carrier").apply(worst, schema=columns)
         out = fl.concat(
             late.select("carrier", "delay").assign(delay="delay * 1.0"),
             flights.groupby("carrier").apply(shares).select("carrier", "late").rename(late="delay"),
