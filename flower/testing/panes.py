@@ -56,10 +56,10 @@ def assert_panes(
             f"panes must have the column {unknown[0]!r}", got=", ".join(map(repr, actual.columns)) or "no columns"
         )
     columns = [name for name in actual.columns if name in columns]  # what is before the window is a key
-    rows = [{name: row[name] for name in columns if name in row} for row in rows]
+    wanted = [{name: row[name] for name in columns if name in row} for row in rows]
     times = [str(name) for name in actual.columns if pd.api.types.is_datetime64_any_dtype(actual[name])]
     got = plain_rows(actual[columns].to_dict("records"))
-    compare_rows(got, plain_rows(rows, times), times, rtol=rtol)
+    compare_rows(got, plain_rows(wanted, times), times, rtol=rtol)
 
 
 def plain_rows(rows: Iterable[Mapping[Any, Any]], times: Sequence[str] = ()) -> list[Plain]:
