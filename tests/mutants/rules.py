@@ -40,6 +40,7 @@ LEAVES = "flower/model/triggers/leaves.py"
 COMBINED = "flower/model/triggers/combined.py"
 AT_WATERMARK = "flower/model/triggers/watermark.py"
 TOP = "flower/model/triggers/top.py"
+RETRACT = ("tests/equivalence/test_retractions_agree.py", *TRANSCRIPTS)
 TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
 DISORDER = "flower/model/watermarks/disorder.py"
 TOLD = "flower/model/watermarks/told.py"
@@ -189,4 +190,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("apply shows the rows of all panes", "flower/model/panes.py", "(pane == last[window])", "(pane >= 0)", APPLY),
     Mutant("apply says that the error of a group came from a row", ROWWISE, "nowhere = constant(-1, len(batch))", "nowhere = constant(0, len(batch))", APPLY),
     Mutant("apply takes the names of keys", "flower/graph/nodes.py", "if name in (*self.panes.names, *PANE_COLUMNS)]", "if name in PANE_COLUMNS]", APPLY),
+    # Retractions
+    Mutant("a retraction does not come before its replacement", PANES, "return Batch.concat([old, new]), kept", "return new, kept", RETRACT),
+    Mutant("a retraction has the values of the new pane", "flower/engine/standing.py", "new = _kept(panes, keys)\n", "new = _kept(panes.slice(0, len(panes)), keys) if len(panes) < 1 else _kept(pa.RecordBatch.from_arrays([c.take(pa.array([0] * len(panes))) for c in panes.columns], schema=panes.schema), keys)\n", RETRACT),
+    Mutant("retractions are added", LIFT, "states = law.aggregates.subtract(states, codes[back], some.rows, _order(some))", "states = law.aggregates.add(states, codes[back], some.rows, _order(some))", RETRACT),
+    Mutant("rows that retractions take back are counted", LIFT, "np.bincount(codes[new], minlength=size) - np.bincount(codes[back], minlength=size)", "np.bincount(codes[new], minlength=size)", RETRACT),
+    Mutant("a group without rows gives a pane", PANES, "else firing.fired & (groups.net == 0)", "else firing.fired & (groups.net < 0)", RETRACT),
+    Mutant("panes of absorbed sessions are not taken back", "flower/engine/standing.py", "kept = np.flatnonzero(np.repeat(~which, counts))", "kept = np.flatnonzero(np.repeat(which, counts))", RETRACT),
+    Mutant("a pane and its retraction are admitted each by its own", LIFT, "        if step.law.net and batch.oldest is not None:\n", "        if False:\n", RETRACT),
+    Mutant("a retraction stays in the view", "flower/model/panes.py", "        if RETRACTION in schema.names:\n            standing", "        if False:\n            standing", RETRACT),
+    Mutant("a retraction is not told as one", "flower/engine/standing.py", "known[RETRACTION] = pa.repeat(pa.scalar(True), len(flat))", "known[RETRACTION] = pa.repeat(pa.scalar(False), len(flat))", RETRACT),
 )  # fmt: skip
