@@ -69,7 +69,7 @@ def diagram_figure(
     title: str | None = None,
     at: int | None = None,
     line: pd.DataFrame | None = None,
-    height: int = 520,
+    height: int = 540,
 ) -> Figure:
     """Bokeh's figure of a timeline.
 
@@ -102,6 +102,7 @@ class _Drawing:
         self.texts: list[Any] = []
         self.height = height
         self.plot = canvas(title or shown.title, height=height, timed=(True, True))
+        self.plot.min_border_right = 24  # half a time
         self.plot.add_layout(heading("; ".join([shown.title] * bool(title) + list(shown.notes)), bold=False), "above")
         if title != "":
             self.plot.add_layout(heading(title or shown.title, bold=True), "above")
@@ -139,7 +140,7 @@ class _Drawing:
         wide, high = max(right - left, 1.0), max(top - bottom, 1.0)
         self.left, self.right = left, right if right > left else left + 1
         self.bottom, self.top = bottom - 0.05 * high, top + 0.05 * high
-        self.up = (self.top - self.bottom) / (self.height - 160)  # of a pixel
+        self.up = (self.top - self.bottom) / (self.height - 180)  # of a pixel
         self.plot.x_range = Range1d(start=self.left - 0.015 * wide, end=self.right + 0.015 * wide)
         self.plot.y_range = Range1d(start=self.bottom, end=self.top)
         for axis, label in ((self.plot.xaxis, "event time"), (self.plot.yaxis, "processing time")):
@@ -431,7 +432,7 @@ class _Drawing:
             spacing=10,
             padding=2,  # type: ignore[arg-type]
             margin=2,
-            ncols=9,
+            ncols=5,
             label_standoff=4,
             glyph_width=18,
         )
