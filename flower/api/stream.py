@@ -506,7 +506,7 @@ class Stream(Pipeline):
         >>> import flower as fl
         >>> flights = fl.read.parquet(fl.datasets.flights, event_time="departure", arrival="observed")
         >>> flights.window(fl.FixedWindows("6h")).groupby("origin").agg(n="count").time_diagram(key="JFK")
-        <Diagram 'n of JFK', 153 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
+        <Diagram 'n of JFK', 154 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
         """
         return made("time_diagram", self)(key=key, value=value, step=step, epochs=row_count("time_diagram", epochs))
 

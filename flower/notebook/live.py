@@ -110,7 +110,7 @@ def install(ip: Any) -> None:
     for kind in (LiveChart, LiveTable, LiveDiagram):
         display.for_type(kind, notebook.show)
     # Loaded only by those who want it.
-    display.for_type_by_name("flower.teach.figures", "Figure", notebook.show_figure)
+    display.for_type("flower.teach.figures.Figure", notebook.show_figure)
 
 
 def uninstall(ip: Any) -> None:
