@@ -37,6 +37,7 @@ from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingW
 
 if TYPE_CHECKING:
     from flower.api.script import to_script
+    from flower.charts.dashboard import dashboard
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "WeightedMean",
     "When",
     "concat",
+    "dashboard",
     "datasets",
     "load_ipython_extension",
     "read",
@@ -81,6 +83,7 @@ __all__ = [
 ]
 
 _ON_DEMAND = {
+    "dashboard": "flower.charts",
     "to_script": "flower.api.script",
     "load_ipython_extension": "flower.notebook.extension",
     "unload_ipython_extension": "flower.notebook.extension",

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-PROVIDERS = {"plot": "flower.charts", "table": "flower.api.tables"}
+PROVIDERS = {"plot": "flower.charts", "table": "flower.api.tables", "dashboard": "flower.charts"}
 """Which module registers which name when it is imported."""
 
 _factories: dict[str, Callable[[Any], Any]] = {}

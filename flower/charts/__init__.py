@@ -6,6 +6,7 @@ if find_spec("bokeh") is None:
     raise ModuleNotFoundError("charts need Bokeh; pip install 'flower-streams[charts]'", name="bokeh")
 
 from flower.api.display import register
+from flower.charts.dashboard import Dashboard, dashboard
 from flower.charts.kinds.area import Area
 from flower.charts.kinds.bar import Bar
 from flower.charts.kinds.barh import Barh
@@ -30,6 +31,7 @@ __all__ = [
     "Candlestick",
     "Chart",
     "Custom",
+    "Dashboard",
     "Gauge",
     "Heatmap",
     "Hist",
@@ -40,6 +42,7 @@ __all__ = [
     "Scatter",
     "Stacked",
     "Step",
+    "dashboard",
     "save",
 ]
 

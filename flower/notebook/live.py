@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from flower.api.display import register
 from flower.api.tables import tables
+from flower.charts.dashboard import itself
 from flower.charts.plot import Plot
 from flower.engine.run import Run, alive
 from flower.notebook import showing
 from flower.notebook.chart import LiveChart, LivePlot
+from flower.notebook.dashboard import LiveDashboard
 from flower.notebook.run_view import RunView
 from flower.notebook.showing import Live
 from flower.notebook.table import LiveTable
@@ -31,7 +33,7 @@ class Notebook(showing.Screen):
     def __init__(self, ip: Any) -> None:
         self._ip = ip
         self._running: list[tuple[str, weakref.WeakSet[Run]]] = []
-        self._views: dict[str, list[Live]] = {}
+        self._views: dict[str, list[Live | LiveDashboard]] = {}
         self._runs: dict[str, weakref.WeakSet[Run]] = {}
 
     def busy(self) -> bool:
@@ -42,7 +44,7 @@ class Notebook(showing.Screen):
         """Show a bundle below the cell, or replace what has that id."""
         self._ip.display_pub.publish(data, metadata, transient={"display_id": display_id}, update=update)
 
-    def made(self, live: Live) -> None:
+    def made(self, live: Live | LiveDashboard) -> None:
         """Remember what the cell made."""
         if self._running:
             self._views.setdefault(self._running[-1][0], []).append(live)
@@ -71,11 +73,11 @@ class Notebook(showing.Screen):
         self._views.clear()
         self._runs.clear()
 
-    def views(self) -> list[Live]:
+    def views(self) -> list[Live | LiveDashboard]:
         """What is live, or was until its run was over."""
         return [live for several in self._views.values() for live in several]
 
-    def show(self, live: Live) -> None:
+    def show(self, live: Live | LiveDashboard) -> None:
         """Show what was made live."""
         live.show()
 
@@ -96,11 +98,12 @@ def install(ip: Any) -> None:
     showing.use(notebook)
     register("plot", LivePlot)
     register("table", _live_tables)
+    register("dashboard", LiveDashboard)
     ip.events.register("pre_run_cell", notebook.before_cell)
     ip.events.register("post_run_cell", notebook.after_cell)
     display = ip.display_formatter.ipython_display_formatter
     display.for_type(Run, notebook.show_run)
-    for kind in (LiveChart, LiveTable):
+    for kind in (LiveChart, LiveTable, LiveDashboard):
         display.for_type(kind, notebook.show)
 
 
@@ -111,17 +114,18 @@ def uninstall(ip: Any) -> None:
         return
     notebook, _loaded = _loaded, None
     display = ip.display_formatter.ipython_display_formatter
-    for kind in (Run, LiveChart, LiveTable):
+    for kind in (Run, LiveChart, LiveTable, LiveDashboard):
         display.pop(kind, None)
     ip.events.unregister("pre_run_cell", notebook.before_cell)
     ip.events.unregister("post_run_cell", notebook.after_cell)
     register("plot", Plot)
     register("table", tables)
+    register("dashboard", itself)
     notebook.close()
     showing.use(None)
 
 
-def views() -> list[Live]:
+def views() -> list[Live | LiveDashboard]:
     """The views that the notebook's cells have made, and not yet replaced."""
     return _loaded.views() if _loaded is not None else []
 
