@@ -7,6 +7,7 @@ if find_spec("bokeh") is None:
 
 from flower.api.display import register
 from flower.charts.dashboard import Dashboard, dashboard
+from flower.charts.diagram import Diagram, figure_diagram, run_diagram, time_diagram
 from flower.charts.kinds.area import Area
 from flower.charts.kinds.bar import Bar
 from flower.charts.kinds.barh import Barh
@@ -32,6 +33,7 @@ __all__ = [
     "Chart",
     "Custom",
     "Dashboard",
+    "Diagram",
     "Gauge",
     "Heatmap",
     "Hist",
@@ -47,3 +49,6 @@ __all__ = [
 ]
 
 register("plot", Plot)
+register("time_diagram", time_diagram)
+register("run_diagram", run_diagram)
+register("figure_diagram", figure_diagram)

@@ -60,8 +60,9 @@ TEMPLATE = """\
   {{ super() }}
   <script type="application/json" id="said">{{ said }}</script>
   <script>(() => {
-{{ script }}
+{{ own }}
   })()</script>
+  {% if script %}<script>{{ script }}</script>{% endif %}
 {% endblock %}
 """
 
@@ -106,6 +107,7 @@ def save(
     title: str,
     *,
     theme: Theme = "auto",
+    script: str = "",
 ) -> Path:
     """Write a page that needs neither network nor Python.
 
@@ -119,6 +121,8 @@ def save(
         The page's heading.
     theme : {"auto", "light", "dark"}
         The colours; "auto": those that the reader's system asks for.
+    script : str
+        JavaScript of Flower's own that the page runs; never made of data.
 
     Returns
     -------
@@ -126,10 +130,19 @@ def save(
         The file.
     """
     several = charts if isinstance(charts, Sequence) else [charts]
-    return write([chart.figure if isinstance(chart, Chart) else chart for chart in several], path, title, theme=theme)
+    figures = [chart.figure if isinstance(chart, Chart) else chart for chart in several]
+    return write(figures, path, title, theme=theme, script=script)
 
 
-def write(parts: Sequence[Any], path: str | os.PathLike[str], title: str, *, theme: Theme, links: bool = False) -> Path:
+def write(
+    parts: Sequence[Any],
+    path: str | os.PathLike[str],
+    title: str,
+    *,
+    theme: Theme,
+    links: bool = False,
+    script: str = "",
+) -> Path:
     """Write a page of figures and tables (as `cells_of` makes them) one below the other, lists of them side by side."""
     if theme not in typing.get_args(Theme):
         raise FlowerError("`theme` must be auto, light or dark", got=repr(theme))
@@ -159,7 +172,8 @@ def write(parts: Sequence[Any], path: str | os.PathLike[str], title: str, *, the
             "width": 1500 if any(isinstance(each, Sequence) for each in parts) else 1100,
             # Nothing in it can end the element that it stands in.
             "said": json.dumps(said).replace("<", "\\u003c"),
-            "script": front("front.js") + front("page.js"),
+            "script": script,
+            "own": front("front.js") + front("page.js"),
         },
     )
     written = Path(path)
