@@ -446,8 +446,6 @@ class Diagram(Chart):
     ----------
     timeline : Timeline
         What is drawn, as columns.
-    figure : bokeh.plotting.figure
-        Bokeh's own object, of all epochs.
     """
 
     def __init__(
@@ -466,7 +464,14 @@ class Diagram(Chart):
         """Draw a history."""
         self.history = history
         self.timeline = timeline_of(history, key=key, value=value)
-        self.figure = self._drawn()
+        self._figure: Figure | None = None
+
+    @property
+    def figure(self) -> Figure:  # type: ignore[override]  # made when it is asked for: it is dear
+        """Bokeh's figure of all epochs."""
+        if self._figure is None:
+            self._figure = self._drawn()
+        return self._figure
 
     def _drawn(self, at: int | None = None) -> Figure:
         return diagram_figure(self.timeline, title=self._name, line=self._line, at=at)

@@ -41,6 +41,7 @@ class LiveDiagram(Live, Diagram):
     """A time diagram in a notebook."""
 
     kind = "diagram"
+    share = 4  # a figure of its own takes longer than a patch, and whoever looks at a diagram looks at little else
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class LiveDiagram(Live, Diagram):
         """The figure, the selects, and what was said last."""
         with self.lock:
             return {
-                "doc": whole(self._drawn()),
+                "doc": whole(self.figure),
                 "selects": self._selects(),
                 "said": self._said,
                 "about": self._about(),
@@ -159,14 +160,14 @@ class LiveFigure(LiveDiagram):
     """A published figure in a notebook, with selects that treat its rows otherwise."""
 
     def __init__(self, figure: Published) -> None:
-        self._figure = figure
+        self._published = figure
         self._chosen = {control: 0 for control in figure.choices}
         self._refused: str | None = None
         history = of_stream(figure.pipeline().node)
         super().__init__(history, title=figure.title, line=figure.line)
 
     def _about(self) -> list[tuple[str, str]]:
-        return [(kind, text) for kind, text in self._figure.about]
+        return [(kind, text) for kind, text in self._published.about]
 
     def _below(self) -> dict[str, Any]:
         return {"note": self._refused, "problem": True} if self._refused is not None else super()._below()
@@ -174,16 +175,16 @@ class LiveFigure(LiveDiagram):
     def _selects(self) -> list[dict[str, Any]]:
         return [
             {"name": control, "options": list(options), "chosen": self._chosen[control]}
-            for control, options in self._figure.choices.items()
+            for control, options in self._published.choices.items()
         ]
 
     def _choose(self, name: str, number: int) -> None:
         """Run the same rows again; what cannot be is said."""
         self._chosen[name] = number
-        options = self._figure.choices
+        options = self._published.choices
         changes = {control.replace(" ", "_"): options[control][at] for control, at in self._chosen.items()}
         try:
-            self.history = of_stream(self._figure.changed(**changes).pipeline().node)
+            self.history = of_stream(self._published.changed(**changes).pipeline().node)
         except FlowerError as error:
             self._refused = str(error)
         else:

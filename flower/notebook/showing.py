@@ -85,6 +85,7 @@ class Live(ABC):
     """
 
     kind: str
+    share = SHARE
 
     def __init__(self, run: Run, *, owned: bool, fps: float = FPS) -> None:
         if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps <= 60:
@@ -168,7 +169,7 @@ class Live(ABC):
                 # The time of this thread alone: that a cell computes makes no update dearer.
                 began = time.thread_time()
                 self._view.push(now)
-                self._due = now + SHARE * (time.thread_time() - began)
+                self._due = now + self.share * (time.thread_time() - began)
         return 1 / self._fps
 
     def replace(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:

@@ -147,7 +147,7 @@ diagram
     lab_page.wait_for_function(panes, arg=1)
     lab_page.wait_for_function(panes, arg=len(shown(lab_page, "on-time pane")))
     notebook.run(2)
-    expect(output.locator(".flower-chart .flower-note")).to_have_text(re.compile("stopped"))
+    expect(output.locator(".flower-chart .flower-note")).to_have_text(re.compile("stopped"), timeout=60_000)
     last = output.locator(".flower-steps")
     expect(last).to_contain_text(re.compile(r"epoch (\d+) of \1,"))
     assert len(shown(lab_page, "on-time pane")) > 1

@@ -57,6 +57,12 @@ RESUMING = ("tests/recovery/test_resuming.py",)
 DAMAGE = ("tests/recovery/test_damage.py",)
 FAULTS = ("tests/recovery/test_faults.py",)
 
+ROWS = "flower/model/combiners/rows.py"
+COUNTED = "flower/model/combiners/counted.py"
+ROWWISE = "flower/engine/rowwise.py"
+APPLY = ("tests/api/test_apply.py",)
+COMBINERS = ("tests/model/test_combiners.py",)
+
 MUTANTS: tuple[Mutant, ...] = (
     # Windows
     Mutant("a fixed window's end belongs to it", WINDOWS, "into = time - time // period * period", "into = time - 1 - (time - 1) // period * period"),
@@ -166,4 +172,21 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what a checkpoint puts together is new to charts", "flower/engine/results.py", "batch.slice(max(0, len(batch) - left))", "batch", RESUMING),
     Mutant("a later run's part may be another", LEDGER, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
     Mutant("output watermarks begin anew", RECOVERY, 'told["watermarks"].get(stage.name, MIN_TIME)', "MIN_TIME", ("tests/recovery/test_any_pipeline.py",)),
+    # Combiners
+    Mutant("a combiner forgets what a value taken back leaves", COUNTED, "there = counts > 0", "there = counts > 1", COMBINERS),
+    Mutant("a combiner's quantile is that of the value below", COUNTED, "np.where(below == above, below, below + (above - below) * (place - low))", "below", COMBINERS),
+    Mutant("a combiner's mode is the rarest value", COUNTED, "np.lexsort((-rows.counts, rows.group))", "np.lexsort((rows.counts, rows.group))", COMBINERS),
+    Mutant("a combiner of the top counts equal values once", COUNTED, "np.clip(self.n - before, 0, counts)", "np.clip(self.n - before, 0, 1)", COMBINERS),
+    Mutant("a combiner of weights counts rows without a weight", "flower/model/combiners/several.py", "        for part in (values, weights):\n", "        for part in (values,):\n", ("tests/model/test_combiners.py", *AGREE)),
+    # Apply
+    Mutant("apply gives rows in the order in which they came", ROWS, "        order = np.lexsort(keys[::-1])\n        if not", "        order = np.lexsort(keys[:1])\n        if not", APPLY),
+    Mutant("apply puts rows of merged parts into other groups", ROWS, "_appended(state, codes[group], columns)", "_appended(state, group, columns)", (*APPLY, *AGREE)),
+    Mutant("apply forgets the rows that a group has", ROWS, "group = np.concatenate((group, codes))", "group = np.concatenate((group, codes)) * 0", APPLY),
+    Mutant("apply orders equal places by nothing", ROWS, "if not _distinct(keys, order):", "if False:", (*APPLY, *AGREE)),
+    Mutant("apply gives a pane's columns to the rows of another", ROWWISE, "np.repeat(np.arange(len(batch)), made)", "np.repeat(np.arange(len(batch))[::-1], made)", APPLY),
+    Mutant("apply loses the error of a group", ROWWISE, "            failures.append((i, i + 1, error))\n            continue\n        made[i] = len(parts[-1])", "            continue\n        made[i] = len(parts[-1])", APPLY),
+    Mutant("apply shows one row of the last pane", "flower/engine/results.py", "isinstance(source, Apply)", "False", APPLY),
+    Mutant("apply shows the rows of all panes", "flower/model/panes.py", "(pane == last[window])", "(pane >= 0)", APPLY),
+    Mutant("apply says that the error of a group came from a row", ROWWISE, "nowhere = constant(-1, len(batch))", "nowhere = constant(0, len(batch))", APPLY),
+    Mutant("apply takes the names of keys", "flower/graph/nodes.py", "if name in (*self.panes.names, *PANE_COLUMNS)]", "if name in PANE_COLUMNS]", APPLY),
 )  # fmt: skip
