@@ -38,6 +38,7 @@ from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingW
 if TYPE_CHECKING:
     from flower import teach
     from flower.api.script import to_script
+    from flower.charts.dashboard import dashboard
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "WeightedMean",
     "When",
     "concat",
+    "dashboard",
     "datasets",
     "load_ipython_extension",
     "read",
@@ -83,6 +85,7 @@ __all__ = [
 ]
 
 _ON_DEMAND = {
+    "dashboard": "flower.charts",
     "to_script": "flower.api.script",
     "load_ipython_extension": "flower.notebook.extension",
     "unload_ipython_extension": "flower.notebook.extension",

@@ -153,7 +153,7 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         net,
         windowing.accumulation == "retracting",
     )
-    return Keyed(name, node.keys, windowing, law, node.schema, node.dropped_schema)
+    return Keyed(name, node.keys, windowing, law, node.panes, node.dropped_schema)
 
 
 def _joint(name: str, node: Joining, batch: bool) -> Joint:

@@ -14,6 +14,7 @@ from typing import Literal
 from flower.graph.joins import Joining
 from flower.graph.nodes import (
     Aggregate,
+    Apply,
     Concat,
     Dropped,
     Errors,
@@ -202,7 +203,7 @@ def physical(
                 stage.ports = tuple(
                     consume(kind, node, rows, _name(node), stage.index, side) for side, rows in enumerate(node.inputs)
                 )
-                places[node] = [(stage, 0)]
+                places[node] = [(stage, stage.run(node, 0) if isinstance(node, Apply) else 0)]
             case Dropped():
                 places[node] = [(begin(node, {place.index for place, _ in places[node.of]}), 0)]
             case Errors():

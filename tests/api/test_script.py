@@ -177,6 +177,22 @@ PIPELINES = {
         strict = fl.read.parquet(fl.datasets.flights, event_time="departure")
         out = strict.window(fl.FixedWindows("1h")).groupby("carrier").agg(n="count").dropped.agg(n="count")
     """,
+    "apply": """
+        MOST = 2
+
+        def worst(rows):
+            return rows.nlargest(MOST, "delay")[["delay", "destination"]]
+
+        def shares(rows):
+            return {"late": (rows["delay"] > 15).mean() if len(rows) else 0.0}
+
+        columns = {"delay": "Int64", "destination": "str"}
+        late = flights.filter("delay > 200").groupby("carrier").apply(worst, schema=columns)
+        out = fl.concat(
+            late.select("carrier", "delay").assign(delay="delay * 1.0"),
+            flights.groupby("carrier").apply(shares).select("carrier", "late").rename(late="delay"),
+        )
+    """,
     "errors": """
         out = flights.select("carrier").errors.select("step", "reason").agg(n="count")
     """,
@@ -225,7 +241,8 @@ def test_joins_are_written_with_both_of_their_streams(notebook):
     notebook.run("""
         late = flights.filter("delay > 300").select("carrier", "origin", "delay")
         out = late.join(late, ["carrier", "origin"], "left", within=("1min", "3h"), suffixes=("", "_next"))
-        latest = late.join_asof(flights.select("carrier", "distance"), "carrier", tolerance="10min", direction="nearest")
+        others = flights.select("carrier", "distance")
+        latest = late.join_asof(others, "carrier", tolerance="10min", direction="nearest")
     """)
     expected = fl.run(notebook["out"], notebook["latest"]).wait().results
     text = notebook.script("out", "latest")
