@@ -138,14 +138,17 @@ def _pane(
     at_left = np.concatenate((mine, left_only, np.full(len(right_only), -1)))
     at_right = np.concatenate((theirs, np.full(len(left_only), -1), right_only))
     end = np.where(at_left < 0, _at(right.until, at_right), _at(left.until, at_left))
-    if len(end) and (end != end[0]).any():
-        order = np.argsort(end, kind="stable")
-        at_left, at_right, end = at_left[order], at_right[order], end[order]
+    number = np.where(at_left < 0, _at(numbers[1], at_right), _at(numbers[0], at_left))
+    again = step.windowing is not None and step.windowing.allowed_lateness_us > 0
+    if again or (len(end) and (end != end[0]).any()):
+        # A view tells the rows of a pane that later ones replace by their standing together.
+        order = np.lexsort((number, end)) if again else np.argsort(end, kind="stable")
+        at_left, at_right, end, number = at_left[order], at_right[order], end[order], number[order]
     start = np.where(at_left < 0, _at(right.at, at_right), _at(left.at, at_left))
     n = len(end)
     index = constant(0, n)
     if panes is not None:
-        index = panes[np.where(at_left < 0, _at(numbers[1], at_right), _at(numbers[0], at_left))]
+        index = panes[number]
     time = np.where(end == MAX_TIME, MAX_TIME, end - 1)
     columns = [
         *step.joined((left.rows, right.rows), (at_left, at_right)),

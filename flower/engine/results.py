@@ -11,6 +11,7 @@ from typing import Any, cast
 import pandas as pd
 import pyarrow as pa
 
+from flower.graph.joins import Join
 from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Select, WindowInto
 from flower.graph.schema import frame_of
 from flower.model.panes import PANE_COLUMNS, Combination, view_of
@@ -150,8 +151,16 @@ def _whole(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
 
 
 def aggregate_of(node: Node) -> Aggregate | None:
-    """The keyed step whose panes the rows of ``node`` still are."""
+    """The aggregation whose panes the rows of ``node`` still are."""
+    source = _source_of(node)
+    return source if isinstance(source, Aggregate) else None
+
+
+def _source_of(node: Node) -> Aggregate | Join | None:
+    """The keyed step whose panes the rows of ``node`` still are; those of a join in windows are panes as well."""
     while not isinstance(node, Aggregate):
+        if isinstance(node, Join):
+            return node if node.windowed else None
         if not isinstance(node, (Filter, Assign, Select, WindowInto)):
             return None
         if isinstance(node, Select) and any(new != old for new, old in node.columns if old in PANE_COLUMNS):
@@ -162,23 +171,29 @@ def aggregate_of(node: Node) -> Aggregate | None:
 
 def _panes(node: Node) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
     """Makes the view of panes that ``node`` gives; None if its rows are no panes any more."""
-    source = aggregate_of(node)
+    source = _source_of(node)
     if source is None:
         return None
-    names = set(node.schema.names)
-    if not names.issuperset(source.keys) or not names.issuperset(set(source.schema.names) & set(PANE_COLUMNS)):
+    names, keys, windowing = set(node.schema.names), _keys(source), source.grouping
+    if not names.issuperset(keys) or not names.issuperset(set(source.schema.names) & set(PANE_COLUMNS)):
         return None
+    if isinstance(source, Join):
+        return lambda rows: view_of(rows, keys, windowing, several=True)
     combine = {
         each.name: cast("Combination", each.combiner.combines)
         for each in source.aggregations
         if each.combiner.combines is not None and node.schema == source.schema
     }
-    keys, windowing, several = source.keys, source.grouping, isinstance(source, Apply)
+    several = isinstance(source, Apply)
     return lambda rows: view_of(rows, keys, windowing, combine, several=several)
 
 
+def _keys(source: Aggregate | Join) -> tuple[str, ...]:
+    return source.on if isinstance(source, Join) else source.keys
+
+
 def _sorted_by(node: Node) -> list[str]:
-    source = aggregate_of(node)
+    source = _source_of(node)
     if source is None:
         return []
-    return [name for name in ("window_end", "window_start", *source.keys) if name in node.schema.names]
+    return [name for name in ("window_end", "window_start", *_keys(source)) if name in node.schema.names]

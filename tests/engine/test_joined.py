@@ -124,6 +124,23 @@ def test_keys_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> Non
         pd.testing.assert_frame_equal(ordered(panes(join(stream(LEFT), stream(RIGHT)))), rows)
 
 
+def test_the_view_of_late_panes_is_what_a_batch_gives() -> None:
+    random = np.random.default_rng(3)
+    late = [rows.assign(t=rows["t"] - pd.to_timedelta(random.integers(0, 60, 2_000), "s")) for rows in (LEFT, RIGHT)]
+    for how in ("left", "outer"):
+        one, other = (fl.read.frame(rows, event_time="t").window(TEN, allowed_lateness="1h") for rows in late)
+        joined = one.join(other, "k", how)
+        driver = Driver([joined.node], Options.make(epoch_rows=100, clock=ManualClock()))
+        driver.drive()
+        (results,) = driver.results.values()
+        assert driver.metrics.late > 100
+        assert len(results.panes()) > len(results.view())
+        columns = ["window_end", "v", "w"]
+        frames = (results.view(), joined.collect())
+        view, batch = (rows[columns].sort_values(columns, ignore_index=True) for rows in frames)
+        pd.testing.assert_frame_equal(view, batch)
+
+
 numbers = itertools.count()
 
 
