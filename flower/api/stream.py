@@ -402,7 +402,7 @@ class Stream(Pipeline):
             If a key is not there, or not of one dtype.
         GraphError
             If the streams do not end and nothing bounds the join in time, if they have different windows or such as
-            cannot be joined in, or if a side has panes that replace one another.
+            cannot be joined in, or if a side has panes that replace one another or may be retracted.
         SchemaError
             If two columns of the result have one name.
 
@@ -480,7 +480,8 @@ class Stream(Pipeline):
         -----
         A row is given when the watermark has passed it, or it and the tolerance. Rows of either side that come after
         the watermark go to ``.dropped``. Looking backward without a tolerance, the newest row of every key is held for
-        ever.
+        ever: so a table that changes, as a stream of its versions, gives each row the version that was valid at its
+        event time. A stream that has ended holds the other back no more.
 
         Examples
         --------

@@ -475,7 +475,7 @@ def test_refusals_of_named():
 def test_refusals_of_dropped():
     with refused(
         GraphError,
-        "rows are dropped by an aggregation; got a stream without an aggregation; "
+        "rows are dropped by an aggregation or a join; got a stream without either; "
         "write delays.dropped, for delays = ....agg(...)",
     ):
         S.filter("flag").dropped  # noqa: B018
