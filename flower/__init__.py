@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from flower import datasets
 from flower.api import read
+from flower.api.recordings import record, recordings
 from flower.api.replaying import replay
 from flower.api.running import run
 from flower.api.stream import Stream, concat
@@ -74,6 +75,8 @@ __all__ = [
     "datasets",
     "load_ipython_extension",
     "read",
+    "record",
+    "recordings",
     "replay",
     "run",
     "to_script",

@@ -8,6 +8,7 @@ and aggregated, but has no windows in time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +19,11 @@ from flower.api.sourced import Schema, declared, recorded, stream_of
 from flower.api.stream import Stream
 from flower.errors import EventTimeError
 from flower.graph.schema import require_columns
-from flower.io.files import Paths
+from flower.io.files import PathLike, Paths
+from flower.model.time import Duration
 from flower.model.watermarks import WatermarkPolicy
 
-__all__ = ["csv", "frame", "generator", "json_lines", "parquet", "rate"]
+__all__ = ["csv", "frame", "generator", "json_lines", "parquet", "rate", "recording", "system"]
 
 
 def frame(
@@ -352,6 +354,75 @@ def rate(
 
     source = RateSource(rows_per_second, start=start, keys=keys, rows=rows)
     return stream_of(source, "time", "UTC", None, Monotonic() if watermark is None else watermark)
+
+
+@recorded
+def recording(path: PathLike) -> Stream:
+    """Read the rows of a recording of one source, with event time, watermark and arrival as that was read.
+
+    `flower.replay` lets them come as they came.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file that ``recording.save`` wrote.
+
+    Raises
+    ------
+    SourceError
+        If it is no recording.
+    GraphError
+        If it has several sources.
+
+    Examples
+    --------
+    >>> import flower as fl, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "ticks.recording")
+    ...     _ = fl.record(fl.read.rate(1000), "1min", rows=2).wait().save(file)
+    ...     fl.replay(fl.read.recording(file), speed=100).collect()["value"].tolist()
+    [0, 1]
+    """
+    from flower.api.recordings import Recording
+    from flower.io.recording import load
+
+    text = os.path.expanduser(os.fspath(path))
+    files, about = load(text)
+    return Recording(about.name, files, about=about, path=text).stream
+
+
+@recorded
+def system(every: Duration = "1s", *, watermark: WatermarkPolicy | None = None) -> Stream:
+    """Measure this machine: a row every so often, with the event time ``time``.
+
+    Columns are ``cpu`` and ``memory`` in percent, ``load`` (of the last minute), and, as bytes a second since the row
+    before, ``received``, ``sent``, ``disk_read`` and ``disk_written``; what the machine does not tell is missing.
+    Needs psutil.
+
+    Parameters
+    ----------
+    every : str or pandas.Timedelta
+        Time between two rows; at least 10 milliseconds.
+    watermark : WatermarkPolicy, optional
+        Default: ``Monotonic()``, since the rows are in order.
+
+    Raises
+    ------
+    SourceError
+        If psutil is not installed.
+
+    Examples
+    --------
+    >>> import flower as fl
+    >>> machine = fl.read.system("10ms")
+    >>> recording = fl.record(machine, "1min", rows=3).wait()
+    >>> machine.on(recording).collect()["memory"].between(0, 100).all()
+    np.True_
+    """
+    from flower.io.system import SystemSource
+    from flower.model.watermarks import Monotonic
+
+    return stream_of(SystemSource(every), "time", "UTC", None, Monotonic() if watermark is None else watermark)
 
 
 def _refuse_index(frame: pd.DataFrame, event_time: str) -> None:

@@ -43,6 +43,7 @@ from flower.model.windows import GlobalWindows, Windows
 
 if TYPE_CHECKING:
     from flower.api.grouped import Grouped, Named
+    from flower.api.recordings import Recording
     from flower.api.write import Write
     from flower.engine.run import Run
     from flower.graph.expressions import FrameFunction
@@ -429,16 +430,31 @@ class Stream(Pipeline):
     def preview(self, n: int = 10, within: Duration = "2s") -> pd.DataFrame:
         """Run for a moment, also if it never ends, and give the first ``n`` rows that came.
 
+        The first preview of a live source records it for as long as it may wait; every further one, whatever its steps,
+        is of the same rows, and at once. `flower.record` records more.
+
         Parameters
         ----------
         n : int
             Rows, at most.
         within : str or pandas.Timedelta
             How long to wait for them.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> ticks = fl.read.rate(1000, start="2024-01-01T00:00:00Z")
+        >>> ticks.preview(2, within="50ms")["value"].tolist()
+        [0, 1]
+        >>> ticks.filter("value > 0").preview(2)["value"].tolist()
+        [1, 2]
         """
+        from flower.api.recordings import previewed
+
         count = row_count("preview", n)
+        recorded = previewed(self, within)
         until = time.monotonic() + duration_us(within, "within") / 1e6
-        run = self.run()
+        run = recorded.run()
         try:
             while (left := until - time.monotonic()) > 0 and run.state == "running" and run.metrics.rows_out < count:
                 _wait(run, min(left, 0.02))
@@ -449,6 +465,35 @@ class Stream(Pipeline):
         rows = run.panes()
         assert isinstance(rows, pd.DataFrame)
         return rows.head(count)
+
+    def on(self, recording: Recording) -> Stream:
+        """Take the rows of a recording in place of the live sources: the same steps on the same rows every time.
+
+        Parameters
+        ----------
+        recording : Recording
+            Made by `flower.record` or ``fl.recordings.load``; of this stream, or of another with the same sources.
+
+        Raises
+        ------
+        GraphError
+            If the recording has no rows of a source.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> ticks = fl.read.rate(1000, start="2024-01-01T00:00:00Z")
+        >>> recording = fl.record(ticks, "1min", rows=3).wait()
+        >>> ticks.filter("value > 0").on(recording).collect()["value"].tolist()
+        [1, 2]
+        """
+        from flower.api.recordings import Recording
+
+        if not isinstance(recording, Recording):
+            raise GraphError(
+                "on() takes a recording", got=type(recording).__name__, hint="make one with fl.record(stream, '2min')"
+            )
+        return Stream(recording.under(self.node))
 
     @property
     def plot(self) -> Any:

@@ -46,10 +46,7 @@ class ReplaySource:
     """
 
     def __init__(self, source: Source, arrival: str, speed: float | None = None, *, tz: str = "UTC") -> None:
-        if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
-            raise SourceError(
-                "replay: `speed` must be a number above 0, or None for as fast as possible", got=repr(speed)
-            )
+        check_speed(speed)
         self._source, self._arrival, self._speed, self._tz = source, arrival, speed, tz
         self._known: dict[int, _Arrivals] = {}
         self._began: int | None = None
@@ -127,6 +124,12 @@ class ReplaySource:
                 firsts += time[time > MIN_TIME][:1].tolist()
             self._began = min(firsts, default=0)
         return self._began
+
+
+def check_speed(speed: object) -> None:
+    """Refuse what is no speed."""
+    if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
+        raise SourceError("replay: `speed` must be a number above 0, or None for as fast as possible", got=repr(speed))
 
 
 def in_order(column: pa.ChunkedArray, tz: str) -> I64:
