@@ -100,6 +100,8 @@ windows = st.sampled_from(
     [
         fl.FixedWindows("4s"),
         fl.SlidingWindows("5s", every="2s", offset="1s"),
+        fl.FixedWindows("2s", time="processing"),
+        fl.SlidingWindows("3s", every="2s", time="processing"),
         fl.Sessions("2s"),
         fl.Sessions("3s"),
         fl.Sessions("2s", merge_touching=True),

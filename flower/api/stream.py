@@ -39,7 +39,7 @@ from flower.model.windowing import (
     TimestampCombiner,
     Windowing,
 )
-from flower.model.windows import GlobalWindows, Windows
+from flower.model.windows import GlobalWindows, Windows, by_clock
 
 if TYPE_CHECKING:
     from flower.api.grouped import Grouped, Named
@@ -319,7 +319,7 @@ class Stream(Pipeline):
                 allow_finishing=allow_finishing,
                 ttl=ttl,
             )
-            if not self.node.timed and not (
+            if not (self.node.timed or by_clock(windows)) and not (
                 isinstance(windows, GlobalWindows) and timestamp_combiner == "end_of_window" and ttl is None
             ):
                 raise _untimed(self.node)

@@ -31,6 +31,7 @@ from flower.io.ingest import Ingested
 from flower.io.live import opened
 from flower.model.time import Duration, duration_us
 from flower.model.watermarks import BoundedDisorder
+from flower.model.windows import by_clock
 
 FIRST_ROWS = 16_384
 LEAST_ROWS, MOST_ROWS = 1_024, 1_048_576
@@ -335,7 +336,9 @@ class Driver:
         """Whether the clock alone can change something."""
         if self.job.batch:
             return False
-        timed = any(step.windowing.trigger.timed for step in self.job.keyed.values())
+        timed = any(
+            step.windowing.trigger.timed or by_clock(step.windowing.windows) for step in self.job.keyed.values()
+        )
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:

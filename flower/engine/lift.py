@@ -6,7 +6,7 @@ looked up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows
+from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows, by_clock
 
 EXPIRED = "the window had expired"
 
@@ -56,6 +56,10 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     now : int
         Processing time of the epoch.
     """
+    if by_clock(step.windowing.windows):
+        # The clock is never behind itself: nothing is late.
+        batch = replace(batch, time=constant(now, len(batch)), met=constant(MIN_TIME, len(batch)))
+        watermark, elsewhere = MIN_TIME, MAX_TIME
     time = batch.time
     row, start, end = step.windowing.windows.assign(time)
     gone = Batch.empty(step.dropped_schema)

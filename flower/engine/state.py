@@ -8,6 +8,8 @@ from flower.engine import aligned, sessions
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs, joined
 from flower.engine.runs import Run
+from flower.model.time import MAX_TIME
+from flower.model.windows import by_clock
 
 KeyedState = aligned.AlignedState | sessions.SessionState
 Piece = Run | sessions.SessionRun | Pairs
@@ -23,6 +25,8 @@ def advance(
     state: KeyedState, pieces: Sequence[Piece], step: Keyed, watermark: int, now: int
 ) -> Advanced[aligned.AlignedState] | Advanced[sessions.SessionState]:
     """One epoch of a step."""
+    if by_clock(step.windowing.windows) and watermark < MAX_TIME:
+        watermark = now
     if isinstance(state, sessions.SessionState):
         merging = [piece for piece in pieces if isinstance(piece, sessions.SessionRun)]
         return sessions.advance(state, merging, step, watermark, now)

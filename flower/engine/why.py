@@ -18,7 +18,7 @@ from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
 from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, Trigger
 from flower.model.watermarks import Estimate, Percentile, idle
-from flower.model.windows import FixedWindows, SlidingWindows
+from flower.model.windows import FixedWindows, SlidingWindows, by_clock
 
 if TYPE_CHECKING:
     from flower.engine.embedded import Driver
@@ -107,7 +107,11 @@ class _Answer:
         self.state: JobState = driver.seen
         self.step: Keyed = driver.job.keyed[index]
         self.watermark = min(self.state.watermarks[i] for i in driver.job.stages[index].inputs)
-        self.reasons = [f"step {self.step.name!r}: its watermark is {instant_text(self.watermark)}."]
+        self.by_clock = by_clock(self.step.windowing.windows)
+        if self.by_clock and self.watermark < MAX_TIME:
+            self.watermark = self.state.now
+        what = "its watermark is the clock, " if self.by_clock else "its watermark is "
+        self.reasons = [f"step {self.step.name!r}: {what}{instant_text(self.watermark)}."]
         self.status: str | None = None
         self.window = (MIN_TIME, MIN_TIME)
         self.record: Record | None = None
@@ -120,7 +124,7 @@ class _Answer:
             self._of_key(key, end)
         elif end is not None:
             self._of_window(end)
-        if self.status not in ("expired", "no window"):
+        if self.status not in ("expired", "no window") and not self.by_clock:
             self._holds(self.index, set())
         return self._made()
 
@@ -173,7 +177,8 @@ class _Answer:
             self.status = "open"
             told = "which no row has moved yet" if self.watermark == MIN_TIME else "when the stream ends"
             if self.watermark != MIN_TIME and end != MAX_TIME:
-                told = f"{duration_text(end - self.watermark)} from now in event time"
+                domain = "processing" if self.by_clock else "event"
+                told = f"{duration_text(end - self.watermark)} from now in {domain} time"
             self.reasons.append(f"{what} fires on time when the watermark reaches its end, {told}.")
         elif self.watermark < closes:
             self.status = "passed"

@@ -22,7 +22,7 @@ from flower.graph.schema import dtype_name, names_text, require_columns
 from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema, so_far
 from flower.model.triggers import Trigger, When
 from flower.model.windowing import Windowing
-from flower.model.windows import GlobalWindows
+from flower.model.windows import GlobalWindows, by_clock
 
 if TYPE_CHECKING:
     from flower.graph.calls import Call
@@ -389,6 +389,8 @@ class Aggregate(Step):
     def _timed(self) -> bool:
         # Panes of the global window end with time itself: they have an event time only if it comes from their rows.
         whole = isinstance(self.grouping.windows, GlobalWindows)
+        if by_clock(self.grouping.windows):
+            return True
         return self.input.timed and not (whole and self.grouping.timestamp_combiner == "end_of_window")
 
 

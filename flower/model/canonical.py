@@ -5,11 +5,8 @@ from __future__ import annotations
 import ast
 
 from flower.errors import ExpressionError
-<<<<<<< HEAD
 from flower.model.calendar import CalendarWindows
-=======
 from flower.model.combiners import Quantile, Rate, Top, WeightedMean
->>>>>>> what
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -53,12 +50,7 @@ def value_of(text: str) -> object:
     Parameters
     ----------
     text : str
-<<<<<<< HEAD
-        A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, None or such calls; named ones True or False
-        as well.
-=======
         A call of one of `CONSTRUCTORS`, whose arguments are text, numbers, bools, None or such calls.
->>>>>>> what
 
     Raises
     ------
@@ -87,17 +79,12 @@ def _value(node: ast.expr, text: str) -> object:
             if any(keyword.arg is None for keyword in keywords):
                 raise _refused(text)
             values = [_value(arg, text) for arg in args]
-            named = {keyword.arg: _named(keyword.value, text) for keyword in keywords if keyword.arg is not None}
+            named = {keyword.arg: _value(keyword.value, text) for keyword in keywords if keyword.arg is not None}
             try:
                 return CONSTRUCTORS[name](*values, **named)  # type: ignore[arg-type]
             except TypeError as error:  # arguments that the constructor does not have
                 raise ExpressionError(f"{name} cannot be made", got=repr(text), hint=str(error)) from None
     raise _refused(text)
-
-
-def _named(node: ast.expr, text: str) -> object:
-    """What a named argument is: it may be True or False as well."""
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, bool) else _value(node, text)
 
 
 def _refused(text: str) -> ExpressionError:

@@ -7,12 +7,16 @@ stops at the end of time. The rules are those of the Dataflow Model (Akidau et a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
 from flower.errors import WindowError
 from flower.model.calendar import CalendarWindows
 from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, later
+
+TimeDomain = Literal["event", "processing"]
+"""What places rows in windows."""
 
 Assigned = tuple[I64 | None, I64, I64]
 """Index of the row of each (row, window) pair (None: one window a row, in order), starts, ends."""
@@ -28,9 +32,15 @@ class FixedWindows:
         Length of each window; positive.
     offset : str or pandas.Timedelta
         Shifts all windows from 1970-01-01T00:00Z; may be negative, and counts modulo ``size``.
+    time : {"event", "processing"}
+        What places a row: its event time, or the clock of the epoch that brings it. By the clock nothing is late: the
+        clock is the step's watermark too, and completes windows by itself; the event times of panes, ends of windows
+        less one microsecond, are times of the clock.
 
     Raises
     ------
+    WindowError
+        If ``time`` is something else.
     DurationError
         If ``size`` is not a positive duration or ``offset`` not a duration.
 
@@ -38,20 +48,24 @@ class FixedWindows:
     --------
     >>> FixedWindows("1h", offset="90min")
     FixedWindows('1h', offset='30min')
+    >>> FixedWindows("1min", time="processing")
+    FixedWindows('1min', time='processing')
     >>> FixedWindows("10s").assign(np.array([-1, 0, 25_000_000]))[1].tolist()
     [-10000000, 0, 20000000]
     """
 
     size_us: int
     offset_us: int
+    time: TimeDomain
 
-    def __init__(self, size: Duration, *, offset: Duration = "0s") -> None:
+    def __init__(self, size: Duration, *, offset: Duration = "0s", time: TimeDomain = "event") -> None:
         size_us = duration_us(size, "size", minimum=1)
         object.__setattr__(self, "size_us", size_us)
         object.__setattr__(self, "offset_us", duration_us(offset, "offset", minimum=MIN_TIME) % size_us)
+        object.__setattr__(self, "time", _domain(time))
 
     def __repr__(self) -> str:
-        return f"FixedWindows('{duration_text(self.size_us)}'{_offset_text(self.offset_us)})"
+        return f"FixedWindows('{duration_text(self.size_us)}'{_offset_text(self.offset_us)}{_time_text(self.time)})"
 
     @property
     def merging(self) -> bool:
@@ -79,11 +93,13 @@ class SlidingWindows:
         Distance between consecutive starts; ``0 < every <= size``.
     offset : str or pandas.Timedelta
         Shifts all windows from 1970-01-01T00:00Z; may be negative, and counts modulo ``every``.
+    time : {"event", "processing"}
+        As for `FixedWindows`.
 
     Raises
     ------
     WindowError
-        If ``every`` exceeds ``size``: rows between two windows would be lost.
+        If ``every`` exceeds ``size``: rows between two windows would be lost; or ``time`` is something else.
     DurationError
         If a parameter is not a duration, or not positive where it must be.
 
@@ -99,8 +115,9 @@ class SlidingWindows:
     size_us: int
     every_us: int
     offset_us: int
+    time: TimeDomain
 
-    def __init__(self, size: Duration, *, every: Duration, offset: Duration = "0s") -> None:
+    def __init__(self, size: Duration, *, every: Duration, offset: Duration = "0s", time: TimeDomain = "event") -> None:
         size_us = duration_us(size, "size", minimum=1)
         every_us = duration_us(every, "every", minimum=1)
         if every_us > size_us:
@@ -113,10 +130,11 @@ class SlidingWindows:
         object.__setattr__(self, "size_us", size_us)
         object.__setattr__(self, "every_us", every_us)
         object.__setattr__(self, "offset_us", duration_us(offset, "offset", minimum=MIN_TIME) % every_us)
+        object.__setattr__(self, "time", _domain(time))
 
     def __repr__(self) -> str:
         size, every = duration_text(self.size_us), duration_text(self.every_us)
-        return f"SlidingWindows('{size}', every='{every}'{_offset_text(self.offset_us)})"
+        return f"SlidingWindows('{size}', every='{every}'{_offset_text(self.offset_us)}{_time_text(self.time)})"
 
     @property
     def merging(self) -> bool:
@@ -217,6 +235,21 @@ class GlobalWindows:
 
 Windows = FixedWindows | SlidingWindows | CalendarWindows | Sessions | GlobalWindows
 """Any of the windows."""
+
+
+def by_clock(windows: Windows) -> bool:
+    """Whether the clock places rows in windows, and completes these."""
+    return isinstance(windows, FixedWindows | SlidingWindows) and windows.time == "processing"
+
+
+def _domain(time: TimeDomain) -> TimeDomain:
+    if time not in get_args(TimeDomain):
+        raise WindowError("`time` must be 'event' or 'processing'", got=repr(time), hint="leave it out for 'event'")
+    return time
+
+
+def _time_text(time: TimeDomain) -> str:
+    return "" if time == "event" else f", time='{time}'"
 
 
 def _offset_text(offset_us: int) -> str:

@@ -17,7 +17,7 @@ from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import AfterWatermark
 from flower.model.windowing import Windowing
-from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
+from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows, by_clock
 from flower.notebook.markup import without_formulas
 
 ROWS = 5
@@ -58,7 +58,7 @@ def windows_text(windowing: Windowing) -> str:
             text = f"sessions that end when nothing came for {duration_text(gap)}"
         case GlobalWindows():
             text = "one window of all time"
-    parts = [text]
+    parts = [f"{text}, by the clock" if by_clock(windowing.windows) else text]
     if not isinstance(windowing.trigger, AfterWatermark):
         parts.append(f"results by {windowing.trigger!r}")
     elif windowing.trigger.early is not None:

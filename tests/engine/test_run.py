@@ -137,6 +137,32 @@ def test_early_panes_fire_by_the_clock_without_new_rows(executor: Any) -> None:
     assert run.results[["rows", "pane_timing"]].to_numpy().tolist() == [[5, "early"]]
 
 
+def test_the_clock_alone_completes_windows_of_processing_time(executor: Any) -> None:
+    clock = ManualClock()
+    rows = fl.read.rate(10, start="2000-01-01T00:00:00Z", rows=5)
+    endless = fl.concat(rows, fl.read.rate(0.001, start="2000-01-01T00:00:00Z").filter("value < 0"))
+    minutes = fl.FixedWindows("1min", time="processing")
+    run = paused(endless.window(minutes).agg(rows="count"), clock, executor)
+    clock.advance("1s")
+    run.step()
+    assert len(run.results) == 0
+    told = str(run.why(window=pd.Timestamp(clock.now_us(), unit="us", tz="UTC").ceil("min")))
+    assert "its watermark is the clock" in told
+    assert "from now in processing time" in told
+    assert "holds the watermark" not in told
+    clock.advance("1min")
+    run.step()
+    run.stop()
+    assert run.results[["rows", "pane_timing"]].to_numpy().tolist() == [[5, "on_time"]]
+
+
+def test_rows_without_event_time_have_windows_of_processing_time(executor: Any) -> None:
+    counts = fl.read.frame(pd.DataFrame({"v": [1, 2]})).window(fl.FixedWindows("1h", time="processing")).agg(n="count")
+    run = counts.run(executor, clock=ManualClock()).wait()
+    assert run.results[["n", "pane_timing", "pane_final"]].to_numpy().tolist() == [[2, "on_time", True]]
+    assert counts.node.timed
+
+
 def test_ctrl_c_stops_a_run_cleanly() -> None:
     script = textwrap.dedent(
         """

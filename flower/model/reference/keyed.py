@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flower.model.combiners import Combiner
@@ -11,9 +11,9 @@ from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
-from flower.model.time import MIN_TIME
+from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
-from flower.model.windows import Sessions
+from flower.model.windows import Sessions, by_clock
 
 
 @dataclass
@@ -65,6 +65,7 @@ class KeyedOracle:
         self.keys = tuple(keys)
         self.aggregates = dict(aggregates)
         self._live: dict[Key, list[Live]] = {}
+        self._clock = MIN_TIME
         self.watermark = MIN_TIME
         """Of the output, after the last epoch: no pane that is not late will have an earlier event time."""
 
@@ -82,6 +83,10 @@ class KeyedOracle:
         now : int
             Processing time.
         """
+        if by_clock(self.windowing.windows):
+            rows = [replace(row, time=now, met=MIN_TIME) for row in rows]
+            w0, w1 = self._clock, MAX_TIME if w1 == MAX_TIME else now
+            self._clock = w1
         dropped, counts = self._admit(rows)
         panes = []
         for key, live in self._live.items():
