@@ -10,7 +10,7 @@ PYTHON ?= $(shell .ci/python)
 SOURCES := pyproject.toml .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/constraints.txt --editable
 
-.PHONY: help demo lab test check format bench fuzz mutants lowest scripts binder clean
+.PHONY: help demo lab test check format bench pictures fuzz mutants lowest scripts binder clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -41,6 +41,9 @@ format: $(VENV)/.dev  ## write what `ruff format` and its safe fixes make of the
 
 bench: $(VENV)/.dev  ## measurements beside polars and pandas, each in a fresh process
 	@$(BIN)/python tests/benchmarks
+
+pictures: $(VENV)/.dev  ## a picture of each chart, light and dark, in .cache/pictures
+	@$(BIN)/python tests/browser/pictures.py .cache/pictures
 
 fuzz: $(VENV)/.dev  ## the property tests with new random examples, many of them
 	@$(BIN)/python -m pytest -q --numprocesses auto -m hypothesis --hypothesis-profile=fuzz tests

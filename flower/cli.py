@@ -58,14 +58,16 @@ def demo(speed: float | None, page: Path) -> None:
     print(f"{len(panes):,} panes ({timings}) make {len(results):,} results.\n")
     show(results)
 
-    from flower.charts import bar, line, save
+    from flower.charts import Bar, Line, save
 
     airlines = results.groupby("carrier")["flights"].sum().nlargest(7).index.tolist()
     save(
         [
-            line(results, x="window_end", y="mean_delay", by="carrier", keys=airlines, title="Mean delay in minutes"),
-            bar(
-                results, x="window_end", y="flights", by="carrier", keys=airlines, stacked=True, title="Delayed flights"
+            Line(x="window_end", y="mean_delay", by="carrier", keys=airlines, title="Mean delay in minutes").figure(
+                results
+            ),
+            Bar(x="window_end", y="flights", by="carrier", keys=airlines, stacked=True, title="Delayed flights").figure(
+                results
             ),
         ],
         page,

@@ -95,7 +95,7 @@ triggers = st.one_of(
     st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.AfterAll(*each)),
     st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.Repeatedly(fl.AfterAny(*each))),
 )
-"""Any trigger; windows that merge need those that do not finish."""
+"""Any trigger."""
 windows = st.sampled_from(
     [
         fl.FixedWindows("4s"),

@@ -6,11 +6,41 @@ if find_spec("bokeh") is None:
     raise ModuleNotFoundError("charts need Bokeh; pip install 'flower-streams[charts]'", name="bokeh")
 
 from flower.api.display import register
-from flower.charts.bars import bar
-from flower.charts.lines import line
+from flower.charts.kinds.area import Area
+from flower.charts.kinds.bar import Bar
+from flower.charts.kinds.barh import Barh
+from flower.charts.kinds.candlestick import Candlestick
+from flower.charts.kinds.custom import Custom
+from flower.charts.kinds.gauge import Gauge
+from flower.charts.kinds.heatmap import Heatmap
+from flower.charts.kinds.hist import Hist
+from flower.charts.kinds.line import Line
+from flower.charts.kinds.map import Map
+from flower.charts.kinds.number import Number
+from flower.charts.kinds.scatter import Scatter
+from flower.charts.kinds.stacked import Stacked
+from flower.charts.kinds.step import Step
 from flower.charts.page import Chart, save
 from flower.charts.plot import Plot
 
-__all__ = ["Chart", "Plot", "bar", "line", "save"]
+__all__ = [
+    "Area",
+    "Bar",
+    "Barh",
+    "Candlestick",
+    "Chart",
+    "Custom",
+    "Gauge",
+    "Heatmap",
+    "Hist",
+    "Line",
+    "Map",
+    "Number",
+    "Plot",
+    "Scatter",
+    "Stacked",
+    "Step",
+    "save",
+]
 
 register("plot", Plot)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bokeh.models.ranges import DataRange1d
-from bokeh.models.renderers import GlyphRenderer
-from bokeh.models.sources import ColumnDataSource
-from bokeh.plotting import figure
-
+from flower.charts.axes import Axis
 from flower.charts.marks import Marks
-from flower.charts.style import canvas, hover, legend, notes_text
+from flower.charts.texts import number_format, short
 
 Columns = dict[str, Any]
+
+SCALED = object()
+"""Stands for the colours of a `Sketch.scale` among the looks of a layer."""
 
 
 @dataclass(frozen=True)
@@ -30,65 +28,96 @@ class Layer:
 class Sketch:
     """A chart as layers.
 
-    Parameters
+    Attributes
     ----------
-    marks : Marks
-        What it is about.
-    kind : {"line", "bar"}
-        How its notes explain panes.
-    title, x, y : str
-        Its texts.
-    by : sequence of str
-        The columns of the key.
-    panes : bool
-        Whether a hover tells the pane.
-    notes : sequence of str
-        What is said below the title, beside the marks' meaning.
-    floor : bool
-        Whether the axis begins at 0.
+    title : str
+        What stands above it.
+    x, y : Axis
+        Its axes.
+    notes : list of str
+        What is said below the title.
+    layers : list of Layer
+        What is drawn, the last on top.
+    entries : list of (str, list of int)
+        The legend: a key's text, empty where a place is free, and its layers.
+    legend : str
+        The legend's title; empty: there is none.
+    left_out : int
+        Keys that are not drawn; the legend says so.
+    hovered : list of int
+        The layers whose marks a hover shows.
+    tips : list of (str, str)
+        What a hover shows: a label, and Bokeh's format.
+    formatters : dict of str to str
+        How the browser reads those formats.
+    kept : tuple of str
+        The keys that have places.
+    scale : tuple of float, optional
+        The lowest and the highest value of a colour scale.
+    looks : dict of str to Any
+        What the canvas is like; see `flower.charts.style.canvas`.
+    map : bool
+        Whether the axes are those of a map in Mercator's projection.
     """
 
-    marks: Marks
-    kind: str
     title: str
-    x: str
-    y: str
-    by: Sequence[str]
-    panes: bool
-    notes: Sequence[str]
-    floor: bool = False
+    x: Axis
+    y: Axis
+    notes: list[str] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
-    hovered: list[int] = field(default_factory=list)
     entries: list[tuple[str, list[int]]] = field(default_factory=list)
+    legend: str = ""
+    left_out: int = 0
+    hovered: list[int] = field(default_factory=list)
+    tips: list[tuple[str, str]] = field(default_factory=list)
+    formatters: dict[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+    scale: tuple[float, float] | None = None
+    looks: dict[str, Any] = field(default_factory=dict)
+    map: bool = False
 
-    def add(self, glyph: str, columns: Columns, **looks: Any) -> int:
+    def add(self, glyph: str, columns: Columns, *, hover: bool = False, **looks: Any) -> int:
         """Add a layer; gives its number."""
         self.layers.append(Layer(glyph, columns, looks))
+        if hover:
+            self.hovered.append(len(self.layers) - 1)
         return len(self.layers) - 1
 
     @property
     def said(self) -> str:
         """The text below the title."""
-        return notes_text(self.marks, self.kind, self.x, self.notes)
+        return "; ".join(self.notes)
 
     @property
     def parts(self) -> object:
         """What two sketches share if one becomes the other by new columns and texts alone."""
         shape = [(layer.glyph, layer.looks) for layer in self.layers]
-        return shape, self.entries, self.title, self.marks.categories, bool(self.said), self.floor, not self.layers
+        kinds = self.x.kind, self.y.kind, self.x.label, self.y.label
+        return shape, [layers for _, layers in self.entries], self.title, kinds, self.legend, self.looks
 
-    def figure(self) -> figure:
-        """Bokeh's figure; its renderers are the layers, in their order."""
-        plot = canvas(self.marks, kind=self.kind, title=self.title, x=self.x, y=self.y, notes=self.notes)
-        if self.floor:
-            plot.y_range = DataRange1d(start=0)
-        sources: dict[int, ColumnDataSource] = {}
-        drawn: list[GlyphRenderer[Any]] = []
-        for layer in self.layers:
-            # Layers of the same columns share their source.
-            source = sources.setdefault(id(layer.columns), ColumnDataSource(layer.columns))
-            drawn.append(getattr(plot, layer.glyph)(source=source, **layer.looks))
-        hover(plot, [drawn[at] for at in self.hovered], x=self.x, y=self.y, by=self.by, panes=self.panes)
-        if self.by and self.entries:
-            legend(plot, [(name, [drawn[at] for at in layers]) for name, layers in self.entries], self.by)
-        return plot
+    def tell(self, marks: Marks, values: dict[str, str], *, x: str, by: str, of: str = "key") -> None:
+        """Let a hover show a mark's key, window, values (column and label) and pane."""
+        if by:
+            self.tips.append((short(by, 40), f"@{of}"))
+        if marks.windowed:
+            start, end, whole = marks.columns["start"], marks.columns["end"], 60_000
+            clock = "%H:%M" if not (start % whole).any() and not (end % whole).any() else "%H:%M:%S.%3N"
+            day = 86_400_000
+            same = bool((start // day == end // day).all())
+            self.tips.append(
+                ("window", f"@start{{%F {clock}}} to @end{{{clock if same else f'%F {clock}'}}}"),
+            )
+            self.formatters |= {"@start": "datetime", "@end": "datetime"}
+        elif marks.axis.kind == "time":
+            self.tips.append((short(x, 40), "@x{%F %T.%3N}"))
+            self.formatters["@x"] = "datetime"
+        elif marks.axis.kind == "category":
+            self.tips.append((short(x, 40), "@category"))
+        else:
+            self.tips.append((short(x, 40), "@x{0,0.[0000]}"))
+        for column, label in values.items():
+            form, reader = number_format(marks.columns[column])
+            self.tips.append((short(label, 40), f"@{column}{form}"))
+            self.formatters[f"@{column}"] = reader
+        if marks.panes:
+            self.tips.append(("pane", "@pane (pane @index)"))

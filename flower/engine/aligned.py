@@ -18,15 +18,13 @@ from flower.engine.counts import Counts
 from flower.engine.groups import GONE, Law, joined
 from flower.engine.holds import held
 from flower.engine.keyed import Advanced, Keyed
-from flower.engine.pairs import Pairs, dropped
+from flower.engine.pairs import Pairs, refused
 from flower.engine.panes import after, ask, due, panes_of, together
 from flower.engine.runs import Run, compacted, find, merge
 from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import AfterWatermark, Finishing
-
-FINISHED = "the trigger had finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +86,9 @@ def advance(
     w0, law = state.watermark, step.law
     deltas = [delta for delta in deltas if len(delta)]
     delta = merge(deltas, law, newest_wins=False) if deltas else None
-    refused, counts = None, Counts()
+    ended, counts = None, Counts()
     if pairs is not None and delta is not None:
-        delta, refused, counts = _unfinished(state, delta, pairs, step)
+        delta, ended, counts = _unfinished(state, delta, pairs, step)
     late, rest = _split(delta, w0)
     passing, still_open = _split(rest, w1)
     expired = step.expired(w1)
@@ -134,7 +132,7 @@ def advance(
 
     then = AlignedState(w1, left, open_, passed, entries)
     out = min(w1, held(left, law, newest_wins=False), held(open_.runs, law, newest_wins=True))
-    return Advanced(then, together(panes, step.schema), out, refused, counts)
+    return Advanced(then, together(panes, step.schema), out, ended, counts)
 
 
 def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> tuple[Run | None, Batch | None, Counts]:
@@ -147,11 +145,9 @@ def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> t
         over[here] = Finishing.finished(run.groups.marks)[at[here]]
     if not over.any():
         return delta, None, Counts()
-    gone = pairs.where(pairs.of(delta.where(over)))
-    late = int((gone.batch.met >= gone.end).sum())
-    rows = dropped(gone.batch, gone.start, gone.end, FINISHED, step.dropped_schema)
+    rows, counts = refused(pairs.where(pairs.of(delta.where(over))), step.dropped_schema)
     left = delta.where(~over)
-    return left if len(left) else None, rows, Counts(late - len(gone), -late, len(gone))
+    return left if len(left) else None, rows, counts
 
 
 def blind_until_passed(step: Keyed) -> bool:

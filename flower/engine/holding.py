@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -10,6 +13,7 @@ from flower.errors import DtypeError, UserFunctionError
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.schema import columns_of, frame_of
 from flower.model.arrays import Bools
+from flower.model.panes import so_far
 
 
 def holds(predicate: object, rows: pa.RecordBatch, step: str) -> Bools:
@@ -39,3 +43,13 @@ def holds(predicate: object, rows: pa.RecordBatch, step: str) -> Bools:
             hint="give back a comparison, as in frame['total'] > 15",
         ).at(f"step {step!r} (trigger)")
     return np.asarray(column.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def holds_for(panes: pa.Schema, keys: Sequence[str], step: str) -> Callable[[object, Mapping[str, Any]], bool]:
+    """`holds` for one window, given its keys and aggregates by name; ``panes`` is the schema of the step's panes."""
+    schema = so_far(panes, keys)
+
+    def answer(predicate: object, values: Mapping[str, Any]) -> bool:
+        return bool(holds(predicate, pa.RecordBatch.from_pylist([dict(values)], schema=schema), step)[0])
+
+    return answer

@@ -84,9 +84,8 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
             start, end, met = start[kept], end[kept], met[kept]
     if row is not None:
         batch = batch.take(row)
-    if step.windowing.windows.merging:
-        return Lifted(_sessions(batch, step, start, end, now), counts, gone)
-    groups, encoded = _windows(batch, step, start, end, now)
+    lifted = sessions_of if step.windowing.windows.merging else _windows
+    groups, encoded = lifted(batch, step, start, end, now)
     if not step.law.finishes:
         return Lifted(groups, counts, gone)
     keys = tuple(arrays.take(column, encoded.codes) for column in encoded.keys)
@@ -183,7 +182,7 @@ def _groups(
     return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, marks, fresh, last)
 
 
-def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> SessionRun:
+def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[SessionRun, Encoded]:
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
     encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
     order = np.lexsort((start, encoded.codes))
@@ -198,4 +197,4 @@ def _sessions(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> Sess
     states, stamp, newest = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
     groups = _groups(step.law, encoded, key[first], states, rows, stamp, newest, now)
-    return SessionRun.fresh(start[first], end[last], groups)
+    return SessionRun.fresh(start[first], end[last], groups), encoded

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +18,8 @@ import pyarrow as pa
 
 from flower.engine.embedded import Driver, Options, require_bounded
 from flower.engine.epoch import EpochPlan, Range, ingested, untimed
-from flower.engine.holding import holds
+from flower.engine.holding import holds_for
 from flower.engine.job import SourceState
-from flower.engine.keyed import Keyed
 from flower.engine.observe import punctuations
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step
@@ -29,7 +28,7 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
-from flower.model.panes import TIMINGS, so_far, timings
+from flower.model.panes import TIMINGS, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -99,7 +98,7 @@ class _Oracle:
                         step.law.aggregates.parts, step.law.aggregates.inputs, strict=True
                     )
                 },
-                _holds(step),
+                holds_for(step.schema, step.keys, step.name),
             )
             for index, step in self.job.keyed.items()
         }
@@ -249,17 +248,6 @@ def _single(row: Row, column: pa.Field) -> pa.Array:
     if pa.types.is_struct(column.type):
         return pa.StructArray.from_arrays([_single(row, part) for part in column.type], fields=list(column.type))
     return pa.array([row.values[column.name]], column.type)
-
-
-def _holds(step: Keyed) -> Callable[[object, dict[str, Any]], bool]:
-    """What a data-driven trigger's predicate says of one window."""
-    schema = so_far(step.schema, step.keys)
-
-    def answer(predicate: object, values: dict[str, Any]) -> bool:
-        row = pa.RecordBatch.from_pylist([values], schema=schema)
-        return bool(holds(predicate, row, step.name)[0])
-
-    return answer
 
 
 def _marks(read: Read, fresh: tuple[Range, Batch] | None) -> tuple[list[int], int]:

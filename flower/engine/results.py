@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import pandas as pd
@@ -16,6 +18,15 @@ from flower.model.windowing import Windowing
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Rows that are new to somebody; ``whole``: all there are, as some of those in between were let go."""
+
+    rows: list[pa.RecordBatch]
+    whole: bool
+    viewed: Callable[[list[pa.RecordBatch]], pa.RecordBatch]
 
 
 class Results:
@@ -62,9 +73,26 @@ class Results:
         return same
 
     def _viewed(self) -> pa.RecordBatch:
-        assert self._panes is not None
-        keys, windowing, combine = self._panes
-        return view_of(_whole(self._view, self.schema), keys, windowing, combine)
+        return self.viewed(self._view)
+
+    def viewed(self, batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+        """The view of batches of rows, a view of earlier ones perhaps the first of them."""
+        rows = _whole(batches, self.schema)
+        return rows if self._panes is None else view_of(rows, *self._panes)
+
+    def since(self, seen: int) -> tuple[Fresh, int]:
+        """What was added beyond the first ``seen`` rows, and how many rows there were in all."""
+        total = self.let_go + self._logged
+        if seen < self.let_go:
+            return Fresh(list(self._log if self._panes is None else self._view), True, self.viewed), total
+        rows: list[pa.RecordBatch] = []
+        left = total - seen
+        for batch in reversed(self._log):
+            if left <= 0:
+                break
+            rows.append(batch)  # rows of an epoch are added at once
+            left -= len(batch)
+        return Fresh(rows[::-1], False, self.viewed), total
 
     def panes(self) -> pd.DataFrame:
         """All rows that are kept, in order of emission."""
@@ -86,7 +114,7 @@ def _whole(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
-def _aggregate_of(node: Node) -> Aggregate | None:
+def aggregate_of(node: Node) -> Aggregate | None:
     """The keyed step whose panes the rows of ``node`` still are."""
     while not isinstance(node, Aggregate):
         if not isinstance(node, (Filter, Assign, Select, WindowInto)):
@@ -99,7 +127,7 @@ def _aggregate_of(node: Node) -> Aggregate | None:
 
 def _panes(node: Node) -> tuple[tuple[str, ...], Windowing, dict[str, Combination]] | None:
     """Keys, windowing and combinations of the panes that ``node`` gives; None if its rows are no panes any more."""
-    source = _aggregate_of(node)
+    source = aggregate_of(node)
     if source is None:
         return None
     names = set(node.schema.names)
@@ -114,7 +142,7 @@ def _panes(node: Node) -> tuple[tuple[str, ...], Windowing, dict[str, Combinatio
 
 
 def _sorted_by(node: Node) -> list[str]:
-    source = _aggregate_of(node)
+    source = aggregate_of(node)
     if source is None:
         return []
     return [name for name in ("window_end", "window_start", *source.keys) if name in node.schema.names]

@@ -14,7 +14,7 @@ import pandas as pd
 from flower.engine.embedded import Driver, Options, driver_of
 from flower.engine.metrics import Metrics
 from flower.engine.progress import show_until
-from flower.engine.results import Results
+from flower.engine.results import Fresh, Results
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -104,6 +104,12 @@ class Run:
             frames[step] = results.panes()
             frames[step].attrs["let_go"] = results.let_go
         return next(iter(frames.values())) if len(frames) == 1 else frames
+
+    def since(self, step: str, seen: int) -> tuple[Fresh, int]:
+        """The rows of an output beyond the first ``seen``, and how many there are; ``step`` names one of several."""
+        snapshots = self._snapshots()
+        one = snapshots[step] if step in snapshots else next(iter(snapshots.values()))
+        return one.since(seen)
 
     def _snapshots(self) -> dict[str, Results]:
         """The outputs by step; taken at once, looked at without holding up the run."""

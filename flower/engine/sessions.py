@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from flower.engine.groups import Groups, in_order, joined
 from flower.engine.keyed import Advanced, Keyed
+from flower.engine.pairs import Pairs
 from flower.engine.panes import after, ask, panes_of, together
 from flower.model.arrays import Bools, group_ends
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
+from flower.model.triggers import Finishing
 from flower.model.windows import Sessions
 
 
@@ -103,6 +105,17 @@ def advance(
         holds = (live.end > w1) & (live.groups.stamp != step.law.no_stamp)
         out = int(live.groups.stamp[holds].min(initial=w1))
     return Advanced(SessionState(w1, live), together([panes], step.schema), out)
+
+
+def over(live: SessionRun, pairs: Pairs, step: Keyed) -> Bools:
+    """Which pairs would merge with a session of their key whose trigger has finished."""
+    finished = Finishing.finished(live.groups.marks)
+    if not finished.any():
+        return np.zeros(len(pairs), np.bool_)
+    ended = live.where(finished)
+    windows = step.windowing.windows
+    reach = int(isinstance(windows, Sessions) and windows.merge_touching)
+    return pairs.within(ended.start, ended.end + reach, ended.groups, reach)
 
 
 def apart(start: I64, reach: I64, step: Keyed) -> Bools:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flower.engine import aligned, sessions
 from flower.engine.keyed import Advanced, Keyed
-from flower.engine.pairs import Pairs, joined
+from flower.engine.lift import sessions_of
+from flower.engine.pairs import Pairs, joined, refused
 from flower.engine.runs import Run
+from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
 from flower.model.windows import by_clock
 
@@ -27,9 +30,23 @@ def advance(
     """One epoch of a step."""
     if by_clock(step.windowing.windows) and watermark < MAX_TIME:
         watermark = now
+    pairs = [piece for piece in pieces if isinstance(piece, Pairs)]
     if isinstance(state, sessions.SessionState):
         merging = [piece for piece in pieces if isinstance(piece, sessions.SessionRun)]
+        if pairs and state.live is not None:
+            over = sessions.over(state.live, joined(pairs), step)
+            if over.any():
+                return _without(over, state, joined(pairs), step, watermark, now)
         return sessions.advance(state, merging, step, watermark, now)
     deltas = [piece for piece in pieces if isinstance(piece, Run)]
-    pairs = [piece for piece in pieces if isinstance(piece, Pairs)]
     return aligned.advance(state, deltas, step, watermark, now, joined(pairs) if pairs else None)
+
+
+def _without(
+    over: Bools, state: sessions.SessionState, pairs: Pairs, step: Keyed, watermark: int, now: int
+) -> Advanced[sessions.SessionState]:
+    """One epoch without the pairs of ``over``, whose sessions have finished: the others make sessions of their own."""
+    left = pairs.where(~over)
+    deltas = [sessions_of(left.batch, step, left.start, left.end, now)[0]] if len(left) else []
+    rows, counts = refused(pairs.where(over), step.dropped_schema)
+    return replace(sessions.advance(state, deltas, step, watermark, now), dropped=rows, counts=counts)

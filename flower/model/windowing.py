@@ -85,12 +85,6 @@ class Windowing:
                 got=f"{self.trigger!r}, which finishes",
                 hint=f"use Repeatedly({self.trigger!r}); or allow_finishing=True, which drops what comes afterwards",
             )
-        if self.trigger.finishes and self.windows.merging:
-            raise TriggerError(
-                "a trigger that finishes must have windows that do not merge",
-                got=f"{self.trigger!r} on {self.windows!r}",
-                hint=f"use Repeatedly({self.trigger!r})",
-            )
         accumulation: str = self.accumulation
         if accumulation == "retracting":
             raise GraphError(

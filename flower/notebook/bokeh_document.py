@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import bokeh
-import numpy as np
 from bokeh.core.json_encoder import serialize_json
 from bokeh.core.serialization import Serializer
 from bokeh.document import Document
-from bokeh.models.annotations import Title
-from bokeh.models.renderers import GlyphRenderer
-from bokeh.models.text import PlainText
 from bokeh.plotting import figure as Figure
 
-from flower.charts.sketch import Sketch
+from flower.charts.chart_type import ChartType, Seen
 
 VERSION: str = bokeh.__version__
 
@@ -43,30 +39,31 @@ class Drawing:
     Examples
     --------
     >>> import pandas as pd
-    >>> from flower.charts.lines import line_sketch
+    >>> from flower.charts import Line
     >>> frame = pd.DataFrame({"hour": [1, 2, 3], "rows": [3, 5, 4]})
-    >>> drawing = Drawing(line_sketch(frame[:2], x="hour", y="rows"))
+    >>> drawing = Drawing(Line(x="hour", y="rows"), Seen(frame[:2]))
     >>> drawing.patch()
-    >>> drawing.redraw(line_sketch(frame, x="hour", y="rows"))
+    >>> drawing.follow(Seen(frame))
     False
-    >>> len(json.loads(drawing.patch().content)["events"])
-    2
+    >>> [event["kind"] for event in json.loads(drawing.patch().content)["events"]][:2]
+    ['ColumnsStreamed', 'ColumnsStreamed']
     """
 
-    def __init__(self, sketch: Sketch) -> None:
+    def __init__(self, kind: ChartType, seen: Seen) -> None:
         self._lock = threading.RLock()
         self._events: list[Any] = []
         self._document = Document()
-        self._adopt(sketch)
+        self._kind = kind
+        self._adopt(seen)
 
     @property
     def figure(self) -> Figure:
         """What is drawn."""
-        return self._figure
+        return self._drawn.figure
 
-    def _adopt(self, sketch: Sketch) -> None:
-        self._sketch, self._figure = sketch, sketch.figure()
-        self._document.add_root(self._figure)
+    def _adopt(self, seen: Seen) -> None:
+        self._drawn = self._kind.drawn(seen)
+        self._document.add_root(self._drawn.figure)
         self._document.on_change_dispatch_to(self)
 
     def _document_patched(self, event: Any) -> None:
@@ -77,8 +74,8 @@ class Drawing:
     def snapshot(self) -> dict[str, Any]:
         """The whole document as JSON."""
         with self._lock:
-            # What was gathered stays, for pages that have an older snapshot: to apply it twice is harmless, as every
-            # change says what becomes of a property.
+            # What was gathered is in it; pages that have an older snapshot are sent it before (see view_widget.py).
+            self._events = []
             said: dict[str, Any] = json.loads(serialize_json(self._document.to_json(deferred=False)))
             self._document.models.flush_synced()
             return said
@@ -95,35 +92,19 @@ class Drawing:
             models.flush_synced(lambda model: not serializer.has_ref(model))
             return Patch(said, [b.id for b in serializer.buffers], [b.to_bytes() for b in serializer.buffers])
 
-    def redraw(self, new: Sketch) -> bool:
-        """Draw ``new``: by new columns where it has the same parts, which keeps what a person zoomed to; else by a
-        figure of its own. Returns whether it took another figure.
+    def follow(self, seen: Seen, said: str = "") -> bool:
+        """Draw another view: by new columns where that will do, which keeps what a person changed and zoomed to; else
+        by a figure of its own. Returns whether it took another figure.
         """
         with self._lock:
-            if new.parts == self._sketch.parts:
-                self._update(new)
+            if self._drawn.follow(seen, said):
                 return False
             self._document.remove_on_change(self)
             self._document.clear()
             self._events = []
-            self._adopt(new)
+            self._adopt(seen)
             self._document.models.flush_synced()
             return True
-
-    def _update(self, new: Sketch) -> None:
-        old, self._sketch = self._sketch, new
-        if new.said != old.said:
-            notes = [panel.text for panel in self._figure.above if isinstance(panel, Title)]
-            for text in notes:
-                if isinstance(text, PlainText) and text.text == old.said:
-                    text.text = new.said
-        done: set[int] = set()
-        for renderer, before, layer in zip(self._figure.renderers, old.layers, new.layers, strict=False):
-            if not isinstance(renderer, GlyphRenderer) or id(layer.columns) in done:
-                continue
-            done.add(id(layer.columns))
-            if not _same(before.columns, layer.columns):
-                renderer.data_source.data = layer.columns  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Let the document go."""
@@ -131,17 +112,3 @@ class Drawing:
             self._document.remove_on_change(self)
             self._document.clear()
             self._events = []
-
-
-def _same(one: Any, other: Any) -> bool:
-    if one.keys() != other.keys():
-        return False
-    for name, values in one.items():
-        left, right = np.asarray(values, object), np.asarray(other[name], object)
-        if left.shape != right.shape:
-            return False
-        # A value that is missing differs from itself.
-        equal = (left == right) | ((left != left) & (right != right))
-        if not np.all(equal):
-            return False
-    return True

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 from bokeh.plotting import figure as Figure
 
-from flower.charts.bars import bar_sketch
-from flower.charts.lines import line_sketch
-from flower.charts.marks import keys_of
+from flower.charts.chart_type import ChartType, Seen
 from flower.charts.page import Chart
 from flower.charts.plot import Plot
-from flower.charts.sketch import Sketch
+from flower.charts.view import MOST, View, combinations
 from flower.engine.run import Run
 from flower.graph.schema import frame_of
 from flower.notebook.bokeh_document import Drawing
-from flower.notebook.showing import FPS, Live, over, view_frame
+from flower.notebook.showing import Live, over, view_frame
 from flower.notebook.view_widget import Message
 
 if TYPE_CHECKING:
     from flower.api.stream import Stream
-
-Draw = Callable[[pd.DataFrame, int | Sequence[str]], Sketch]
 
 
 class LiveChart(Live, Chart):
@@ -39,33 +33,24 @@ class LiveChart(Live, Chart):
 
     kind = "chart"
 
-    def __init__(
-        self,
-        stream: Stream,
-        draw: Draw,
-        *,
-        y: str,
-        by: Sequence[str],
-        keys: int | Sequence[str],
-        run: Run | None,
-        fps: float,
-    ) -> None:
-        self._draw, self._y, self._by, self._keys = draw, y, by, keys
-        self._step = stream.node.name
-        self._lines: list[str] = []
-        self._drawn: object = None
+    def __init__(self, stream: Stream, kind: ChartType, *, run: Run | None, fps: float) -> None:
+        self._combine = combinations(stream.node)
+        self._step = stream.node.name or ""
+        self._moment: object = None
+        self._sent: object = None
         # Drawn before anything runs: a column that is not there is an error of the cell.
-        self._drawing = Drawing(self._sketch(frame_of(pa.RecordBatch.from_pylist([], schema=stream.schema))))
+        empty = frame_of(pa.RecordBatch.from_pylist([], schema=stream.schema))
+        self._drawing = Drawing(kind, Seen(empty, self._combine))
         if run is not None:
             view_frame(run, self._step)
         Live.__init__(self, stream.run() if run is None else run, owned=run is None, fps=fps)
+        self._panes = View(self.run, self._step)
 
     @property
     def figure(self) -> Figure:  # type: ignore[override]  # a chart that lives has another one in time
         """Bokeh's figure of the panes so far.
 
-        What one changes in it is seen at once; it is lost when new parts, such as another key's line, make a new
-        figure necessary.
+        What one changes in it is seen at once, and stays.
         """
         with self.lock:
             self._refresh()
@@ -90,13 +75,13 @@ class LiveChart(Live, Chart):
     def changes(self) -> Message | None:
         """New data as a patch; the whole document where the figure has new parts."""
         with self.lock:
-            moment = self._moment()
-            same = moment == self._drawn
             if self._refresh():
+                self._sent = self._moment
                 return {"type": "snapshot", "doc": self._drawing.snapshot(), **self.about()}, []
             patch = self._drawing.patch()
-            if patch is None and same:
+            if patch is None and self._sent == self._moment:
                 return None
+            self._sent = self._moment
             said: dict[str, Any] = {"type": "patch", **self.about()}
             if patch is None:
                 return said, []
@@ -117,95 +102,21 @@ class LiveChart(Live, Chart):
         """Free the figure."""
         self._drawing.close()
 
-    def _moment(self) -> object:
-        return self.run.metrics.epochs, self.run.state
-
     def _refresh(self) -> bool:
         """Draw the panes so far, if there are new ones; returns whether it took a new figure."""
-        moment = self._moment()
-        if moment == self._drawn or self.closed:
+        moment = self.run.metrics.epochs, self.run.state
+        if moment == self._moment or self.closed:
             return False
-        new = self._sketch(view_frame(self.run, self._step))
-        self._drawn = moment
-        return self._drawing.redraw(new)
-
-    def _sketch(self, frame: pd.DataFrame) -> Sketch:
-        if not self._by or not isinstance(self._keys, int):
-            return self._draw(frame, self._keys)
-        if set(self._by) | {self._y} <= set(frame.columns) and pd.api.types.is_numeric_dtype(frame[self._y].dtype):
-            self._lines = kept_places(self._lines, keys_of(frame, y=self._y, by=self._by)[: self._keys])
-        return self._draw(frame, self._lines)
-
-
-def kept_places(places: Sequence[str], largest: Sequence[str]) -> list[str]:
-    """The ``largest`` keys, those that have a place already in it, so that a key keeps its colour.
-
-    Examples
-    --------
-    >>> kept_places(["a", "b"], ["c", "b", "d"])
-    ['c', 'b', 'd']
-    """
-    others = iter([key for key in largest if key not in places])
-    kept = [key if key in largest else next(others, None) for key in places]
-    return [key for key in (*kept, *others) if key is not None]
+        self._moment = moment
+        if not self._panes.refresh():
+            return False
+        gone = self._panes.let_go
+        said = f"of the newest {MOST:,} rows" if gone else ""
+        return self._drawing.follow(Seen(self._panes.frame, self._combine), said)
 
 
 class LivePlot(Plot):
     """Charts of a stream in a notebook: each follows a run, the given one or its own."""
 
-    def line(
-        self,
-        *,
-        x: str,
-        y: str,
-        by: str | Sequence[str] | None = None,
-        title: str | None = None,
-        keys: int | Sequence[str] = 7,
-        run: Run | None = None,
-        fps: float = FPS,
-    ) -> LiveChart:
-        """Lines over `x`, one for each key; see `flower.charts.line`.
-
-        Parameters
-        ----------
-        run : Run, optional
-            The run to follow; None: one is started, and stopped when the cell runs again.
-        fps : float
-            Updates a second, at most.
-        """
-
-        def draw(frame: pd.DataFrame, keys: int | Sequence[str]) -> Sketch:
-            return line_sketch(frame, x=x, y=y, by=by, title=title, keys=keys)
-
-        return LiveChart(self._stream, draw, y=y, by=_names(by), keys=keys, run=run, fps=fps)
-
-    def bar(
-        self,
-        *,
-        x: str,
-        y: str,
-        by: str | Sequence[str] | None = None,
-        stacked: bool = False,
-        title: str | None = None,
-        keys: int | Sequence[str] = 7,
-        run: Run | None = None,
-        fps: float = FPS,
-    ) -> LiveChart:
-        """Bars over `x`, side by side or stacked; see `flower.charts.bar`.
-
-        Parameters
-        ----------
-        run : Run, optional
-            The run to follow; None: one is started, and stopped when the cell runs again.
-        fps : float
-            Updates a second, at most.
-        """
-
-        def draw(frame: pd.DataFrame, keys: int | Sequence[str]) -> Sketch:
-            return bar_sketch(frame, x=x, y=y, by=by, stacked=stacked, title=title, keys=keys)
-
-        return LiveChart(self._stream, draw, y=y, by=_names(by), keys=keys, run=run, fps=fps)
-
-
-def _names(by: str | Sequence[str] | None) -> list[str]:
-    return [by] if isinstance(by, str) else list(by or [])
+    def _chart(self, kind: ChartType, run: Run | None, fps: float) -> LiveChart:
+        return LiveChart(self._stream, kind, run=run, fps=fps)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from flower.charts.plot import FPS
 from flower.engine.run import Run
 from flower.model.time import duration_text
 from flower.notebook.markup import text_html
-from flower.notebook.showing import FPS, Live, over
+from flower.notebook.showing import Live, over
 from flower.notebook.view_widget import Message
 
 LIVE_LAG = pd.Timedelta("7D")

@@ -9,11 +9,12 @@ import pandas as pd
 
 from flower.api.arguments import row_count
 from flower.api.tables import newest
-from flower.charts.marks import number_text
+from flower.charts.plot import FPS
+from flower.charts.texts import number_text
 from flower.engine.run import Run
 from flower.model.panes import ABSORBS, FINAL, WINDOW_END, WINDOW_START
 from flower.notebook.markup import text_html
-from flower.notebook.showing import FPS, Live, over, view_frame
+from flower.notebook.showing import Live, over, view_frame
 from flower.notebook.view_widget import Message
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class LiveTable(Live):
     @property
     def frame(self) -> pd.DataFrame:
         """What it shows, as a frame."""
-        return newest(view_frame(self.run, self._node.name), self._n)
+        return newest(self._rows(), self._n)
+
+    def _rows(self) -> pd.DataFrame:
+        return view_frame(self.run, self._node.name)
 
     def snapshot(self) -> dict[str, Any]:
         """The cells as texts."""
@@ -61,7 +65,11 @@ class LiveTable(Live):
             moment = self.run.metrics.epochs, self.run.state
             if moment != self._moment:
                 self._moment = moment
-                self._made = {**cells_of(self.frame), **self.about()}
+                rows = self._rows()
+                about = self.about()
+                if len(rows) > self._n:
+                    about["note"] = f"the newest {self._n:,} of {len(rows):,} rows \u00b7 {about['note']}"
+                self._made = {**cells_of(newest(rows, self._n)), **about}
             return self._made
 
     def changes(self) -> Message | None:
@@ -91,8 +99,16 @@ def cells_of(frame: pd.DataFrame) -> dict[str, Any]:
         keys = ["\0".join(parts) for parts in zip(*(texts[name] for name in told), strict=True)]
     else:
         keys = [str(label) for label in frame.index]
-    rows = [{"key": key, "cells": list(row)} for key, row in zip(keys, zip(*texts.values(), strict=True), strict=True)]
     numeric = [pd.api.types.is_numeric_dtype(frame[name].dtype) and frame[name].dtype != bool for name in names]
+    # A table that is sorted compares numbers, not their texts.
+    numbers = [
+        frame[name].to_numpy(np.float64, na_value=np.nan) if counts else None
+        for name, counts in zip(names, numeric, strict=True)
+    ]
+    rows = []
+    for at, (key, row) in enumerate(zip(keys, zip(*texts.values(), strict=True), strict=True)):
+        values = [column[at].item() if column is not None and np.isfinite(column[at]) else None for column in numbers]
+        rows.append({"key": key, "cells": list(row), "values": values})
     return {"columns": [str(name) for name in names], "numeric": numeric, "rows": rows}
 
 

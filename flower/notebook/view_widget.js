@@ -3,10 +3,12 @@
 const STYLE = `
 .flower-view { position: relative; color: var(--jp-content-font-color1, #222);
   font: 13px/1.45 var(--jp-ui-font-family, system-ui, "DejaVu Sans", sans-serif); padding: 4px 0; }
-.flower-chart { background: #fff; color: #222; border-radius: 6px; padding: 10px 12px 0; min-height: 440px;
+.flower-chart { background: #fff; color: #222; border-radius: 6px; padding: 10px 12px 0; min-height: 220px;
   box-sizing: border-box; overflow: hidden; }
+.flower-chart.flower-dark { background: #161616; color: #eaeaea; }
 .flower-note { color: var(--jp-content-font-color2, #666); font-size: 12px; padding: 2px 0 4px; }
 .flower-chart > .flower-note { color: #666; }
+.flower-chart.flower-dark > .flower-note { color: #aaa; }
 .flower-gone { font-weight: 600; }
 .flower-problem { color: var(--jp-error-color1, #c0392b); white-space: pre-wrap; }
 .flower-view table { border-collapse: collapse; font-size: 12.5px; margin: 0; }
@@ -29,6 +31,7 @@ const STYLE = `
   color: inherit; background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view button:disabled { opacity: .5; cursor: default; }
 .flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.flower-view button.flower-sort { font: inherit; font-weight: 600; padding: 0; border: 0; background: none; }
 .flower-view .flower-facts th { color: var(--jp-content-font-color2, #666); font-weight: normal; vertical-align: top; }
 .flower-view .flower-facts :is(th, td) { border: 0; padding: 1px 14px 1px 0; }
 .flower-view .flower-facts td { white-space: normal; max-width: none; overflow-wrap: anywhere;
@@ -73,6 +76,25 @@ function bokeh(model) {
   return loading.get(version)
 }
 
+// -- the colours of a dark theme: those that Python chose are exchanged, a person's own stay
+
+const dark = () => document.body.dataset.jpThemeLight === "false" || document.body.classList.contains("vscode-dark")
+
+function recolour(doc, colours) {
+  for (const model of doc._all_models.values()) {
+    const changed = {}
+    for (const property of model) {
+      const name = property.attr
+      if (!name.endsWith("_color")) continue
+      const now = model[name]
+      const plain = typeof now === "string" ? now : now?.value
+      const other = typeof plain === "string" ? colours.get(plain.toUpperCase()) : undefined
+      if (other) changed[name] = typeof now === "string" ? other : {value: other}
+    }
+    if (Object.keys(changed).length) model.setv(changed)
+  }
+}
+
 // -- what is drawn: each kind has draw(snapshot), and may have patch(message, buffers), ended() and close()
 
 async function chart(model, el) {
@@ -83,6 +105,20 @@ async function chart(model, el) {
   const note = element("div", "flower-note")
   el.append(box)
   let shown = null
+  // Python moves the ranges in steps; what a person zoomed to stays until it is reset.
+  let ends = new Map()
+
+  const night = new Map(Object.entries(model.get("dark")))
+  const light = new Map([...night].map(([bright, dim]) => [dim, bright]))
+  let isDark = false
+  const theme = (wanted = dark()) => {
+    if (!shown || wanted === isDark) return
+    isDark = wanted
+    box.classList.toggle("flower-dark", wanted)
+    recolour(shown.doc, wanted ? night : light)
+  }
+  const watcher = new MutationObserver(() => theme())
+  watcher.observe(document.body, {attributes: true, attributeFilter: ["data-jp-theme-light", "class"]})
 
   const release = ({doc, views, place}) => {
     views.clear()
@@ -108,6 +144,13 @@ async function chart(model, el) {
       place.style.position = ""
       if (before) release(before)
       shown = {doc, views, place}
+      ends = new Map()
+      for (const made of doc._all_models.values()) {
+        if (made.type === "Range1d" && made.tags?.includes("flower")) ends.set(made.id, [made.start, made.end])
+      }
+      isDark = false
+      box.classList.remove("flower-dark")
+      theme()
       box.style.minHeight = ""
       say(snapshot)
     },
@@ -117,21 +160,41 @@ async function chart(model, el) {
           const {buffer, byteOffset, byteLength} = buffers[at]
           return [name, buffer.slice(byteOffset, byteOffset + byteLength)]
         })
-        shown.doc.apply_json_patch(JSON.parse(message.content), new Map(parts))
+        const content = JSON.parse(message.content)
+        content.events = content.events.filter(({kind, model, attr, new: value}) => {
+          const range = kind === "ModelChanged" ? shown.doc.get_model_by_id(model.id) : null
+          const at = ["start", "end"].indexOf(attr)
+          if (!range || at < 0 || !ends.has(range.id)) return true
+          const known = ends.get(range.id)
+          const zoomed = range[attr] !== known[at] && range[attr] !== range[`reset_${attr}`]
+          known[at] = value
+          return !zoomed
+        })
+        shown.doc.apply_json_patch(content, new Map(parts))
       }
       say(message)
     },
     async ended() {
       const {doc, views} = shown
       if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
+      theme(false)  // a picture is for any page
+      await new Promise(done => setTimeout(done, 50))
       const [view] = views.roots
-      const canvas = view.export("png", true).canvas
+      const drawn = view.export("png", true).canvas
+      const canvas = element("canvas")
+      canvas.width = drawn.width
+      canvas.height = drawn.height
+      const paper = canvas.getContext("2d")
+      paper.fillStyle = "#fff"
+      paper.fillRect(0, 0, canvas.width, canvas.height)
+      paper.drawImage(drawn, 0, 0)
       const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
       const {width, height} = view.bbox
       const message = {type: "picture", width: Math.round(width), height: Math.round(height)}
       model.send(message, undefined, [await blob.arrayBuffer()])
     },
     close() {
+      watcher.disconnect()
       if (shown) release(shown)
       shown = null
     },
@@ -142,19 +205,47 @@ function table(_, el) {
   const note = element("div", "flower-note")
   const scroll = element("div", "flower-scroll")
   el.append(scroll, note)
-  let before = new Map()
-  return {
+  let before = new Map(), sorted = null, latest = null
+  const order = rows => {
+    if (!sorted) return rows
+    const {at, down} = sorted
+    const value = ({cells, values}) => values?.[at] ?? cells[at]
+    const compare = (one, other) => {
+      const [a, b] = [value(one), value(other)]
+      if (a === "" || b === "") return (a === "") - (b === "")  // missing ones last
+      const by = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b))
+      return down ? -by : by
+    }
+    return [...rows].sort(compare)
+  }
+  const view = {
     draw(snapshot) {
+      latest = snapshot
+      const focused = scroll.contains(document.activeElement) ? document.activeElement.dataset.at : undefined
       const made = element("table")
       const head = made.createTHead().insertRow()
       snapshot.columns.forEach((name, at) => {
-        const cell = element("th", snapshot.numeric[at] ? "flower-number" : "", name)
+        const cell = element("th", snapshot.numeric[at] ? "flower-number" : "")
         cell.scope = "col"
+        const down = sorted?.at === at ? sorted.down : undefined
+        cell.setAttribute("aria-sort", down === undefined ? "none" : down ? "descending" : "ascending")
+        const button = element("button", "flower-sort", name + (down === undefined ? "" : down ? " \u25be" : " \u25b4"))
+        button.type = "button"
+        button.dataset.at = String(at)
+        button.title = "sort"
+        // Up, down, and as they came.
+        button.addEventListener("click", event => {
+          event.stopPropagation()
+          sorted = down === undefined ? {at, down: false} : down ? null : {at, down: true}
+          view.draw(latest)
+        })
+        button.addEventListener("keydown", event => event.stopPropagation())  // Lab would act on it
+        cell.append(button)
         head.append(cell)
       })
       const body = made.createTBody()
       const now = new Map()
-      snapshot.rows.forEach(({key, cells}) => {
+      order(snapshot.rows).forEach(({key, cells}) => {
         const row = body.insertRow()
         const old = before.get(key)
         cells.forEach((text, at) => {
@@ -167,10 +258,12 @@ function table(_, el) {
       })
       before = now
       scroll.replaceChildren(made)
+      if (focused !== undefined) scroll.querySelector(`button[data-at="${focused}"]`)?.focus()
       note.textContent = snapshot.note
       note.classList.toggle("flower-problem", Boolean(snapshot.problem))
     },
   }
+  return view
 }
 
 function run(model, el) {

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 import anywidget
 import traitlets
 
+from flower.charts.style import DARK
 from flower.notebook.bokeh_document import VERSION, bokehjs
 from flower.notebook.feed import Feed
 
@@ -74,6 +75,7 @@ class View(anywidget.AnyWidget):
     kind = traitlets.Unicode().tag(sync=True)
     version = traitlets.Unicode(VERSION).tag(sync=True)
     library = traitlets.Unicode("").tag(sync=True)
+    dark = traitlets.Dict(DARK).tag(sync=True)
     # Made when the state is asked for, so that a page that comes later sees the moment, not the beginning.
     snapshot = traitlets.Any(None).tag(sync=True, to_json=lambda _, view: view._everything())
 
@@ -88,6 +90,10 @@ class View(anywidget.AnyWidget):
 
     def _everything(self) -> dict[str, Any]:
         with self._lock:
+            if self.comm is not None and (changes := self._content.changes()) is not None:
+                # Changes are applied once: who has an older snapshot gets them, this one has them in it.
+                message, buffers = changes
+                self.send({**message, "seq": self.feed.sent(time.monotonic())}, buffers)
             return {"type": "snapshot", "seq": self.feed.sequence, **self._content.snapshot()}
 
     def push(self, now: float) -> bool:

@@ -21,8 +21,7 @@ the columns of the schema. A time of day is one of 2000-01-01, in UTC.
 Keys of a transcript
     ``name``, ``windows``, ``schema``, ``aggregations`` (name: [column or null, aggregate]) and ``steps``, and if needed
     ``keys``, ``partitions``, ``must_fail`` (what the error must say) and the arguments of ``stream.window``:
-    ``trigger``, ``accumulation``, ``allowed_lateness``, ``timestamp_combiner``, ``on_time_behavior``,
-    ``closing_behavior``, ``ttl``, ``allow_finishing``.
+    ``trigger``, ``accumulation``, ``allowed_lateness``, ``allow_finishing`` and so on.
 Keys of a step
     ``rows``, ``watermark``, ``clock``, ``end`` (true: the stream ends), ``partition`` (of the rows and the watermark),
     or ``epoch``: a list of steps that are one epoch; and what comes of it: ``panes`` and ``dropped``, nothing if left
@@ -31,11 +30,13 @@ Keys of a pane
     The keys and aggregates, ``window`` ([start, end], or global), ``timing``, and unless they are 0, false, none and
     the end of the window less one microsecond: ``index``, ``final``, ``absorbs`` (a list of windows), ``event_time``.
 Keys of a dropped pair
-    ``row``, ``window`` and the ``watermark`` that the row met.
+    ``row``, ``window``, the ``watermark`` that the row met (left out: none), and the ``reason`` unless it is that the
+    window had expired.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +44,9 @@ from pathlib import Path
 from typing import Any
 
 from flower.api.stream import Stream
+from flower.engine.holding import holds_for
 from flower.errors import FlowerError, TranscriptError
+from flower.graph.nodes import Aggregate
 from flower.graph.schema import names_text, schema_of
 from flower.model.canonical import value_of
 from flower.model.panes import ABSORBS, EVENT_TIME, FINAL, INDEX, TIMING, TIMINGS, WINDOW_END, WINDOW_START
@@ -57,10 +60,7 @@ from flower.testing.stream import TestStream
 
 _TIME = "t"
 """The event-time column of a transcript's stream."""
-_WINDOW = (
-    *("trigger", "accumulation", "allowed_lateness", "timestamp_combiner", "on_time_behavior", "closing_behavior"),
-    *("ttl", "allow_finishing"),
-)
+_WINDOW = tuple(name for name in inspect.signature(Windowing.make).parameters if name != "windows")
 _NEEDED = ("name", "windows", "schema", "aggregations", "steps")
 _TRANSCRIPT = (*_NEEDED, "keys", "partitions", "must_fail", *_WINDOW)
 _EVENTS = ("rows", "watermark", "clock", "end")
@@ -239,6 +239,7 @@ class _Play(_Script):
     """A transcript, understood."""
 
     def __init__(self, transcript: Mapping[str, Any]) -> None:
+        self.name = str(transcript["name"])
         self.windows = _value(transcript["windows"])
         options = {key: transcript[key] for key in _WINDOW if key in transcript}
         self.options = {key: _value(value) if key == "trigger" else value for key, value in options.items()}
@@ -276,11 +277,12 @@ class _Play(_Script):
         return plain
 
     def _dropped(self, pair: Mapping[str, Any]) -> Plain:
-        _only(pair, ("row", "window", "watermark"), "a dropped pair")
+        _only(pair, ("row", "window", "watermark", "reason"), "a dropped pair")
         row = self._row(pair["row"])
         row[_TIME] = _us(row[_TIME])
         start, end = _window(pair["window"])
-        met = {"reason": "the window had expired", "watermark": _us(pair["watermark"])}
+        watermark = _us(pair["watermark"]) if "watermark" in pair else None
+        met = {"reason": pair.get("reason", "the window had expired"), "watermark": watermark}
         return {**row, WINDOW_START: start, WINDOW_END: end, **met}
 
     # What comes
@@ -289,7 +291,11 @@ class _Play(_Script):
         """Each epoch on the oracle alone."""
         source = self.stream.source
         watermarks = WatermarkOracle(ManualWatermark(), source.count)
-        keyed = KeyedOracle(self.windowing, self.keys, self.aggregations)
+        node = self._panes().node
+        assert isinstance(node, Aggregate)
+        holds = holds_for(node.schema, self.keys, self.name)
+        # What `When` was given is an expression there, not text.
+        keyed = KeyedOracle(node.grouping, self.keys, self.aggregations, holds)
         outcomes, positions = [], (0,) * source.count
         for ends, now in source.epochs():
             before = watermarks.watermark
@@ -309,11 +315,13 @@ class _Play(_Script):
             positions = ends
         return outcomes
 
+    def _panes(self) -> Stream:
+        windowed = self.stream.window(self.windows, **self.options)
+        return (windowed.groupby(*self.keys) if self.keys else windowed).agg(**self.aggregations)
+
     def on(self, executor: Any) -> list[_Outcome]:
         """A run of all epochs on an executor."""
-        windowed = self.stream.window(self.windows, **self.options)
-        grouped = windowed.groupby(*self.keys) if self.keys else windowed
-        panes = grouped.agg(**self.aggregations)
+        panes = self._panes()
         told, gone = by_epoch(panes, executor), by_epoch(panes.dropped, executor)
         return [
             _Outcome(plain_rows(some.to_dict("records")), plain_rows(others.to_dict("records")))

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from bokeh.models import DatetimeAxis, HoverTool
-from bokeh.models.glyphs import Line, Patches, Quad, Scatter
+from bokeh.models.glyphs import Line as LineGlyph
+from bokeh.models.glyphs import Quad, Scatter
 
-from flower.charts import Chart, bar, line, save
+from flower.charts import Bar, Chart, Line, save
 from flower.errors import ColumnError, DtypeError, FlowerError
 
 HOUR = pd.Timedelta("1h")
@@ -33,8 +34,17 @@ def panes(rows: list[tuple]) -> pd.DataFrame:
     )
 
 
+def line(frame, **options):
+    return Line(**options).figure(frame)
+
+
+def bar(frame, **options):
+    return Bar(**options).figure(frame)
+
+
 def drawn(plot, glyph) -> list[dict]:
-    return [renderer.data_source.data for renderer in plot.renderers if isinstance(renderer.glyph, glyph)]
+    data = [renderer.data_source.data for renderer in plot.renderers if isinstance(renderer.glyph, glyph)]
+    return [each for each in data if len(each["x"])]
 
 
 def notes(plot) -> str:
@@ -42,7 +52,7 @@ def notes(plot) -> str:
 
 
 def entries(plot) -> list[str]:
-    return [item.label["value"] for item in plot.legend[0].items]
+    return [item.label["value"] for item in plot.legend[0].items if item.visible]
 
 
 def test_each_key_has_a_line_and_the_largest_comes_first():
@@ -55,7 +65,7 @@ def test_each_key_has_a_line_and_the_largest_comes_first():
     hour = 3_600_000
     assert np.diff(by_key["a"]["x"]).tolist() == [hour]
     assert by_key["a"]["x"][0] == pd.Timestamp("2000-01-01T01:00").value / 1e6
-    assert by_key["a"]["window"].tolist() == ["2000-01-01 00:00 to 01:00", "2000-01-01 01:00 to 02:00"]
+    assert (by_key["a"]["end"] - by_key["a"]["start"]).tolist() == [hour, hour]
     assert isinstance(plot.xaxis[0], DatetimeAxis)
     assert plot.xaxis[0].axis_label.text == "window_end (UTC)"
 
@@ -66,10 +76,11 @@ def test_early_panes_are_hollow_on_a_dashed_line_and_late_ones_are_diamonds():
     (points,) = drawn(plot, Scatter)
     assert points["marker"].tolist() == ["circle", "diamond", "circle", "circle"]
     assert points["fill"].tolist() == [1, 1, 1, 0]
-    stroke = drawn(plot, Line)[0]
+    stroke = drawn(plot, LineGlyph)[0]
     np.testing.assert_array_equal(stroke["settled"], [1, 2, 3, np.nan])
     np.testing.assert_array_equal(stroke["provisional"], [np.nan, np.nan, 3, 4])
-    assert points["pane"].tolist()[1] == "corrected by late rows (pane 1)"
+    assert points["pane"].tolist()[1] == "corrected by late rows"
+    assert points["index"].tolist() == [0, 1, 0, 0]
     assert "early" in notes(plot)
     assert "late" in notes(plot)
 
@@ -77,42 +88,48 @@ def test_early_panes_are_hollow_on_a_dashed_line_and_late_ones_are_diamonds():
 def test_a_missing_window_breaks_the_line():
     rows = [("a", 0, 1, "on_time"), ("a", 1, 2, "on_time"), ("a", 3, 3, "on_time"), ("b", 2, 9, "on_time")]
     plot = line(panes(rows), x="window_start", y="n", by="k")
-    strokes = {len(data["settled"]): data["settled"] for data in drawn(plot, Line)}
+    strokes = {len(data["settled"]): data["settled"] for data in drawn(plot, LineGlyph)}
     np.testing.assert_array_equal(strokes[4], [1, 2, np.nan, 3])
 
 
 def test_sessions_have_no_missing_windows():
     frame = panes([("a", 0, 1, "on_time"), ("a", 1, 2, "on_time"), ("a", 3, 3, "on_time")]).assign(pane_absorbs=None)
-    (stroke,) = drawn(line(frame, x="window_start", y="n", by="k"), Line)
+    stroke = drawn(line(frame, x="window_start", y="n", by="k"), LineGlyph)[0]
     assert stroke["settled"].tolist() == [1, 2, 3]
 
 
-def test_keys_beyond_the_limit_are_a_band_from_lowest_to_highest_and_the_legend_says_so():
+def test_keys_beyond_the_limit_are_left_out_where_values_do_not_combine_and_the_legend_says_so():
     rows = [(f"k{i}", hour, 10 * i + hour, "on_time") for i in range(5) for hour in range(2)]
     plot = line(panes(rows), x="window_end", y="n", by="k", keys=2)
-    assert entries(plot) == ["k4", "k3", "3 more"]
-    (band,) = drawn(plot, Patches)
-    assert [list(ys) for ys in band["ys"]] == [[0, 1, 21, 20]]
-    assert "grey band: 3 more keys" in notes(plot)
+    assert entries(plot) == ["k4", "k3", "3 more left out"]
+    assert {data["key"][0] for data in drawn(plot, Scatter)} == {"k4", "k3"}
 
 
-def test_the_band_is_broken_where_windows_are_missing():
-    rows = [("a", hour, 100, "on_time") for hour in range(5)] + [("b", hour, hour, "on_time") for hour in (0, 1, 3, 4)]
-    (band,) = drawn(line(panes(rows), x="window_end", y="n", by="k", keys=1), Patches)
-    assert [list(ys) for ys in band["ys"]] == [[0, 1, 1, 0], [3, 4, 4, 3]]
+@pytest.mark.parametrize("how, values", [("sum", [30, 33]), ("max", [20, 21]), ("min", [0, 1])])
+def test_keys_beyond_the_limit_are_folded_where_the_aggregate_combines(how, values):
+    rows = [(f"k{i}", hour, 10 * i + hour, "late" if i == 1 else "on_time") for i in range(5) for hour in range(2)]
+    plot = Line(x="window_end", y="n", by="k", keys=2).figure(panes(rows), combine={"n": how})
+    assert entries(plot) == ["k4", "k3", "others (3)"]
+    others = next(data for data in drawn(plot, Scatter) if data["key"][0] == "others (3)")
+    assert others["y"].tolist() == values
+    assert others["marker"].tolist() == ["diamond", "diamond"]
 
 
 def test_named_keys_keep_their_order_and_colour_whatever_their_size():
     rows = [("a", 0, 1, "on_time"), ("b", 0, 5, "on_time"), ("c", 0, 9, "on_time")]
     several = line(panes(rows), x="window_end", y="n", by="k", keys=["a", "gone", "b"])
-    assert entries(several) == ["a", "gone", "b", "1 more"]
+    assert entries(several) == ["a", "gone", "b", "1 more left out"]
     other = bar(panes(rows[:2]), x="window_end", y="n", by="k", keys=["a", "gone", "b"])
 
     def colours(plot):
-        return [item.renderers[0].glyph.fill_color for item in plot.legend[0].items if item.label["value"] in "ab"]
+        return [
+            item.renderers[0].glyph.fill_color for item in plot.legend[0].items if item.label["value"] in ("a", "b")
+        ]
 
     def strokes(plot):
-        return [item.renderers[0].glyph.line_color for item in plot.legend[0].items if item.label["value"] in "ab"]
+        return [
+            item.renderers[0].glyph.line_color for item in plot.legend[0].items if item.label["value"] in ("a", "b")
+        ]
 
     assert strokes(several) == colours(other)
 
@@ -126,7 +143,6 @@ def test_nullable_integers_and_missing_values_are_drawn_as_gaps():
     frame = pd.DataFrame({"x": [0, 1, 2], "n": pd.array([1, None, 3], "Int64")})
     (points,) = drawn(line(frame, x="x", y="n"), Scatter)
     np.testing.assert_array_equal(points["y"], [1, np.nan, 3])
-    assert points["value"].tolist() == ["1", "(missing)", "3"]
 
 
 def test_rows_without_an_x_are_left_out_and_counted():
@@ -178,17 +194,8 @@ def test_stacked_bars_stand_on_one_another_and_the_rest_is_their_sum():
     plot = bar(panes(rows), x="window_start", y="n", by="k", stacked=True, keys=2)
     spans = [(data["bottom"][0], data["top"][0]) for data in drawn(plot, Quad)]
     assert spans == [(0, 5), (5, 8), (8, 10)]
-    assert entries(plot) == ["a", "b", "2 more"]
-    assert "their sum" in notes(plot)
+    assert entries(plot) == ["a", "b", "others (2)"]
     assert "corrected by late rows" in notes(plot)
-
-
-def test_side_by_side_the_rest_is_a_range():
-    rows = [("a", 0, 5, "on_time"), ("b", 0, 3, "on_time"), ("c", 0, 1, "on_time")]
-    plot = bar(panes(rows), x="window_start", y="n", by="k", keys=1)
-    rest = drawn(plot, Quad)[-1]
-    assert (rest["bottom"][0], rest["top"][0]) == (1, 3)
-    assert rest["value"][0] == "1 to 3"
 
 
 def test_negative_stacked_bars_hang_down():
@@ -207,7 +214,9 @@ def test_categories_come_largest_first_and_at_most_forty():
 
 
 def test_two_bars_in_one_place_are_refused_with_the_remedy():
-    with pytest.raises(FlowerError, match=r"one row for each `x`; got two rows for window_start .*name it as `by`"):
+    with pytest.raises(
+        FlowerError, match=r"one row for each `x`; got two rows for window_start 2000-01-01 00:00:00; .*name it as `by`"
+    ):
         bar(panes([("a", 0, 1, "on_time"), ("b", 0, 1, "on_time")]), x="window_start", y="n")
 
 
@@ -225,7 +234,9 @@ def test_a_click_on_the_legend_hides_and_the_hover_shows_plain_columns():
     plot = line(panes([("a", 0, 1, "on_time")]), x="window_end", y="n", by="k")
     assert plot.legend[0].click_policy == "hide"
     (tool,) = plot.select(HoverTool)
-    assert tool.tooltips == [("k", "@key"), ("window", "@window"), ("n", "@value"), ("pane", "@pane")]
+    window = "@start{%F %H:%M} to @end{%H:%M}"
+    pane = "@pane (pane @index)"
+    assert tool.tooltips == [("k", "@key"), ("window", window), ("n", "@y{0,0.[00]}"), ("pane", pane)]
 
 
 def test_a_saved_page_holds_everything_and_may_fetch_nothing(tmp_path):

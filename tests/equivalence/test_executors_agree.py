@@ -57,8 +57,6 @@ def test_panes_and_drops_are_the_oracles(
     stream: fl.Stream = scripted(script)
     for step in before:
         stream = step(stream)
-    if where.merging and when.finishes:
-        when = fl.Repeatedly(when)
     panes = aggregated(
         stream.window(
             where,

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 import flower as fl
+from flower.charts.marks import kept_places
 from flower.errors import ColumnError, FlowerError
 from flower.notebook import showing
-from flower.notebook.chart import LivePlot, kept_places
+from flower.notebook.chart import LivePlot
 from flower.notebook.run_view import RunView, facts_of
 from flower.notebook.showing import WIDGET
 from flower.notebook.table import LiveTable, cells_of, html_of
@@ -176,7 +177,7 @@ def test_a_table_of_a_run_that_is_over_is_static_html_with_hostile_text_escaped(
 def test_columns_with_markup_are_escaped():
     made = {**cells_of(pd.DataFrame({HOSTILE: [None], "b": [True]})), "note": HOSTILE}
     assert "<script>" not in html_of(made)
-    assert made["rows"] == [{"key": "0", "cells": ["", "True"]}]
+    assert made["rows"] == [{"key": "0", "cells": ["", "True"], "values": [None, None]}]
     assert made["numeric"] == [False, False]
 
 

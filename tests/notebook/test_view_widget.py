@@ -77,7 +77,7 @@ def test_a_resync_gives_everything_under_the_newest_number(view, sent):
     view.push(0.0)
     hear(view, {"type": "resync"})
     assert sent(view)[-1]["type"] == "snapshot"
-    assert sent(view)[-1]["value"] == 1
+    assert sent(view)[-1]["value"] == 2  # with what was not sent yet
 
 
 def test_the_number_after_a_resync_follows_its_snapshot(view, sent):
@@ -91,7 +91,7 @@ def test_the_number_after_a_resync_follows_its_snapshot(view, sent):
 def test_a_page_that_comes_later_gets_the_moment(view):
     view.push(0.0)
     view.push(0.1)
-    assert view.get_state()["snapshot"] == {"type": "snapshot", "seq": 2, "value": 2}
+    assert view.get_state()["snapshot"] == {"type": "snapshot", "seq": 3, "value": 3}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_picture_must_be_a_png(view):
 def test_the_last_message_says_that_it_is_the_end(view, sent):
     view.push(0.0)
     view.finish(1e9)
-    assert sent(view)[-1] == {"type": "snapshot", "seq": 2, "value": 1, "ended": True}
+    assert sent(view)[-1] == {"type": "snapshot", "seq": 3, "value": 2, "ended": True}
 
 
 def test_closing_leaves_no_comm_open(comms):

@@ -123,18 +123,27 @@ class KeyedOracle:
                     )
                     continue
                 key = tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
-                live = self._window(self._live.setdefault(key, []), window)
-                if live.watch.over:
+                of_key = self._live.setdefault(key, [])
+                if any(live.watch.over and self._same(live.window, window) for live in of_key):
                     counts["dropped"] += 1
                     ends = {"window_start": shown(window[0]), "window_end": shown(window[1])}
                     dropped.append({**row.values, **ends, "reason": FINISHED, "watermark": shown(row.met)})
                     continue
                 counts["late" if row.met >= window[1] else "on_time"] += 1
+                live = self._window(of_key, window)
                 live.pairs.append(row)
                 live.new.append(row)
                 live.fresh += 1
                 live.last = max(live.last, row.time)
         return dropped, counts
+
+    def _same(self, window: Window, other: Window) -> bool:
+        """Whether they are one window, or merge."""
+        windows = self.windowing.windows
+        if not windows.merging:
+            return window == other
+        reach = 1 if getattr(windows, "merge_touching", False) else 0
+        return window[0] < other[1] + reach and other[0] < window[1] + reach
 
     def _window(self, of_key: list[Live], window: Window) -> Live:
         """The live window that a pair goes into; merges those that overlap, if windows merge."""
@@ -144,8 +153,7 @@ class KeyedOracle:
                     return live
             of_key.append(Live(window, watch=watch(self.windowing.trigger)))
             return of_key[-1]
-        reach = 1 if self.windowing.windows.merge_touching else 0
-        parts = [live for live in of_key if live.window[0] < window[1] + reach and window[0] < live.window[1] + reach]
+        parts = [live for live in of_key if self._same(live.window, window)]
         starts = [live.window[0] for live in parts] + [window[0]]
         ends = [live.window[1] for live in parts] + [window[1]]
         merged = Live((min(starts), max(ends)), watch=watch(self.windowing.trigger))

@@ -146,9 +146,10 @@ class _All(_Several):
 
 
 class _Each(_Several):
-    def __init__(self, parts: Sequence[Watch]) -> None:
+    def __init__(self, parts: Sequence[Watch], triggers: Sequence[model.Trigger]) -> None:
         super().__init__(parts)
         self.turn = 0
+        self.triggers = triggers
 
     def begin(self) -> None:
         super().begin()
@@ -163,7 +164,9 @@ class _Each(_Several):
 
     def fire(self, at: Situation, clock: int) -> bool:
         part = self.parts[self.turn]
-        if part.fire(at, clock):
+        trigger, followed = self.triggers[self.turn], self.turn < len(self.parts) - 1
+        passes = followed and isinstance(trigger, model.AfterWatermark) and trigger.late is None
+        if part.fire(at, clock) or (passes and at.phase != "early"):
             part.begin()
             self.turn += 1
         return self.turn == len(self.parts)
@@ -283,7 +286,7 @@ def _watch(trigger: model.Trigger) -> Watch:
         case model.AfterAll():
             return _All([_watch(each) for each in trigger.triggers])
         case model.AfterEach():
-            return _Each([_watch(each) for each in trigger.triggers])
+            return _Each([_watch(each) for each in trigger.triggers], trigger.triggers)
         case model.Repeatedly():
             return _Repeated(_watch(trigger.trigger))
         case model.OrFinally():

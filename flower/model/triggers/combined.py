@@ -20,6 +20,7 @@ from flower.model.triggers.base import (
     side_by_side,
 )
 from flower.model.triggers.leaves import Never
+from flower.model.triggers.watermark import AfterWatermark
 
 
 class _Parts(Machine):
@@ -152,11 +153,15 @@ class AfterAll(_Several):
 
 
 class _Each(_Parts):
-    """The first column is the place in the sequence; beyond the last, it has finished."""
+    """The first column is the place in the sequence; beyond the last, it has finished.
 
-    def __init__(self, parts: Sequence[Machine]) -> None:
+    ``passes``: whose turn is over when it has fired at the end of the window, or later.
+    """
+
+    def __init__(self, parts: Sequence[Machine], passes: Sequence[bool]) -> None:
         super().__init__(parts)
         self.initial = (0, *self.initial)
+        self.passes = tuple(passes)
 
     def split(self, marks: Marks) -> list[tuple[Machine, Marks]]:
         return super().split(marks[1:])
@@ -187,7 +192,10 @@ class _Each(_Parts):
     def on_fire(self, marks: Marks, fired: Bools, asked: Asked) -> tuple[Marks, Bools]:
         at, parts = marks[0].copy(), []
         for number, (part, own) in enumerate(self.split(marks)):
-            own, finished = part.on_fire(own, fired & (marks[0] == number), asked)
+            fires = fired & (marks[0] == number)
+            own, finished = part.on_fire(own, fires, asked)
+            if self.passes[number]:
+                finished = finished | (fires & ~asked.early)
             at += finished
             parts.append(part.reset(own, finished))
         return (at, *side_by_side(parts)), fired & (at == len(self.parts))
@@ -204,7 +212,8 @@ class AfterEach(_Several):
 
     Notes
     -----
-    Beam's ``AfterEach.inOrder``. A trigger hears only of rows that come while it is its turn. Of windows that merge,
+    Beam's ``AfterEach.inOrder``. A trigger hears only of rows that come while it is its turn. `AfterWatermark` without
+    ``late`` has had its turn when it has fired at the end of the window, if another follows it. Of windows that merge,
     the one that has come furthest goes on; what the others had counted of earlier triggers is over.
 
     Examples
@@ -221,12 +230,20 @@ class AfterEach(_Several):
 
     def machine(self, *, lasting: bool = False) -> Machine:
         """Remembers whose turn it is."""
-        return _Each([each.machine(lasting=True) for each in self.triggers])
+        return _Each([each.machine(lasting=True) for each in self.triggers], self.passes)
+
+    @property
+    def passes(self) -> tuple[bool, ...]:
+        """Which of them have had their turn when the end of the window is passed."""
+        return (
+            *(isinstance(each, AfterWatermark) and each.late is None for each in self.triggers[:-1]),
+            False,
+        )
 
     @property
     def finishes(self) -> bool:
         """Once all of them have."""
-        return all(each.finishes for each in self.triggers)
+        return all(each.finishes or passes for each, passes in zip(self.triggers, self.passes, strict=True))
 
     @property
     def gives_early(self) -> bool:

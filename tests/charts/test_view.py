@@ -1,0 +1,112 @@
+"""The view that a live chart keeps, brought up to date by what is new, is that of all panes at once."""
+
+import pandas as pd
+import pytest
+
+import flower as fl
+from flower.charts import (
+    Area,
+    Bar,
+    Barh,
+    Candlestick,
+    Gauge,
+    Heatmap,
+    Hist,
+    Line,
+    Map,
+    Number,
+    Scatter,
+    Stacked,
+    Step,
+)
+from flower.charts.chart_type import Seen
+from flower.charts.view import View, combinations, standing
+from flower.testing import ManualClock
+
+FIXED, SESSIONS = fl.FixedWindows("2s"), fl.Sessions("600ms")
+OVER = {"x": "window_end", "y": "n", "by": "key"}
+KINDS = [
+    *(kind(**OVER) for kind in (Line, Step, Scatter, Area, Stacked, Bar)),
+    Bar(**OVER, stacked=True),
+    Barh(x="key", y="n", by="window_end"),
+    Hist(x="n", by="key"),
+    Heatmap(x="window_end", y="key", value="n"),
+    Map(lon="n", lat="low", size="n", by="key"),
+]
+ONE = [Candlestick(x="window_end", open="low", high="n", low="low", close="n"), Number(y="n"), Gauge(y="n", high=20)]
+
+
+def going(windows, accumulation, by=("key",)):
+    """Panes of a run that a clock moved by hand brings: early ones twice a window, and then those on time."""
+    clock = ManualClock()
+    rows = fl.read.rate(4, keys=2, start="2000-01-01T00:00:00Z")
+    trigger = fl.AfterWatermark(early=fl.AfterCount(1))
+    windowed = rows.window(windows, trigger=trigger, accumulation=accumulation)
+    panes = (windowed.groupby(*by) if by else windowed).agg(n="count", low=("value", "min"))
+    run = panes.run(clock=clock).pause()
+
+    def step():
+        clock.advance("500ms")
+        run.step()
+
+    return panes, run, step
+
+
+def data_of(plot):
+    return [
+        {name: [None if cell != cell else cell for cell in column] for name, column in each.data_source.data.items()}
+        for each in plot.renderers
+    ]
+
+
+@pytest.mark.parametrize("accumulation", ["accumulating", "discarding"])
+@pytest.mark.parametrize("windows", [FIXED, SESSIONS], ids=["fixed", "sessions"])
+def test_the_view_of_what_is_new_is_the_view_of_all(windows, accumulation):
+    panes, run, step = going(windows, accumulation)
+    view = View(run, panes.node.name or "")
+    for _ in range(12):
+        step()
+        view.refresh()
+        shown = view.frame.drop(columns="pane_absorbs", errors="ignore")
+        pd.testing.assert_frame_equal(shown, run.results.drop(columns="pane_absorbs", errors="ignore"))
+    assert len(run.panes()) > len(shown) >= 2
+    run.stop()
+
+
+@pytest.mark.parametrize("accumulation", ["accumulating", "discarding"])
+@pytest.mark.parametrize("kind", [*KINDS, *ONE], ids=lambda kind: type(kind).__name__)
+def test_a_figure_that_follows_equals_one_that_is_new(kind, accumulation):
+    panes, run, step = going(FIXED, accumulation, by=() if kind in ONE else ("key",))
+    combine = combinations(panes.node)
+    view = View(run, panes.node.name or "")
+    view.refresh()
+    follows = kind.drawn(Seen(view.frame, combine))
+    figure = follows.figure
+    timings = set()
+    for _ in range(10):
+        step()
+        view.refresh()
+        timings |= set(view.frame["pane_timing"])
+        assert follows.follow(Seen(view.frame, combine))
+        # Keys keep the places they got first, so their data is compared in any order.
+        new = data_of(kind.figure(view.frame, combine))
+        assert sorted(map(repr, data_of(figure))) == sorted(map(repr, new))
+    assert timings == {"early", "on_time"}
+    run.stop()
+
+
+def test_a_view_keeps_the_newest_rows_and_counts_the_others():
+    run = fl.read.frame(pd.DataFrame({"v": range(100)})).run().wait()
+    view = View(run, "", most=30)
+    view.refresh()
+    assert view.frame["v"].tolist() == list(range(70, 100))
+    assert view.let_go == 70
+    assert not view.refresh()
+
+
+def test_a_retraction_takes_its_pane_out():
+    rows = {"k": ["a", "b", "a", "a"], "x": [0, 0, 0, 0], "n": [1, 5, 1, 2]}
+    frame = pd.DataFrame(rows | {"pane_retraction": [False, False, True, False]})
+    assert standing(frame)["n"].tolist() == [5, 2]
+    (bars,) = data_of(Bar(x="k", y="n").figure(frame))
+    assert bars["y"] == [5, 2]
