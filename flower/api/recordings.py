@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -144,6 +144,10 @@ class Recording:
             if recorder.error is not None:
                 raise recorder.error
         return self
+
+    def over(self, seconds: float) -> bool:
+        """Whether it is over, now or within some seconds."""
+        return self._recorder is None or self._recorder.done.wait(seconds)
 
     def stop(self) -> Recording:
         """End it now, and wait for that."""
@@ -429,9 +433,27 @@ PREVIEW_BYTES = "64MB"
 """How much the first preview of a live source records."""
 
 
-def previewed(stream: Stream, within: Duration) -> Stream:
-    """The stream on a recording: one that is there, or one made now, ``within`` so long."""
-    if not live_reads(stream.node):
-        return stream
-    found = recordings.of(stream.node) or record(stream, within, rows=PREVIEW_ROWS, bytes=PREVIEW_BYTES)
-    return stream.on(found.wait())
+PREVIEW_SECONDS = 2.0
+"""How long at least, where the preview may take so long."""
+
+
+def first_recording(stream: Stream, within: Duration, enough: Callable[[Stream], bool]) -> Recording:
+    """The recording that a stream is previewed on; recorded now, until it is ``enough``, if there is none yet.
+
+    Raises
+    ------
+    Exception
+        What the source failed with, if no row came before.
+    """
+    found = recordings.of(stream.node)
+    if found is not None:
+        return found
+    made = record(stream, within, rows=PREVIEW_ROWS, bytes=PREVIEW_BYTES)
+    seconds = PREVIEW_SECONDS
+    while not made.over(seconds) and not enough(stream.on(made)):
+        seconds *= 2
+    made.stop()
+    if made.error is not None and not made.rows:
+        recordings.clear(made.name)
+        raise made.error
+    return made

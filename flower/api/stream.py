@@ -449,22 +449,17 @@ class Stream(Pipeline):
         >>> ticks.filter("value > 0").preview(2)["value"].tolist()
         [1, 2]
         """
-        from flower.api.recordings import previewed
+        from flower.api.recordings import first_recording, live_reads
 
         count = row_count("preview", n)
-        recorded = previewed(self, within)
-        until = time.monotonic() + duration_us(within, "within") / 1e6
-        run = recorded.run()
-        try:
-            while (left := until - time.monotonic()) > 0 and run.state == "running" and run.metrics.rows_out < count:
-                _wait(run, min(left, 0.02))
-        finally:
-            run.stop()
-        if run.error is not None:
-            raise run.error
-        rows = run.panes()
-        assert isinstance(rows, pd.DataFrame)
-        return rows.head(count)
+        seconds = duration_us(within, "within") / 1e6
+        if not live_reads(self.node):
+            return _first_rows(self, count, seconds)
+
+        def enough(recorded: Stream) -> bool:
+            return len(_first_rows(recorded, count, seconds)) >= count
+
+        return _first_rows(self.on(first_recording(self, within, enough)), count, seconds)
 
     def on(self, recording: Recording) -> Stream:
         """Take the rows of a recording in place of the live sources: the same steps on the same rows every time.
@@ -579,6 +574,22 @@ def _untimed(node: Node) -> EventTimeError:
                     hint="give them the time of their rows: .window(fl.GlobalWindows(), timestamp_combiner='latest')",
                 )
     return EventTimeError(required, got="rows that could not be processed", hint="use GlobalWindows()")
+
+
+def _first_rows(stream: Stream, count: int, seconds: float) -> pd.DataFrame:
+    """The first rows that come in so many seconds."""
+    until = time.monotonic() + seconds
+    run = stream.run()
+    try:
+        while (left := until - time.monotonic()) > 0 and run.state == "running" and run.metrics.rows_out < count:
+            _wait(run, min(left, 0.02))
+    finally:
+        run.stop()
+    if run.error is not None:
+        raise run.error
+    rows = run.panes()
+    assert isinstance(rows, pd.DataFrame)
+    return rows.head(count)
 
 
 def _wait(run: Any, seconds: float) -> None:
