@@ -12,6 +12,7 @@ from IPython.testing.globalipapp import start_ipython
 
 import flower as fl
 from flower.engine.run import Run, alive
+from flower.notebook.preview import stream_html
 
 IMPORTS = "import flower as fl, pandas as pd"
 FLIGHTS = """
@@ -340,9 +341,8 @@ def test_a_cell_of_a_live_source_shows_the_same_rows_with_every_step(ip):
     assert ip.run_cell("def ticks():\n    while True:\n        yield {'n': next(numbers)}").success
     assert ip.run_cell("live = fl.read.generator(ticks, schema={'n': 'int64'})").success
     fl.recordings.clear()
-    shown = ip.display_formatter.format
-    first = shown(value(ip, "%%flow some --from live\nfilter 'n > 0'"))[0]["text/html"]
-    again = shown(value(ip, "%%flow some --from live\nfilter 'n > 0'\nassign m='n * 2'"))[0]["text/html"]
+    first = stream_html(value(ip, "%%flow some --from live\nfilter 'n > 0'"))
+    again = stream_html(value(ip, "%%flow some --from live\nfilter 'n > 0'\nassign m='n * 2'"))
     assert "The first 5 rows on the recording" in first and ">1</td>" in first
     assert ">1</td>" in again and ">2</td>" in again
     [recording] = fl.recordings
