@@ -7,7 +7,7 @@ from flower import datasets
 from flower.api import read
 from flower.api.recordings import record, recordings
 from flower.api.replaying import replay
-from flower.api.running import run
+from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.model.calendar import CalendarWindows
 from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
@@ -79,6 +79,7 @@ __all__ = [
     "recordings",
     "replay",
     "run",
+    "runs",
     "to_script",
     "unload_ipython_extension",
 ]

@@ -63,6 +63,15 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Waiting(Protocol):
+    """A source that can tell at once how many of its rows have come and were not yet asked for."""
+
+    def waiting(self, partition: int, position: int, elapsed_us: int) -> int:
+        """Rows of a partition after ``position``."""
+        ...
+
+
+@runtime_checkable
 class MarkedSource(Source, Protocol):
     """A source that brings its own watermark, for `ManualWatermark`."""
 

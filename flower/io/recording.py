@@ -111,6 +111,7 @@ class RecordingSource:
         self._arrivals: dict[int, tuple[I64, I64]] = {}
         self.schema: pa.Schema = track.schema
         self.bounded = True
+        self.paced = speed is not None
         self.label = f"recording {name!r}" + ("" if speed is None else f" at {speed:g} times its speed")
 
     def __repr__(self) -> str:
@@ -144,6 +145,10 @@ class RecordingSource:
             due = int(np.searchsorted(times, self._began + elapsed_us * self._speed, side="right"))
             end = min(end, int(ends[due - 1]) if due else 0)
         return max(position, end)
+
+    def waiting(self, partition: int, position: int, elapsed_us: int) -> int:
+        """Rows whose turn has come."""
+        return self.latest(partition, position, 2**62, elapsed_us) - position
 
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range."""

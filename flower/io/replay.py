@@ -52,6 +52,7 @@ class ReplaySource:
         self._began: int | None = None
         self.schema: pa.Schema = source.schema
         self.bounded = source.bounded
+        self.paced = speed is not None
         self.driver_local = getattr(source, "driver_local", False)
         self.label = f"replay of {source.label}" + ("" if speed is None else f" at {speed:g} times its speed")
 
