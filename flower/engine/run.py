@@ -59,7 +59,8 @@ class Run:
         self._driver: Driver = driver_of(outputs, options, executor)
         self._state: State = "running"
         self._error: BaseException | None = None
-        self._outputs = tuple(outputs)
+        self.outputs = tuple(outputs)
+        """The last steps that it runs."""
         self._number = next(_numbers)
         self._steps = 0
         self._until_firing = False
@@ -101,7 +102,7 @@ class Run:
         """The steps that it runs: as text, and drawn in a notebook."""
         from flower.graph.drawing import Graph
 
-        return Graph(self._outputs)
+        return Graph(self.outputs)
 
     @property
     def stepping(self) -> bool:

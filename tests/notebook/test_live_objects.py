@@ -1,6 +1,8 @@
 """Live charts, tables and runs without a browser."""
 
 import base64
+import threading
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -203,14 +205,97 @@ def test_a_run_that_is_over_is_shown_as_html(paper):
 def test_a_run_takes_only_the_commands_it_shows(paper):
     run, _ = paused()
     view = RunView(run)
-    assert view.snapshot()["commands"] == ["resume", "stop"]
-    for name in ("pause", "step", "drain", "__init__"):
-        view.command(name)
+    assert view.snapshot()["commands"] == ["resume", "step", "firing", "drain", "stop"]
+    for name in ("pause", "results", "wait", "__init__"):
+        view.command(name, None)
     assert run.state == "paused"
-    view.command("stop")
+    view.command("stop", None)
     run.wait()
     assert run.state == "stopped"
     assert view.snapshot()["commands"] == []
+
+
+def clicked(name):
+    """The thread in which a click does its work."""
+    return next((each for each in threading.enumerate() if each.name == f"flower-{name}"), None)
+
+
+def click(view, name, value=None):
+    view.command(name, value)
+    if thread := clicked(name):
+        thread.join(10)
+
+
+def test_buttons_step_a_run_and_drain_it(paper):
+    clock = ManualClock()
+    run = going().run(clock=clock, epoch_rows=3).pause()
+    view = RunView(run)
+    clock.advance("3s")
+    click(view, "step")
+    assert run.metrics.epochs == 1
+    click(view, "firing")
+    assert run.metrics.epochs == 2 and len(run.panes()) == 2
+    click(view, "drain")
+    assert run.state == "finished" and view.still() is not None
+
+
+def test_a_step_to_the_next_firing_is_shown_and_paused(paper):
+    run, _ = paused()
+    view = RunView(run)
+    view.command("firing", None)
+    assert view.snapshot()["state"] == "stepping" and view.snapshot()["commands"] == ["pause", "stop"]
+    click(view, "pause")
+    assert view.snapshot()["state"] == "paused"
+    run.stop()
+
+
+@pytest.mark.parametrize("value", ["fast", 0, -1, None, True, float("nan"), [2]])
+def test_a_speed_from_a_page_is_not_to_be_trusted(paper, value):
+    run, _ = paused()
+    RunView(run).command("speed", value)
+    assert run.speed == 1
+    RunView(run).command("speed", 5)
+    assert run.speed == 5
+    run.stop()
+
+
+def test_what_has_no_speed_shows_none(paper):
+    run = stream().run().wait()
+    assert RunView(run).snapshot()["speed"] is None
+
+
+def test_rows_a_second_are_noted_while_it_runs(paper):
+    seconds = iter([0.0, 0.4, 2.0, 2.1, 4.0])
+    clock = ManualClock()
+    run = fl.read.rate(10).run(clock=clock)
+    view = RunView(run, clock=lambda: next(seconds))
+    clock.advance("1s")
+    while run.metrics.rows_in < 10:
+        pass
+    for _ in range(4):
+        view.changes()
+    assert view.snapshot()["rates"] == [5.0, 0.0]
+    run.stop()
+
+
+def test_the_drawing_of_a_run_has_a_place_for_what_each_step_counts(paper):
+    run, step = paused()
+    step()
+    told = RunView(run).snapshot()
+    places = ElementTree.fromstring(told["graph"]).findall(".//*[@class='flower-step']")
+    counts = {places[at].get("data-step"): text for at, text in told["steps"]}
+    assert counts == {"read-1": "8 rows", "agg-1": "8 pairs, 2 open"}
+    assert all(places[at].find("*[@class='flower-count']") is not None for at, _ in told["steps"])
+    run.stop()
+
+
+def test_a_click_is_acknowledged_once_the_kernel_hears_it(paper, sent):
+    run, _ = paused()
+    view = RunView(run)
+    view.show()
+    view.view._handle_custom_msg({"type": "command", "name": "nothing", "id": 7}, [])
+    assert sent(view.view)[-1] == {"type": "taken", "id": 7}
+    run.stop()
 
 
 @pytest.mark.parametrize("ago, shown", [("10min", True), ("3650D", False)])
