@@ -30,7 +30,7 @@ from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
 from flower.engine.job import JobState, SourceState
-from flower.engine.metrics import Metrics
+from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
 from flower.engine.state import KeyedState
@@ -45,13 +45,13 @@ STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, SessionState, SessionRun),
-        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics),
+        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }
 """The classes that are stored, by name."""
 
 Apart = Callable[[Any], Any]
-"""Given a part of a value, a JSON value by which it is found elsewhere; None: it is stored here."""
+"""Given a dataclass or record batch, a JSON value by which it is found elsewhere; None: it is stored here."""
 
 
 def save(state: KeyedState, path: str) -> str:
@@ -172,6 +172,9 @@ class _Writer:
             case pa.Array():
                 return {"column": self._column(value)}
             case pa.RecordBatch():
+                elsewhere = self._apart(value)
+                if elsewhere is not None:
+                    return {"apart": elsewhere}
                 self._tables.append(value)
                 return {"batch": len(self._tables) - 1}
             case Mapping():
@@ -180,17 +183,18 @@ class _Writer:
                     if type(key) not in (str, int):
                         raise self._refused(key, f"a key of {path}")
                 return {"map": items}
-        if STORED.get(type(value).__name__) is not type(value):
+        kind: Any = STORED.get(type(value).__name__)
+        if kind is not type(value):
             raise self._refused(value, path)
         elsewhere = self._apart(value)
         if elsewhere is not None:
             return {"apart": elsewhere}
         fields = {
             field.name: self.described(getattr(value, field.name), f"{path}.{field.name}")
-            for field in dataclasses.fields(value)  # type: ignore[arg-type]  # what is stored is a dataclass
+            for field in dataclasses.fields(kind)
             if field.init
         }
-        return {"is": type(value).__name__, "of": fields}
+        return {"is": kind.__name__, "of": fields}
 
     def _array(self, value: np.ndarray, path: str) -> dict[str, Any]:
         if value.dtype.kind not in "biufmM" or value.dtype.itemsize > 8 or not value.dtype.isnative:

@@ -66,8 +66,8 @@ class SystemSource:
     def __repr__(self) -> str:
         return self.label
 
-    def open(self) -> Measurements:
-        """Begin to measure."""
+    def open(self, after: int = 0) -> Measurements:
+        """Begin to measure; what was measured before comes from its journal."""
         return Measurements(self._every_us, self._sample, self._now_us)
 
     def table(self, batches: Sequence[list[Sample]], arrivals_us: Sequence[int]) -> pa.Table:

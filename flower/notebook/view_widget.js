@@ -41,7 +41,7 @@ const STYLE = `
   color: var(--jp-content-font-color2, #666); }
 .flower-rate polyline { fill: none; stroke: var(--jp-brand-color1, #1976d2); stroke-width: 1.5; }
 .flower-body { display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }
-.flower-body > .flower-facts { flex: 1 1 22em; }
+.flower-body > .flower-facts { flex: 0 1 34em; }
 .flower-steps { flex: 0 1 auto; max-width: 100%; }
 .flower-steps summary { cursor: pointer; font-size: 12px; color: var(--jp-content-font-color2, #666); }
 .flower-steps > div { max-height: 340px; overflow: auto; }
