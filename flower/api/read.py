@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from flower.api.sourced import Schema, declared, recorded, stream_of
 from flower.api.stream import Stream
-from flower.errors import EventTimeError
+from flower.errors import EventTimeError, SourceError
+from flower.graph.protocols import Source
 from flower.graph.schema import require_columns
 from flower.io.files import PathLike, Paths
 from flower.model.time import Duration
@@ -86,6 +87,7 @@ def parquet(
     watermark: WatermarkPolicy | None = None,
     schema: Schema | None = None,
     partitions: int | str = 1,
+    watch: bool | Duration = False,
 ) -> Stream:
     """Read Parquet files, in the order of their names.
 
@@ -110,6 +112,9 @@ def parquet(
     partitions : int or "files"
         Into how many partitions the files are dealt, each with a watermark of its own; ``"files"``: one a file. By
         default all files are one recording in order of arrival.
+    watch : bool, str or pandas.Timedelta
+        Whether to go on with the files that appear, in the order in which they come; how often to look (True: every
+        second). A file that is written slowly must have a name that begins with ``.`` or ``_`` until it is whole.
 
     Raises
     ------
@@ -131,7 +136,13 @@ def parquet(
     2      F9         DEN    430
     """
     from flower.io.parquet import ParquetSource
+    from flower.io.watched import WatchedSource
 
+    if watch is not False:
+        if partitions != 1:
+            raise SourceError("parquet: files that are watched are one partition", got=f"partitions={partitions!r}")
+        source = WatchedSource(ParquetSource, path, declared(schema), watch)
+        return stream_of(source, event_time, tz, arrival, watermark)
     return stream_of(ParquetSource(path, declared(schema), partitions=partitions), event_time, tz, arrival, watermark)
 
 
@@ -145,6 +156,7 @@ def csv(
     watermark: WatermarkPolicy | None = None,
     schema: Schema | None = None,
     sep: str = ",",
+    watch: bool | Duration = False,
 ) -> Stream:
     r"""Read CSV files in UTF-8, each with a header, in the order of their names.
 
@@ -169,6 +181,9 @@ def csv(
         types that fit the first megabyte.
     sep : str
         The character between two values.
+    watch : bool, str or pandas.Timedelta
+        Whether to go on with the files that appear, in the order in which they come; how often to look (True: every
+        second). A file that is written slowly must have a name that begins with ``.`` or ``_`` until it is whole.
 
     Raises
     ------
@@ -191,8 +206,14 @@ def csv(
     0 2024-01-01 12:00:00+00:00  1, "column 'v': 'two' is no int64")
     """
     from flower.io.csv import CsvSource
+    from flower.io.watched import WatchedSource
 
-    return stream_of(CsvSource(path, declared(schema), sep=sep), event_time, tz, arrival, watermark, text=True)
+    source: Source = (
+        CsvSource(path, declared(schema), sep=sep)
+        if watch is False
+        else WatchedSource(CsvSource, path, declared(schema), watch, sep=sep)
+    )
+    return stream_of(source, event_time, tz, arrival, watermark, text=True)
 
 
 @recorded
@@ -204,6 +225,7 @@ def json_lines(
     arrival: str | None = None,
     watermark: WatermarkPolicy | None = None,
     schema: Schema | None = None,
+    watch: bool | Duration = False,
 ) -> Stream:
     r"""Read text files with a JSON object a line, in the order of their names.
 
@@ -226,6 +248,9 @@ def json_lines(
     schema : mapping or pyarrow.Schema, optional
         The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: all columns, of
         types that fit the first megabyte.
+    watch : bool, str or pandas.Timedelta
+        Whether to go on with the files that appear, in the order in which they come; how often to look (True: every
+        second). A file that is written slowly must have a name that begins with ``.`` or ``_`` until it is whole.
 
     Raises
     ------
@@ -247,8 +272,14 @@ def json_lines(
     0 2024-01-01 12:00:00+00:00  1
     """
     from flower.io.json_lines import JsonLinesSource
+    from flower.io.watched import WatchedSource
 
-    return stream_of(JsonLinesSource(path, declared(schema)), event_time, tz, arrival, watermark, text=True)
+    source: Source = (
+        JsonLinesSource(path, declared(schema))
+        if watch is False
+        else WatchedSource(JsonLinesSource, path, declared(schema), watch)
+    )
+    return stream_of(source, event_time, tz, arrival, watermark, text=True)
 
 
 @recorded

@@ -68,10 +68,12 @@ class ParquetSource:
     """
 
     bounded = True
+    kind = "parquet"
+    suffixes = (".parquet", ".pq")
 
     def __init__(self, paths: Paths, schema: pa.Schema | None = None, *, partitions: int | str = 1) -> None:
-        files = find_files(paths, (".parquet", ".pq"), "parquet")
-        self.label = label_of("parquet", paths, files)
+        files = find_files(paths, self.suffixes, self.kind)
+        self.label = label_of(self.kind, paths, files)
         footers = [(file, _footer(file, self.label)) for file in files]
         self._whole = schema is None
         self.schema: pa.Schema = self._declared(footers, schema)
