@@ -24,11 +24,12 @@ from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epo
 from flower.engine.job import Job, JobState, discovered, initial, job
 from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
 from flower.engine.metrics import Metrics, StepMetrics, remedy
+from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import Results
 from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
-from flower.graph.protocols import EpochedSource, ResumableSink, Sink, Waiting
+from flower.graph.protocols import EpochedSource, Measured, ResumableSink, Sink, Waiting
 from flower.io.ingest import Ingested
 from flower.io.live import LiveRun, opened
 from flower.model.time import Duration, duration_us
@@ -394,6 +395,7 @@ class Driver:
             tuple(dict.fromkeys((*old.notes, *result.report.notes))),
             self._backlog(result.state),
             self._steps(result),
+            self._share(result.state),
         )
 
     @property
@@ -411,6 +413,19 @@ class Driver:
             for partition, position in enumerate(state.sources[stage].positions)
         ]
         return sum(told) if told else None
+
+    def _share(self, state: JobState) -> float | None:
+        """How much of the input is read, if every source can tell."""
+        read = total = 0
+        for stage, node in self._reads:
+            if not isinstance(node.source, Measured):
+                return None
+            for partition, position in enumerate(state.sources[stage].positions):
+                rows = node.source.total(partition)
+                if rows is None:
+                    return None
+                read, total = read + position - node.source.initial(partition), total + rows
+        return read / total if total else None
 
     def _steps(self, result: EpochResult) -> tuple[StepMetrics, ...]:
         state, made = result.state, []
@@ -458,9 +473,11 @@ class Driver:
 
     def drive(self) -> None:
         """Run to the end in this thread."""
+        progress = Progress("collect", lambda: self.metrics)
         try:
             self.open()
             while not self.over():
+                progress.tick()
                 epoch = self.next_epoch()
                 if epoch is None:
                     time.sleep(self.options.latency_us / 4e6)
@@ -468,6 +485,7 @@ class Driver:
                     self.run(epoch)
             self.settle()
         finally:
+            progress.close()
             self.close()
 
 

@@ -64,6 +64,8 @@ class Metrics:
         Rows that had come and were not yet read; None: no source can tell.
     steps : tuple of StepMetrics
         The steps that read, and those that hold windows.
+    share : float or None
+        How much of the input is read, from 0 to 1; None: a source has no end, or cannot tell.
     """
 
     epochs: int = 0
@@ -83,6 +85,7 @@ class Metrics:
     notes: tuple[str, ...] = ()
     backlog: int | None = None
     steps: tuple[StepMetrics, ...] = ()
+    share: float | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """Names and values as a person reads them; what is nothing is left out."""

@@ -13,7 +13,8 @@ import pandas as pd
 
 from flower.engine.embedded import Driver, Options, driver_of
 from flower.engine.metrics import Metrics
-from flower.engine.progress import show_until
+from flower.engine.progress import Progress
+from flower.engine.progress import wait as wait_for
 from flower.engine.results import Fresh, Results
 from flower.errors import RunError
 from flower.graph.nodes import Node
@@ -293,7 +294,7 @@ class Run:
         return self.wait()
 
     def wait(self, timeout: float | None = None, *, progress: bool = True) -> Run:
-        """Wait for the end, or ``timeout`` seconds; in a terminal its numbers are shown meanwhile.
+        """Wait for the end, or ``timeout`` seconds; meanwhile a terminal or a notebook's cell shows how far it is.
 
         Ctrl-C stops the run and raises KeyboardInterrupt.
 
@@ -305,7 +306,7 @@ class Run:
             If it still runs after ``timeout`` seconds.
         """
         try:
-            ended = show_until(self, self._done, timeout) if progress else self._done.wait(timeout)
+            ended = wait_for(self._done, timeout, Progress(self.name, lambda: self.metrics) if progress else None)
         except KeyboardInterrupt:
             self.stop()
             raise

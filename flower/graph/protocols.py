@@ -72,6 +72,15 @@ class Waiting(Protocol):
 
 
 @runtime_checkable
+class Measured(Protocol):
+    """A source that can tell at once how many rows a partition has."""
+
+    def total(self, partition: int) -> int | None:
+        """Rows of a partition; None: there is no end."""
+        ...
+
+
+@runtime_checkable
 class MarkedSource(Source, Protocol):
     """A source that brings its own watermark, for `ManualWatermark`."""
 

@@ -157,6 +157,10 @@ class ParquetSource:
         """Whether the last row is before ``position``."""
         return position >= self._rows[partition]
 
+    def total(self, partition: int) -> int:
+        """All rows."""
+        return self._rows[partition]
+
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range. A row group that cannot be decoded is one error row, and the others of it are empty."""
         schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])

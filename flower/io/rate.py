@@ -87,6 +87,10 @@ class RateSource:
         """Rows that the time is worth already."""
         return self.latest(partition, position, 2**62, elapsed_us) - position
 
+    def total(self, partition: int) -> int | None:
+        """All rows."""
+        return self._rows
+
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range, computed."""
         value = np.arange(start, end)

@@ -150,6 +150,10 @@ class RecordingSource:
         """Rows whose turn has come."""
         return self.latest(partition, position, 2**62, elapsed_us) - position
 
+    def total(self, partition: int) -> int:
+        """All rows."""
+        return self._track.rows[partition]
+
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range."""
         return self._readers[partition].read(start, end) if end > start else self.schema.empty_table()

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.errors import SourceError
-from flower.graph.protocols import IdentifiedSource, Source
+from flower.graph.protocols import IdentifiedSource, Measured, Source
 from flower.model.event_time import event_time_us
 from flower.model.time import I64, MAX_TIME, MIN_TIME, instant_text
 
@@ -85,6 +85,10 @@ class ReplaySource:
         due = min(self._start() + elapsed_us * self._speed, MAX_TIME)
         rows = int(np.searchsorted(arrivals.time[position - arrivals.start :], due, side="right"))
         return max(position, min(end, position + rows))
+
+    def total(self, partition: int) -> int | None:
+        """All rows."""
+        return self._source.total(partition) if isinstance(self._source, Measured) else None
 
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range."""

@@ -71,7 +71,9 @@ class WatchedSource:
                 got=f"no file in {paths!r} yet",
                 hint="declare them, as in schema={'at': 'datetime64[us, UTC]', 'v': 'int64'}",
             )
-        text = os.fspath(paths) if isinstance(paths, str | os.PathLike) else ", ".join(os.fspath(path) for path in paths)
+        text = (
+            os.fspath(paths) if isinstance(paths, str | os.PathLike) else ", ".join(os.fspath(path) for path in paths)
+        )
         self.label = f"{kind} {text!r}, watched every {duration_text(self._every_us)}"
         self.schema: pa.Schema = self._of(min(found, key=found.__getitem__), None).schema if schema is None else schema
         self._seen: dict[str, Look] = {}

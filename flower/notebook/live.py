@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from flower.api.display import register
 from flower.api.tables import tables
 from flower.charts.plot import Plot
+from flower.engine import progress
 from flower.engine.run import Run, alive
 from flower.notebook import showing
 from flower.notebook.chart import LiveChart, LivePlot
 from flower.notebook.run_view import RunView
 from flower.notebook.showing import Live
 from flower.notebook.table import LiveTable
+from flower.notebook.waiting import cell_progress
 
 if TYPE_CHECKING:
     from flower.api.stream import Stream
@@ -94,6 +96,7 @@ def install(ip: Any) -> None:
         return
     _loaded = notebook = Notebook(ip)
     showing.use(notebook)
+    progress.use(cell_progress)
     register("plot", LivePlot)
     register("table", _live_tables)
     ip.events.register("pre_run_cell", notebook.before_cell)
@@ -115,6 +118,7 @@ def uninstall(ip: Any) -> None:
         display.pop(kind, None)
     ip.events.unregister("pre_run_cell", notebook.before_cell)
     ip.events.unregister("post_run_cell", notebook.after_cell)
+    progress.use(None)
     register("plot", Plot)
     register("table", tables)
     notebook.close()

@@ -76,6 +76,7 @@ class RunView(Live):
             "state": state,
             "facts": facts_of(run),
             "commands": list(COMMANDS.get(state, ())),
+            "share": run.metrics.share,
             "speed": run.speed if run.paced else None,
             "rates": [round(rate, 1) for rate in self._rates],
             "steps": [

@@ -373,13 +373,18 @@ function run(model, el) {
   speed.addEventListener("change", () => tell(speed, "speed", Number(speed.value)))
   speed.addEventListener("keydown", event => event.stopPropagation())
 
-  head.append(name, state, ...buttons.values(), speed, rate.box, wait)
+  const share = element("progress")
+  share.max = 1
+  share.setAttribute("aria-label", "how much of the input is read")
+  head.append(name, state, ...buttons.values(), speed, rate.box, share, wait)
   el.append(head, body)
   const patch = told => {
     name.textContent = told.name
     state.textContent = told.state
     state.dataset.state = told.state
     commands = told.commands
+    share.hidden = told.share === null
+    share.value = told.share ?? 0
     speed.hidden = told.speed === null
     if (told.speed !== null && document.activeElement !== speed) {
       if (!SPEEDS.includes(told.speed) && ![...speed.options].some(each => Number(each.value) === told.speed)) {

@@ -65,6 +65,10 @@ def test_a_run_is_led_by_its_buttons(opened, lab_page, lab_screenshot, theme):
 
 def test_a_click_that_a_busy_kernel_cannot_take_shows_that_it_waits(opened, lab, lab_page, lab_screenshot):
     notebook = opened([SETUP, RUN, BUSY])
+    # By a subshell, which JupyterLab uses once it has started, the click may be taken while the cell runs.
+    lab_page.evaluate(
+        "() => { jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.commsOverSubshells = 'disabled' }"
+    )
     notebook.run(0).run(1)
     shown = notebook.output(1)
     expect(shown.locator(".flower-state")).to_have_text("running")

@@ -9,6 +9,7 @@ import pytest
 
 import flower as fl
 from flower.charts.marks import kept_places
+from flower.engine.metrics import Metrics
 from flower.errors import ColumnError, FlowerError
 from flower.notebook import showing
 from flower.notebook.chart import LivePlot
@@ -16,6 +17,7 @@ from flower.notebook.run_view import RunView, facts_of
 from flower.notebook.showing import WIDGET
 from flower.notebook.table import LiveTable, cells_of, html_of
 from flower.notebook.view_widget import PNG
+from flower.notebook.waiting import cell_progress
 from flower.testing import ManualClock
 
 HOSTILE = "<script>alert(1)</script> $x$ \\(y\\)"
@@ -326,3 +328,18 @@ def test_without_a_notebook_nothing_is_shown_anywhere(comms):
     run = stream().run().wait()
     RunView(run).show()
     assert comms == []
+
+
+def test_a_cell_that_waits_shows_a_bar_and_leaves_nothing(paper):
+    assert cell_progress() is None  # no cell runs
+    paper.cell_runs = True
+    shown = cell_progress()
+    for share in (0.25, 0.5):
+        shown.show("<b>job</b>", Metrics(rows_in=1000, share=share))
+    shown.close()
+    first, second, last = paper.shown
+    assert [update for *_, update in paper.shown] == [False, True, True]
+    assert len({name for _, _, name, _ in paper.shown}) == 1
+    assert 'value="0.250"' in first[0]["text/html"] and "&lt;b&gt;job" in first[0]["text/html"]
+    assert second[0]["text/plain"].startswith("<b>job</b>: 50%, 1,000 in")
+    assert last[0] == {"text/html": "", "text/plain": ""}
