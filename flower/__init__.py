@@ -37,6 +37,7 @@ from flower.model.watermarks import (
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
+    from flower import teach
     from flower.api.script import to_script
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
@@ -80,6 +81,7 @@ __all__ = [
     "replay",
     "run",
     "runs",
+    "teach",
     "to_script",
     "unload_ipython_extension",
 ]
@@ -93,6 +95,8 @@ _ON_DEMAND = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "teach":
+        return importlib.import_module("flower.teach")
     if name in _ON_DEMAND:
         return getattr(importlib.import_module(_ON_DEMAND[name]), name)
     raise AttributeError(f"module 'flower' has no attribute {name!r}")
