@@ -475,9 +475,6 @@ class Runs(tuple[Run, ...]):
     def __repr__(self) -> str:
         return self.frame.to_string(index=False) if self else "no runs"
 
-    def _repr_html_(self) -> str:
-        return self.frame.to_html(index=False, border=0) if self else "no runs"
-
 
 def known() -> Runs:
     """The runs that go on, and those that somebody holds, oldest first."""
