@@ -142,3 +142,14 @@ def test_what_is_read_is_the_same_for_every_cut_of_the_range(tmp_path):
         for stop in range(start, 7):
             rows = source.read(0, start, stop)["v"].to_pylist()
             assert rows == [1, 2, 3, 4, 5, 6][start:stop]
+
+
+def test_files_come_in_the_order_in_which_they_were_put_there(tmp_path):
+    first, second = tmp_path / "z.jsonl", tmp_path / "a.jsonl"
+    put(first, 1)
+    put(second, 2)
+    while second.stat().st_ctime_ns <= first.stat().st_ctime_ns:  # the file system's clock is coarse
+        put(second, 2)
+    source = fl.read.json_lines(tmp_path, watch=True).node.source
+    assert [source.latest(0, at, 9, 0) for at in (0, 1)] == [1, 2]
+    assert source.read(0, 0, 2)["v"].to_pylist() == [1, 2]

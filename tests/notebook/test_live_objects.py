@@ -267,7 +267,7 @@ def test_what_has_no_speed_shows_none(paper):
 
 
 def test_rows_a_second_are_noted_while_it_runs(paper):
-    seconds = iter([0.0, 0.4, 2.0, 2.1, 4.0])
+    seconds = iter([0.0, 0.4, 2.0, 2.1, 4.0, 8.0])
     clock = ManualClock()
     run = fl.read.rate(10).run(clock=clock)
     view = RunView(run, clock=lambda: next(seconds))
@@ -276,6 +276,9 @@ def test_rows_a_second_are_noted_while_it_runs(paper):
         pass
     for _ in range(4):
         view.changes()
+    assert view.snapshot()["rates"] == [5.0, 0.0]
+    run.pause()
+    view.changes()
     assert view.snapshot()["rates"] == [5.0, 0.0]
     run.stop()
 
