@@ -89,7 +89,7 @@ def test_names_of_arguments_and_flowers_are_offered():
 
 
 def test_texts_that_an_argument_can_be_are_offered():
-    assert offered(HEAD + 'window FixedWindows("1h"), accumulation="|') == ["accumulating", "discarding"]
+    assert offered(HEAD + 'window FixedWindows("1h"), accumulation="|') == ["accumulating", "discarding", "retracting"]
     assert "mean" in offered(HEAD + 'agg x=("delay", "m|')
 
 
