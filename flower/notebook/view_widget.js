@@ -27,9 +27,6 @@ const STYLE = `
   color: inherit; background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view button:disabled { opacity: .5; cursor: default; }
 .flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
-<<<<<<< HEAD
-=======
-.flower-view button.flower-sort { font: inherit; font-weight: 600; padding: 0; border: 0; background: none; }
 .flower-view button.flower-waiting { opacity: .75; border-style: dashed; cursor: progress; }
 .flower-view select:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
 .flower-view [hidden] { display: none; }
@@ -41,7 +38,6 @@ const STYLE = `
 .flower-steps { flex: 0 1 auto; max-width: 100%; }
 .flower-steps summary { cursor: pointer; font-size: 12px; color: var(--jp-content-font-color2, #666); }
 .flower-steps > div { max-height: 340px; overflow: auto; }
->>>>>>> recordings
 .flower-view select { font: inherit; font-size: 12px; color: inherit; max-width: 17em; padding: 1px 3px;
   background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); border-radius: 3px; }
 .flower-view [aria-busy=true] { opacity: .5; }
@@ -295,73 +291,6 @@ async function diagram(model, el) {
   }
 }
 
-<<<<<<< HEAD
-=======
-function table(_, el) {
-  const note = element("div", "flower-note")
-  const scroll = element("div", "flower-scroll")
-  el.append(scroll, note)
-  let before = new Map(), sorted = null, latest = null
-  const order = rows => {
-    if (!sorted) return rows
-    const {at, down} = sorted
-    const value = ({cells, values}) => values?.[at] ?? cells[at]
-    const compare = (one, other) => {
-      const [a, b] = [value(one), value(other)]
-      if (a === "" || b === "") return (a === "") - (b === "")  // missing ones last
-      const by = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b))
-      return down ? -by : by
-    }
-    return [...rows].sort(compare)
-  }
-  const view = {
-    draw(snapshot) {
-      latest = snapshot
-      const focused = scroll.contains(document.activeElement) ? document.activeElement.dataset.at : undefined
-      const made = element("table")
-      const head = made.createTHead().insertRow()
-      snapshot.columns.forEach((name, at) => {
-        const cell = element("th", snapshot.numeric[at] ? "flower-number" : "")
-        cell.scope = "col"
-        const down = sorted?.at === at ? sorted.down : undefined
-        cell.setAttribute("aria-sort", down === undefined ? "none" : down ? "descending" : "ascending")
-        const button = element("button", "flower-sort", name + (down === undefined ? "" : down ? " \u25be" : " \u25b4"))
-        button.type = "button"
-        button.dataset.at = String(at)
-        button.title = "sort"
-        // Up, down, and as they came.
-        button.addEventListener("click", event => {
-          event.stopPropagation()
-          sorted = down === undefined ? {at, down: false} : down ? null : {at, down: true}
-          view.draw(latest)
-        })
-        button.addEventListener("keydown", event => event.stopPropagation())  // Lab would act on it
-        cell.append(button)
-        head.append(cell)
-      })
-      const body = made.createTBody()
-      const now = new Map()
-      order(snapshot.rows).forEach(({key, cells}) => {
-        const row = body.insertRow()
-        const old = before.get(key)
-        cells.forEach((text, at) => {
-          const cell = element("td", snapshot.numeric[at] ? "flower-number" : "", text)
-          if (text.length > 40) cell.title = text
-          if (before.size && (!old || old[at] !== text)) cell.classList.add("flower-changed")
-          row.append(cell)
-        })
-        now.set(key, cells)
-      })
-      before = now
-      scroll.replaceChildren(made)
-      if (focused !== undefined) scroll.querySelector(`button[data-at="${focused}"]`)?.focus()
-      note.textContent = snapshot.note
-      note.classList.toggle("flower-problem", Boolean(snapshot.problem))
-    },
-  }
-  return view
-}
-
 const SVG = "http://www.w3.org/2000/svg"
 
 // Rows a second, oldest first, as a line that fills its place.
@@ -399,7 +328,6 @@ const BUTTONS = [
 const SPEEDS = [0.1, 0.5, 1, 2, 5, 10, 100]
 const PATIENCE = 400  // milliseconds before a click is said to wait
 
->>>>>>> recordings
 function run(model, el) {
   const head = element("div", "flower-head")
   const state = element("span", "flower-state")
