@@ -36,7 +36,9 @@ from flower.model.watermarks import (
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
+    from flower import teach
     from flower.api.script import to_script
+    from flower.charts.dashboard import dashboard
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
@@ -71,16 +73,19 @@ __all__ = [
     "WeightedMean",
     "When",
     "concat",
+    "dashboard",
     "datasets",
     "load_ipython_extension",
     "read",
     "replay",
     "run",
+    "teach",
     "to_script",
     "unload_ipython_extension",
 ]
 
 _ON_DEMAND = {
+    "dashboard": "flower.charts",
     "to_script": "flower.api.script",
     "load_ipython_extension": "flower.notebook.extension",
     "unload_ipython_extension": "flower.notebook.extension",
@@ -89,6 +94,8 @@ _ON_DEMAND = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "teach":
+        return importlib.import_module("flower.teach")
     if name in _ON_DEMAND:
         return getattr(importlib.import_module(_ON_DEMAND[name]), name)
     raise AttributeError(f"module 'flower' has no attribute {name!r}")

@@ -212,7 +212,7 @@ class Stream(Pipeline):
         1  2  4
         """
         with step_errors(self.node, MapFrames.verb):
-            function = _function(fn, "map_frames(lambda frame: frame.round(1))")
+            function = function_of(fn, "map_frames(lambda frame: frame.round(1))")
             output = function.schema(self.schema) if schema is None else schema_of(schema)
             return Stream(MapFrames(self.node, function, output))
 
@@ -241,7 +241,7 @@ class Stream(Pipeline):
         2   or
         """
         with step_errors(self.node, FlatMapRows.verb):
-            function = _function(fn, "flat_map_rows(lambda row: [row, row])")
+            function = function_of(fn, "flat_map_rows(lambda row: [row, row])")
             return Stream(FlatMapRows(self.node, function, self.schema if schema is None else schema_of(schema)))
 
     # -- windows and aggregates
@@ -267,8 +267,9 @@ class Stream(Pipeline):
             Where in event time rows are grouped.
         trigger : Trigger
             When in processing time results are given; by default once, when the watermark passes the end of the window.
-        accumulation : {"accumulating", "discarding"}
-            Whether each pane of a window holds all its rows so far, or those since its last pane.
+        accumulation : {"accumulating", "discarding", "retracting"}
+            Whether each pane of a window holds all its rows so far, or those since its last pane; or all so far, after
+            a row with ``pane_retraction`` has taken back the pane before, which an aggregation that follows subtracts.
         allowed_lateness : str or pandas.Timedelta
             How long after its end a window still admits rows; "unbounded": for ever.
         timestamp_combiner : {"end_of_window", "earliest", "latest"}
@@ -475,6 +476,40 @@ class Stream(Pipeline):
         """
         return made("table", self)(n, run)
 
+    def time_diagram(
+        self, *, key: object = None, value: str | None = None, step: str | None = None, epochs: int = 150
+    ) -> Any:
+        """Event time across, processing time up: rows, watermark, panes and the windows that fill, epoch by epoch.
+
+        The stream is run to its end, by a clock of its own: that of a script, or the time at which the newest row was
+        seen (``arrival``; where that is not known, its event time). For a stream that does not end, draw a run:
+        ``stream.run().time_diagram()``.
+
+        Parameters
+        ----------
+        key : optional
+            The key whose windows are drawn; with several columns, a tuple. Default: the one with the most rows.
+        value : str, optional
+            The aggregate that the windows show; default: the first.
+        step : str, optional
+            The name of the keyed step; default: the last. A stream without one shows its rows and its watermark.
+        epochs : int
+            Into about how many portions the rows are divided; a script has its own.
+
+        Raises
+        ------
+        GraphError
+            If the stream does not end, or has no such step, key or value.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> flights = fl.read.parquet(fl.datasets.flights, event_time="departure", arrival="observed")
+        >>> flights.window(fl.FixedWindows("6h")).groupby("origin").agg(n="count").time_diagram(key="JFK")
+        <Diagram 'n of JFK', 154 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
+        """
+        return made("time_diagram", self)(key=key, value=value, step=step, epochs=row_count("time_diagram", epochs))
+
     @property
     def write(self) -> Write:
         """Sinks for it: ``stream.write.parquet(path)`` gives what can be run."""
@@ -508,7 +543,8 @@ def concat(*streams: Stream) -> Stream:
     return streams[0] if len(streams) == 1 else Stream(Concat(tuple(each.node for each in streams)))
 
 
-def _function(fn: object, example: str) -> FrameFunction:
+def function_of(fn: object, example: str) -> FrameFunction:
+    """A function that a person gave."""
     if not callable(fn):
         raise GraphError("`fn` must be a function", got=repr(fn), hint=f"write {example}")
     from flower.graph.expressions import FrameFunction

@@ -6,6 +6,8 @@ if find_spec("bokeh") is None:
     raise ModuleNotFoundError("charts need Bokeh; pip install 'flower-streams[charts]'", name="bokeh")
 
 from flower.api.display import register
+from flower.charts.dashboard import Dashboard, dashboard
+from flower.charts.diagram import Diagram, figure_diagram, run_diagram, time_diagram
 from flower.charts.kinds.area import Area
 from flower.charts.kinds.bar import Bar
 from flower.charts.kinds.barh import Barh
@@ -30,6 +32,8 @@ __all__ = [
     "Candlestick",
     "Chart",
     "Custom",
+    "Dashboard",
+    "Diagram",
     "Gauge",
     "Heatmap",
     "Hist",
@@ -40,7 +44,11 @@ __all__ = [
     "Scatter",
     "Stacked",
     "Step",
+    "dashboard",
     "save",
 ]
 
 register("plot", Plot)
+register("time_diagram", time_diagram)
+register("run_diagram", run_diagram)
+register("figure_diagram", figure_diagram)

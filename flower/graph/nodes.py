@@ -19,7 +19,7 @@ import pyarrow as pa
 from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import dtype_name, names_text, require_columns
-from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema, so_far
+from flower.model.panes import INSTANT, PANE_COLUMNS, WINDOW_END, WINDOW_START, pane_schema, so_far
 from flower.model.triggers import Trigger, When
 from flower.model.windowing import Windowing
 from flower.model.windows import GlobalWindows, by_clock
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from flower.graph.protocols import Sink, Source
     from flower.model.combiners import Combiner
     from flower.model.watermarks import WatermarkPolicy
+
+ROWS = "rows of the group"
+"""The column of panes that holds what a function is applied to; gone before anybody sees it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,11 @@ class Node:
         """Whether its rows have an event time."""
         return self._timed()
 
+    @cached_property
+    def retracting(self) -> bool:
+        """Whether some of its rows may take back others."""
+        return self._retracting()
+
     def _inputs(self) -> tuple[Node, ...]:
         raise NotImplementedError
 
@@ -108,6 +116,9 @@ class Node:
 
     def _timed(self) -> bool:
         return all(node.timed for node in self.inputs)
+
+    def _retracting(self) -> bool:
+        return any(node.retracting for node in self.inputs)
 
     @property
     def _content(self) -> tuple[Any, ...]:
@@ -212,6 +223,12 @@ class Filter(Step):
 
         predicate(self.predicate, self.input.schema)
         return self.input.schema
+
+    def _retracting(self) -> bool:
+        from flower.graph.retracting import keeps_final_only
+
+        # No pane comes after the final one, so none takes it back.
+        return self.input.retracting and not keeps_final_only(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -354,7 +371,9 @@ class Aggregate(Step):
         """The windowing of its panes: the input's, else the global window."""
         return self.input.windowing or Windowing(GlobalWindows())
 
-    def _schema(self) -> pa.Schema:
+    @cached_property
+    def panes(self) -> pa.Schema:
+        """The columns of the panes that it fires."""
         before = self.input.schema
         keys = [column_of(before, key) for key in self.keys]
         for key in keys:
@@ -367,10 +386,17 @@ class Aggregate(Step):
         results = []
         for each in self.aggregations:
             results.append(each.combiner.schema(each.input(before)).with_name(each.name))
-        panes = pane_schema(keys, results, self.grouping)
+        if self.input.retracting:
+            from flower.graph.retracting import require_subtractable
+
+            require_subtractable(self)
+        panes = pane_schema(keys, results, self.grouping, retracts=self.input.retracting)
         if self.grouping.trigger.driven_by_data:
             self._look(so_far(panes, self.keys))
         return panes
+
+    def _schema(self) -> pa.Schema:
+        return self.panes
 
     def _look(self, schema: pa.Schema) -> None:
         """See whether the predicates of its trigger fit what they will look at."""
@@ -392,6 +418,46 @@ class Aggregate(Step):
         if by_clock(self.grouping.windows):
             return True
         return self.input.timed and not (whole and self.grouping.timestamp_combiner == "end_of_window")
+
+    def _retracting(self) -> bool:
+        return self.grouping.accumulation == "retracting" or self.input.retracting
+
+
+@dataclass(frozen=True, eq=False)
+class Apply(Aggregate):
+    """Any number of rows a key and pane: what ``fn`` gives for a frame of the group's rows, with columns ``output``.
+
+    Its panes hold these rows as a list, in the column `ROWS`; ``fn`` is called as they leave the keyed step.
+    """
+
+    fn: FrameFunction
+    output: pa.Schema
+    verb = "apply"
+
+    @classmethod
+    def of(cls, before: Node, keys: tuple[str, ...], fn: FrameFunction, output: pa.Schema) -> Apply:
+        """The step on all columns but the keys."""
+        from flower.model.combiners import Rows
+
+        column, *others = (name for name in before.schema.names if name not in keys)
+        return cls(before, keys, (Aggregation(ROWS, column, Rows(tuple(others))),), fn, output)
+
+    @cached_property
+    def rows(self) -> pa.Schema:
+        """The columns of the frames that ``fn`` gets."""
+        return pa.schema(list(self.panes.field(ROWS).type.value_type))
+
+    def _schema(self) -> pa.Schema:
+        twice = [name for name in self.output.names if name in (*self.panes.names, *PANE_COLUMNS)]
+        if twice:
+            raise GraphError(
+                "what is applied to groups must give columns of other names than the keys and those of panes",
+                got=names_text(twice),
+                hint="leave them out or rename them: each row has its keys and window anyway",
+            )
+        at = self.panes.get_field_index(ROWS)
+        fields = list(self.panes)
+        return pa.schema([*fields[:at], *self.output, *fields[at + 1 :]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -425,6 +491,10 @@ class Dropped(Node):
     def _timed(self) -> bool:
         return self.of.input.timed
 
+    def _retracting(self) -> bool:
+        # They are told as they came, retractions and others: nothing is taken back any more.
+        return False
+
 
 @dataclass(frozen=True, eq=False)
 class Errors(Node):
@@ -446,6 +516,9 @@ class Errors(Node):
         return None
 
     def _timed(self) -> bool:
+        return False
+
+    def _retracting(self) -> bool:
         return False
 
 
