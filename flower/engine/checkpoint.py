@@ -33,7 +33,7 @@ from flower.engine.groups import Groups
 from flower.engine.interval import IntervalState
 from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
-from flower.engine.metrics import Metrics
+from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
 from flower.engine.standing import Standing
@@ -51,7 +51,7 @@ STORED: dict[str, type] = {
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
         *(JoinedState, IntervalState, AsofState, Held),
-        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics),
+        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }
 """The classes that are stored, by name."""
