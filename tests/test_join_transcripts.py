@@ -31,6 +31,7 @@ JOINS = {
     "inner_in_windows": windowed(),
     "dropped_by_windows": dropped(windowed()),
     "left_accumulating": windowed("left", **LATE),
+    "left_long_accumulating": windowed("left", allowed_lateness="1h"),
     "outer_discarding": windowed("outer", accumulation="discarding", **LATE),
     "outer_within": within("outer"),
     "dropped_within": dropped(within("inner")),

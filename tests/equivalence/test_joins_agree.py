@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from scripted import asofs, canonical, examples, increments, interval_joins, joined_sides, window_joins
 
 import flower as fl
+from flower.engine.embedded import Driver, Options
+from flower.engine.reference import watermarks_replayed
 
 
 def agree(stream: fl.Stream, *, as_stream: bool) -> None:
@@ -45,3 +47,17 @@ def test_panes_are_joined_with_rows_as_the_oracle_does(sides: Any, join: Any) ->
     joined = join(panes, right)
     agree(joined, as_stream=True)
     agree(joined.dropped, as_stream=True)
+
+
+@examples(100)
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs))
+def test_output_watermarks_of_joins_are_the_oracles(sides: Any, join: Any) -> None:
+    driver = Driver([join(*sides).node], Options.make())
+    ours = []
+    while not driver.over():
+        epoch = driver.next_epoch()
+        assert epoch is not None
+        driver.run(epoch)
+        ours.append(driver.state.watermarks)
+    driver.close()
+    assert ours == watermarks_replayed(driver)
