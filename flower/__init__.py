@@ -33,7 +33,7 @@ from flower.model.watermarks import (
     Percentile,
     Punctuated,
 )
-from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
+from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
     from flower.api.script import to_script
@@ -50,6 +50,7 @@ __all__ = [
     "BoundedDisorder",
     "CalendarWindows",
     "Combiner",
+    "CountWindows",
     "EarliestOf",
     "FixedWindows",
     "GlobalWindows",

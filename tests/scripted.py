@@ -109,6 +109,9 @@ windows = st.sampled_from(
         fl.GlobalWindows(),
     ]
 )
+counts = st.integers(1, 4).map(fl.CountWindows)
+"""Windows that leave nothing to choose but the time of their panes."""
+alone = windows | counts
 ttls = st.none() | st.sampled_from(["1s", "2s", "5s"])
 keys = st.sampled_from([(), ("k",), ("n",), ("i",), ("k", "i")])
 steps = st.lists(

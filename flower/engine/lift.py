@@ -24,7 +24,7 @@ from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows, by_clock
+from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, SlidingWindows, Windows, by_clock
 
 EXPIRED = "the window had expired"
 
@@ -33,7 +33,7 @@ EXPIRED = "the window had expired"
 class Lifted:
     """The groups of some rows, the pairs that came too late, and, if the step asks for them, the admitted pairs."""
 
-    groups: Run | SessionRun
+    groups: Run | SessionRun | None
     counts: Counts
     dropped: Batch
     pairs: Pairs | None = None
@@ -41,7 +41,7 @@ class Lifted:
     @property
     def pieces(self) -> list[Run | SessionRun | Pairs]:
         """What the step gets."""
-        return [self.groups] if self.pairs is None else [self.groups, self.pairs]
+        return [piece for piece in (self.groups, self.pairs) if piece is not None]
 
 
 def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int) -> Lifted:
@@ -64,6 +64,8 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     row, start, end = step.windowing.windows.assign(time)
     gone = Batch.empty(step.dropped_schema)
     counts = Counts(on_time=len(end))
+    if isinstance(step.windowing.windows, CountWindows):
+        return Lifted(None, counts, gone, _counted(batch, step, start, end, elsewhere, watermark))
     met = batch.met if row is None else batch.met[row]
     if len(end):
         if elsewhere < MAX_TIME:
@@ -88,8 +90,19 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     groups, encoded = lifted(batch, step, start, end, now)
     if not step.law.finishes:
         return Lifted(groups, counts, gone)
+    return Lifted(groups, counts, gone, _pairs(with_met(batch, met), start, end, encoded))
+
+
+def _counted(batch: Batch, step: Keyed, start: I64, end: I64, elsewhere: int, watermark: int) -> Pairs:
+    """Rows for windows that count them: all are admitted."""
+    met = np.maximum(np.minimum(batch.met, elsewhere), watermark)
+    encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
+    return _pairs(with_met(batch, met), start, end, encoded)
+
+
+def _pairs(batch: Batch, start: I64, end: I64, encoded: Encoded) -> Pairs:
     keys = tuple(arrays.take(column, encoded.codes) for column in encoded.keys)
-    return Lifted(groups, counts, gone, Pairs(with_met(batch, met), start, end, encoded.hash[encoded.codes], keys))
+    return Pairs(batch, start, end, encoded.hash[encoded.codes], keys)
 
 
 def _grid(windows: Windows) -> tuple[int, int] | None:

@@ -233,7 +233,67 @@ class GlobalWindows:
         return None, np.full(len(time), MIN_TIME), np.full(len(time), MAX_TIME)
 
 
-Windows = FixedWindows | SlidingWindows | CalendarWindows | Sessions | GlobalWindows
+@dataclass(frozen=True, slots=True, repr=False)
+class CountWindows:
+    """Windows of ``n`` rows of a key, in the order in which the step gets them.
+
+    A window is full with its ``n``-th row, and then gives its one pane, on time and final; what is left when the stream
+    ends gives its pane then.
+
+    Parameters
+    ----------
+    n : int
+        Rows a window, at least one.
+
+    Raises
+    ------
+    WindowError
+        If ``n`` is no number of rows.
+
+    Notes
+    -----
+    Rows are counted in the order of epochs, and within an epoch by partition and position: how rows of several
+    partitions take turns depends on when they come. A window begins with the event time of its earliest row, and ends
+    a microsecond after that of its latest. Nothing is late and nothing is dropped, and so there is no trigger,
+    lateness or accumulation to choose. Windows may share their times: each is a row of the view, and has ``pane_index``
+    0. Rows that wait for their window to be full hold the watermark of later steps at the event time that its pane
+    would have, unless they came late.
+
+    Examples
+    --------
+    >>> CountWindows(3)
+    CountWindows(3)
+    >>> import flower as fl, pandas as pd
+    >>> frame = pd.DataFrame({"t": pd.to_datetime([3, 1, 2], unit="s", utc=True), "v": [1, 2, 4]})
+    >>> panes = fl.read.frame(frame, event_time="t").window(CountWindows(2)).agg(total=("v", "sum"))
+    >>> panes.collect()[["window_start", "total"]]
+                   window_start  total
+    0 1970-01-01 00:00:02+00:00      4
+    1 1970-01-01 00:00:01+00:00      3
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
+            raise WindowError(
+                "`n` must be a number of rows, at least 1", got=repr(self.n), hint="write CountWindows(100)"
+            )
+
+    def __repr__(self) -> str:
+        return f"CountWindows({self.n})"
+
+    @property
+    def merging(self) -> bool:
+        """Whether windows of one key merge when they overlap."""
+        return False
+
+    def assign(self, time: I64) -> Assigned:
+        """What each event time adds to its window: None, its start, its end."""
+        return None, time, later(time, 1)
+
+
+Windows = FixedWindows | SlidingWindows | CalendarWindows | Sessions | GlobalWindows | CountWindows
 """Any of the windows."""
 
 

@@ -17,7 +17,7 @@ from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import AfterWatermark
 from flower.model.windowing import Windowing
-from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows, by_clock
+from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, Sessions, SlidingWindows, by_clock
 from flower.notebook.markup import without_formulas
 
 ROWS = 5
@@ -56,6 +56,8 @@ def windows_text(windowing: Windowing) -> str:
             text = f"windows of a {unit} in {tz}" if n == 1 else f"windows of {n} {unit}s in {tz}"
         case Sessions(gap_us=gap):
             text = f"sessions that end when nothing came for {duration_text(gap)}"
+        case CountWindows(n=n):
+            text = f"windows of {n:,} rows a key"
         case GlobalWindows():
             text = "one window of all time"
     parts = [f"{text}, by the clock" if by_clock(windowing.windows) else text]

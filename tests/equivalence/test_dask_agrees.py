@@ -8,7 +8,20 @@ from typing import Any
 import pandas as pd
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import aggregated, canonical, examples, keys, parts, policies, scripted, scripts, steps, ttls, windows
+from scripted import (
+    aggregated,
+    alone,
+    canonical,
+    examples,
+    keys,
+    parts,
+    policies,
+    scripted,
+    scripts,
+    steps,
+    ttls,
+    windows,
+)
 from strategies import Rows, random_pipeline, stream_of, tables
 
 import flower as fl
@@ -72,7 +85,7 @@ def test_panes_and_drops_are_those_of_the_embedded_executor(
 @examples(60, **hasty)
 @given(
     script=scripts,
-    where=windows,
+    where=alone,
     by=keys,
     size=st.sampled_from(["4s", "7s"]),
     stamp=st.sampled_from(["end_of_window", "earliest", "latest"]),

@@ -13,7 +13,7 @@ from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
-from flower.model.windows import Sessions, by_clock
+from flower.model.windows import CountWindows, Sessions, by_clock
 
 
 @dataclass
@@ -87,6 +87,12 @@ class KeyedOracle:
             rows = [replace(row, time=now, met=MIN_TIME) for row in rows]
             w0, w1 = self._clock, MAX_TIME if w1 == MAX_TIME else now
             self._clock = w1
+        if isinstance(self.windowing.windows, CountWindows):
+            return (
+                self._counted(rows, self.windowing.windows.n, w1),
+                [],
+                {"on_time": len(rows), "late": 0, "dropped": 0},
+            )
         dropped, counts = self._admit(rows)
         panes = []
         for key, live in self._live.items():
@@ -98,6 +104,34 @@ class KeyedOracle:
         self.watermark = max(self.watermark, min([w1, *self._holds(w1)]))
         panes.sort(key=lambda pane: (pane[1].window[1], pane[1].window[0], [(k is None, k) for k in pane[0]]))
         return [pane for _, _, pane in panes], dropped, counts
+
+    def _counted(self, rows: Sequence[Row], n: int, w1: int) -> list[dict[str, Any]]:
+        """The panes of windows of ``n`` rows."""
+        panes = []
+        for row in sorted(rows, key=lambda row: (row.partition, row.position)):
+            of_key = self._live.setdefault(self._key(row), [])
+            if not of_key:
+                of_key.append(Live((row.time, plus(row.time, 1))))
+            live = of_key[0]
+            live.window = min(live.window[0], row.time), max(live.window[1], plus(row.time, 1))
+            live.pairs.append(row)
+            live.new.append(row)
+            if len(live.pairs) == n:
+                panes.append(self._fire(self._key(row), of_key.pop(), "on_time", True))
+        waiting = [(key, of_key) for key, of_key in self._live.items() if of_key]
+        if w1 == MAX_TIME:
+            panes += [self._fire(key, of_key.pop(), "on_time", True) for key, of_key in waiting]
+        least = w1
+        for live in [live for _, of_key in waiting for live in of_key]:
+            times = [row.time for row in live.pairs if row.time >= row.met]
+            if times:
+                earliest = self.windowing.timestamp_combiner == "earliest"
+                least = min(least, min(times) if earliest else max(times))
+        self.watermark = max(self.watermark, least)
+        return panes
+
+    def _key(self, row: Row) -> Key:
+        return tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
 
     def _expires(self, live: Live) -> int:
         return self._expiry(live.window)
@@ -117,17 +151,12 @@ class KeyedOracle:
             for window in windows_of(self.windowing.windows, row.time):
                 if row.met >= self._expiry(window):
                     counts["dropped"] += 1
-                    ends = {"window_start": shown(window[0]), "window_end": shown(window[1])}
-                    dropped.append(
-                        {**row.values, **ends, "reason": "the window had expired", "watermark": shown(row.met)}
-                    )
+                    dropped.append(_dropped(row, window, "the window had expired"))
                     continue
-                key = tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
-                of_key = self._live.setdefault(key, [])
+                of_key = self._live.setdefault(self._key(row), [])
                 if any(live.watch.over and self._same(live.window, window) for live in of_key):
                     counts["dropped"] += 1
-                    ends = {"window_start": shown(window[0]), "window_end": shown(window[1])}
-                    dropped.append({**row.values, **ends, "reason": FINISHED, "watermark": shown(row.met)})
+                    dropped.append(_dropped(row, window, FINISHED))
                     continue
                 counts["late" if row.met >= window[1] else "on_time"] += 1
                 live = self._window(of_key, window)
@@ -233,3 +262,10 @@ class KeyedOracle:
             if live.window[1] > w1 and content:
                 holds.append(self._event_time(live.window, content))
         return holds
+
+
+def _dropped(row: Row, window: Window, reason: str) -> dict[str, Any]:
+    """A pair as it is dropped; a column of the row that has the name of one of the window's gives it up."""
+    added = {"window_start": shown(window[0]), "window_end": shown(window[1]), "reason": reason}
+    added |= {"watermark": shown(row.met)}
+    return {f"input_{name}" if name in added else name: value for name, value in row.values.items()} | added
