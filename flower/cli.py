@@ -122,6 +122,20 @@ def lab(directory: Path | None) -> int:
     return subprocess.run(command).returncode
 
 
+def checkpoints(path: str) -> int:
+    """Print what a checkpoint's directory holds; 1 if anything in it is damaged."""
+    from flower.engine.inspection import inspect
+    from flower.errors import FlowerError
+
+    try:
+        found = inspect(path)
+    except (FlowerError, OSError) as error:
+        print(f"flower checkpoints: {error}", file=sys.stderr)
+        return 1
+    print(found)
+    return 1 if found.damage else 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; ``arguments`` are those of the shell if left out."""
     parser = argparse.ArgumentParser(prog="flower", description="Explore streams.")
@@ -138,6 +152,9 @@ def main(arguments: list[str] | None = None) -> int:
         "directory", type=Path, nargs="?", help="where to start (notebooks, if it is here, else this directory)"
     )
     command.set_defaults(does=lambda options: lab(options.directory))
+    command = commands.add_parser("checkpoints", help="list, verify and describe what run(checkpoint=PATH) has written")
+    command.add_argument("path", help="the directory, or an address that fsspec reaches")
+    command.set_defaults(does=lambda options: checkpoints(options.path))
     options = parser.parse_args(arguments)
     try:
         return options.does(options) or 0

@@ -114,6 +114,7 @@ class Pipeline:
         on_error: Literal["collect", "fail"] = "collect",
         max_errors: int | None = None,
         scratch: str | os.PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         state_budget: str | None = None,
         name: str | None = None,
     ) -> Run:
@@ -140,6 +141,7 @@ class Pipeline:
             on_error=on_error,
             max_errors=max_errors,
             scratch=scratch,
+            checkpoint=checkpoint,
             state_budget=state_budget,
             name=name,
         )

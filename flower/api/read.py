@@ -251,7 +251,7 @@ def json_lines(
 
 @recorded
 def generator(
-    fn: Callable[[], Any],
+    fn: Callable[..., Any],
     *,
     event_time: str | None = None,
     tz: str = "UTC",
@@ -263,8 +263,12 @@ def generator(
     """Read what a function of yours yields, as it comes: from a socket, a queue, a simulation.
 
     Every run calls the function anew, in a thread of its own, and closes the generator when it ends or is stopped. What
-    comes is kept in a journal in a temporary directory, so that rows can be read again, until the run ends. When the
-    run is behind, the generator waits. If it raises, the run fails.
+    comes is kept in a journal, so that rows can be read again: in a temporary directory until the run ends, or in the
+    run's checkpoint. When the run is behind, the generator waits. If it raises, the run fails.
+
+    A function with a parameter ``after`` is called with the number of rows that the run already has, 0 at first, so
+    that a run with a checkpoint that is resumed loses and doubles none: ``def ticks(after): ...`` goes on behind so
+    many. One without is called anew when a run is resumed, and what it yields is taken as new.
 
     Parameters
     ----------

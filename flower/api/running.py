@@ -26,6 +26,7 @@ def run(
     on_error: Literal["collect", "fail"] = "collect",
     max_errors: int | None = None,
     scratch: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     state_budget: str | None = None,
     name: str | None = None,
 ) -> Run:
@@ -50,6 +51,11 @@ def run(
         With "collect": fail past so many.
     scratch : str or os.PathLike, optional
         On a Dask cluster whose workers are on other machines: a directory that all of them reach, for the run's state.
+    checkpoint : str or os.PathLike, optional
+        A directory of this run alone, or another place that fsspec reaches, from which it goes on when it is started
+        again after a stop, or after its process has died at whatever instruction: with the same pipeline, its files
+        and ``run.results`` come out as if nothing had happened. A function of ``write.foreach`` may see the rows of one
+        epoch twice. A run that was at its end gives its results again and does nothing. Embedded executor only.
     state_budget : str, optional
         What the windows that are held may take of memory, as ``"2GB"``: past that the run fails, and says which step
         holds most. Default: half of the memory there is, on Dask half of the workers'.
@@ -91,5 +97,6 @@ def run(
         on_error=on_error,
         max_errors=max_errors,
         scratch=scratch,
+        checkpoint=checkpoint,
         state_budget=state_budget,
     )

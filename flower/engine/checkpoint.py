@@ -52,7 +52,7 @@ STORED: dict[str, type] = {
 """The classes that are stored, by name."""
 
 Apart = Callable[[Any], Any]
-"""Given a part of a value, a JSON value by which it is found elsewhere; None: it is stored here."""
+"""Given a dataclass or record batch, a JSON value by which it is found elsewhere; None: it is stored here."""
 
 
 def save(state: KeyedState, path: str) -> str:
@@ -173,6 +173,9 @@ class _Writer:
             case pa.Array():
                 return {"column": self._column(value)}
             case pa.RecordBatch():
+                elsewhere = self._apart(value)
+                if elsewhere is not None:
+                    return {"apart": elsewhere}
                 self._tables.append(value)
                 return {"batch": len(self._tables) - 1}
             case Mapping():
@@ -181,17 +184,18 @@ class _Writer:
                     if type(key) not in (str, int):
                         raise self._refused(key, f"a key of {path}")
                 return {"map": items}
-        if STORED.get(type(value).__name__) is not type(value):
+        kind: Any = STORED.get(type(value).__name__)
+        if kind is not type(value):
             raise self._refused(value, path)
         elsewhere = self._apart(value)
         if elsewhere is not None:
             return {"apart": elsewhere}
         fields = {
             field.name: self.described(getattr(value, field.name), f"{path}.{field.name}")
-            for field in dataclasses.fields(value)  # type: ignore[arg-type]  # what is stored is a dataclass
+            for field in dataclasses.fields(kind)
             if field.init
         }
-        return {"is": type(value).__name__, "of": fields}
+        return {"is": kind.__name__, "of": fields}
 
     def _array(self, value: np.ndarray, path: str) -> dict[str, Any]:
         if value.dtype.kind not in "biufmM" or value.dtype.itemsize > 8 or not value.dtype.isnative:

@@ -4,11 +4,12 @@ another.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,12 +24,13 @@ from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epo
 from flower.engine.job import Job, JobState, discovered, initial, job
 from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
 from flower.engine.metrics import Metrics, remedy
+from flower.engine.recovery import Recovery
 from flower.engine.results import Results
 from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
-from flower.graph.protocols import EpochedSource
+from flower.graph.protocols import EpochedSource, ResumableSink, Sink
 from flower.io.ingest import Ingested
-from flower.io.live import opened
+from flower.io.live import LiveRun, opened
 from flower.model.time import Duration, duration_us
 from flower.model.watermarks import BoundedDisorder
 from flower.model.windows import by_clock
@@ -53,6 +55,7 @@ class Options:
     on_error: Literal["collect", "fail"] = "collect"
     max_errors: int | None = None
     scratch: str | None = None
+    checkpoint: str | None = None
     state_budget: int | None = None
 
     @staticmethod
@@ -64,6 +67,7 @@ class Options:
         on_error: str = "collect",
         max_errors: int | None = None,
         scratch: str | os.PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         state_budget: str | None = None,
     ) -> Options:
         """Options of what a person gives.
@@ -85,6 +89,7 @@ class Options:
             "fail" if on_error == "fail" else "collect",
             max_errors,
             None if scratch is None else os.path.abspath(os.path.expanduser(os.fspath(scratch))),
+            None if checkpoint is None else os.fspath(checkpoint),
             budget_of(state_budget),
         )
 
@@ -103,12 +108,17 @@ class Driver:
     """
 
     def __init__(self, outputs: Sequence[Node], options: Options, *, batch: bool = False) -> None:
-        outputs, self._live = opened(outputs)
+        self._recovery = None if options.checkpoint is None else Recovery(options.checkpoint)
+        self._live: list[LiveRun] = []
         try:
+            outputs, self._live = opened(outputs, keep=None if self._recovery is None else self._recovery.kept)
             self.job: Job = job(outputs, batch=batch)
+            self._prepare(options, batch)
         except BaseException:
-            self._close_live()
+            self._let_go()
             raise
+
+    def _prepare(self, options: Options, batch: bool) -> None:
         self.options = options
         self.started = options.clock.now_us()
         self.state: JobState = initial(self.job, self.started)
@@ -130,7 +140,12 @@ class Driver:
         self._ticks = self._needs_ticks()
         self._rows = options.epoch_rows or FIRST_ROWS
         self._counts = Counts()
-        self._began = time.perf_counter()
+        if self._recovery is not None:
+            self._recovery.live = self._live
+            self.state, self.started, self.metrics, self._counts = self._recovery.begin(
+                self.job, self.state, self.started, self.results
+            )
+        self._began = time.perf_counter() - self.metrics.seconds
         self._recent: list[tuple[float, int]] = []
         self._ahead: dict[Range, Future[Ingested]] = {}
         self._reader = ThreadPoolExecutor(1, "flower-reader")
@@ -141,6 +156,11 @@ class Driver:
     def seen(self) -> JobState:
         """The state as of the last epoch that is done."""
         return self.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether a run before this one has brought the job to its end."""
+        return self._recovery is not None and self._recovery.finished
 
     def _default_budget(self) -> int | None:
         there = budget.memory()
@@ -158,6 +178,11 @@ class Driver:
 
         ``drain`` ends the input where it is.
         """
+        if self._recovery is not None:
+            again = self._recovery.replanned(self.job, self.state)
+            if again is not None:
+                self.state = discovered(self.job, self.state, again.partitions)
+                return again
         self.state = discovered(self.job, self.state)
         if self._scripted is not None and not drain:
             return self._scripted_epoch()
@@ -218,18 +243,28 @@ class Driver:
 
     def open(self) -> None:
         """Open the sinks; done once."""
-        if not self._opened:
-            self._opened = True
+        if self._opened or self.finished:
+            return
+        self._opened = True
+        consumers = self.job.plan.consumers
+        if self._recovery is None:
             for port, sink in self._sinks.items():
-                sink.open(self.job.plan.consumers[port].node.schema)
+                sink.open(consumers[port].node.schema)
+            return
+        self._recovery.open(
+            {consumers[port].step: (sink, consumers[port].node.schema) for port, sink in self._sinks.items()}
+        )
+        self.save()
 
     def run(self, epoch: EpochPlan) -> EpochResult:
         """Run an epoch, commit what it gives, and adopt its state."""
         began = time.perf_counter()
+        if self._recovery is not None:
+            self._recovery.planned(self.job, epoch)
         self._read_ahead(epoch)
         result = run_epoch(self.job, self.state, epoch, self._fetch)
         self._check(result)
-        self._commit(epoch.epoch, result)
+        self._commit(epoch, result)
         with self.changed:
             for port, results in self.results.items():
                 rows = result.outputs.get(port)
@@ -240,24 +275,50 @@ class Driver:
             self._measure(result)
             self.changed.notify_all()
         self._size(result, time.perf_counter() - began)
+        if self._recovery is not None and self._recovery.due():
+            self.save()
         return result
+
+    def save(self, *, finished: bool = False) -> None:
+        """Write a checkpoint, where the run has a place for them."""
+        if self._recovery is None or self._recovery.stands(self.state.epoch, finished):
+            return
+        with self.changed:
+            results = {port: each.stored() for port, each in self.results.items()}
+        self._recovery.save(self.job, self.state, self.started, results, self.metrics, self._counts, finished=finished)
 
     def settle(self) -> None:
         """Wait for the epochs that are under way; here every epoch is done when `run` returns."""
 
-    def _commit(self, epoch: int, result: EpochResult) -> None:
+    def _commit(self, epoch: EpochPlan, result: EpochResult) -> None:
         """Stage what every sink gets, then commit: what fails while staging leaves nothing behind."""
+        sinks = self._sinks
+        if self._recovery is not None and self._recovery.is_committed(epoch.epoch):
+            # Run again to have its state. Its rows are out, but for a sink that may have died with them.
+            again = self._recovery.is_last_commit(epoch.epoch)
+            sinks = {port: sink for port, sink in sinks.items() if again and not isinstance(sink, ResumableSink)}
+            for port, tokens in self._staged(sinks, epoch.epoch, result).items():
+                sinks[port].commit(epoch.epoch, tokens)
+            return
+        staged = self._staged(sinks, epoch.epoch, result)
+        if self._recovery is not None:
+            steps = {port: self.job.plan.consumers[port].step for port in staged}
+            kept = {steps[port]: tokens for port, tokens in staged.items() if isinstance(sinks[port], ResumableSink)}
+            self._recovery.commit(self.job, epoch, kept)
+        for port, tokens in staged.items():
+            sinks[port].commit(epoch.epoch, tokens)
+
+    def _staged(self, sinks: Mapping[int, Sink], epoch: int, result: EpochResult) -> dict[int, list[object]]:
         staged: dict[int, list[object]] = {}
         try:
-            for port, sink in self._sinks.items():
+            for port, sink in sinks.items():
                 rows = result.outputs.get(port)
                 staged[port] = [] if rows is None else [sink.stage(epoch, 0, 0, rows.rows)]
-        except BaseException:
+        except Exception:
             for port, tokens in staged.items():
-                self._sinks[port].abort(tokens)
+                sinks[port].abort(tokens)
             raise
-        for port, tokens in staged.items():
-            self._sinks[port].commit(epoch, tokens)
+        return staged
 
     def _fetch(self, job: Job, wanted: Range) -> Ingested:
         ahead = self._ahead.pop(wanted, None)
@@ -342,16 +403,21 @@ class Driver:
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:
-        """Close the live sources and the sinks, and let the reader go."""
+        """Close the live sources and the sinks, and let the reader and the checkpoint go."""
         self._reader.shutdown(wait=True, cancel_futures=True)
-        self._close_live()
-        if self._opened:
-            for sink in self._sinks.values():
-                sink.close()
+        try:
+            if self._opened:
+                for sink in self._sinks.values():
+                    sink.close()
+        finally:
+            self._let_go()
 
-    def _close_live(self) -> None:
-        for source in self._live:
-            source.close()
+    def _let_go(self) -> None:
+        with contextlib.ExitStack() as everything:
+            if self._recovery is not None:
+                everything.callback(self._recovery.close)
+            for source in self._live:
+                everything.callback(source.close)
 
     def drive(self) -> None:
         """Run to the end in this thread."""
@@ -409,6 +475,12 @@ def driver_of(outputs: Sequence[Node], options: Options, executor: object, *, ba
     """
     if executor == "embedded":
         return Driver(outputs, options, batch=batch)
+    if options.checkpoint is not None:
+        raise GraphError(
+            "`checkpoint` needs executor='embedded'",
+            got=repr(executor)[:80],
+            hint="leave `checkpoint` out: on Dask a run outlives its workers, but not this process",
+        )
     is_address = isinstance(executor, str) and (executor == "dask" or "://" in executor)
     if not is_address and not hasattr(executor, "scheduler_info"):
         raise GraphError(

@@ -46,6 +46,14 @@ class EpochPlan:
     now: int
     ranges: tuple[Range, ...]
 
+    @property
+    def partitions(self) -> dict[int, int]:
+        """How many partitions of each stage it knows, at least: those that are over may be missing."""
+        known: dict[int, int] = {}
+        for wanted in self.ranges:
+            known[wanted.stage] = max(known.get(wanted.stage, 0), wanted.partition + 1)
+        return known
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

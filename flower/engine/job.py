@@ -144,9 +144,9 @@ def initial(job: Job, now: int) -> JobState:
     )
 
 
-def _source_state(read: Read, known: SourceState) -> SourceState:
+def _source_state(read: Read, known: SourceState, most: int | None = None) -> SourceState:
     """The state with partitions that have appeared since; that one has no rows is learnt in its first epoch."""
-    names = read.source.partitions()
+    names = read.source.partitions()[:most]
     fresh = range(len(known.positions), len(names))
     positions = (*known.positions, *(read.source.initial(p) for p in fresh))
     return SourceState(
@@ -156,9 +156,12 @@ def _source_state(read: Read, known: SourceState) -> SourceState:
     )
 
 
-def discovered(job: Job, state: JobState) -> JobState:
-    """The state with partitions that have appeared since the last epoch."""
-    sources = {index: _source_state(read, state.sources[index]) for index, read in job.reads()}
+def discovered(job: Job, state: JobState, most: Mapping[int, int] | None = None) -> JobState:
+    """The state with partitions that have appeared since the last epoch; ``most`` limits how many a stage has."""
+    sources = {
+        index: _source_state(read, state.sources[index], None if most is None else most.get(index, 0))
+        for index, read in job.reads()
+    }
     return replace(state, sources=sources)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +18,8 @@ from flower.model.windowing import Windowing
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
+COARSE_ROWS = 65_536
+"""Rows of the batches that a checkpoint keeps, at most, unless an epoch gave more."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,30 @@ class Results:
         same._log, same._view = deque(self._log), list(self._view)
         return same
 
+    def stored(self) -> dict[str, object]:
+        """What a checkpoint keeps: batches that are large and stay, so that each is written once."""
+        same = not self.let_go and not self._compact
+        self._log = deque(_coarser(self._log))
+        if self._panes is not None:
+            self._view = list(self._log) if same else _coarser(self._view)
+        return {
+            "log": tuple(self._log),
+            "let_go": self.let_go,
+            "view": None if same else tuple(self._view),
+            "compact": self._compact,
+        }
+
+    def restore(self, told: Mapping[str, Any]) -> bool:
+        """Take over what `stored` gave; False: those were other rows, and nothing is taken."""
+        view = told["log"] if told["view"] is None else told["view"]
+        if any(batch.schema != self.schema for batch in (*told["log"], *view)):
+            return False
+        self._log, self._logged = deque(told["log"]), sum(map(len, told["log"]))
+        self.let_go, self._compact = told["let_go"], told["compact"]
+        if self._panes is not None:
+            self._view, self._seen = list(view), sum(map(len, view))
+        return True
+
     def _viewed(self) -> pa.RecordBatch:
         return self.viewed(self._view)
 
@@ -90,7 +116,7 @@ class Results:
         for batch in reversed(self._log):
             if left <= 0:
                 break
-            rows.append(batch)  # rows of an epoch are added at once
+            rows.append(batch.slice(max(0, len(batch) - left)))  # a checkpoint may have put epochs together
             left -= len(batch)
         return Fresh(rows[::-1], False, self.viewed), total
 
@@ -106,6 +132,16 @@ class Results:
         if self._sorted:
             rows = rows.sort_by([(name, "ascending") for name in self._sorted])
         return frame_of(rows)
+
+
+def _coarser(batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The same rows in few batches, of which the early ones stay the same as rows are added."""
+    kept: list[pa.RecordBatch] = []
+    for batch in batches:
+        kept.append(batch)
+        while len(kept) > 1 and len(kept[-2]) < 2 * len(kept[-1]) and len(kept[-2]) + len(kept[-1]) <= COARSE_ROWS:
+            kept[-2:] = [pa.concat_batches(kept[-2:])]
+    return kept
 
 
 def _whole(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:

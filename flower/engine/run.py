@@ -57,7 +57,11 @@ class Run:
         self._parked = False
         self._drain = False
         self._done = threading.Event()
-        self._driver.open()
+        try:
+            self._driver.open()
+        except BaseException:
+            self._driver.close()
+            raise
         self._thread = threading.Thread(target=self._work, name=f"flower-{self.name}", daemon=True)
         _alive.add(self)
         self._thread.start()
@@ -186,14 +190,14 @@ class Run:
         return self._wait_until_parked()
 
     def stop(self) -> Run:
-        """Stop after the current epoch, and wait for it; windows that are open stay so."""
+        """Stop after the current epoch, and wait for it; windows that are open stay so, in its checkpoint too."""
         self._tell(lambda: self._to("stopped", {"running", "paused"}))
         if threading.current_thread() is not self._thread:
             self._thread.join()
         return self
 
     def drain(self) -> Run:
-        """End the input where it is, fire all windows, and wait for it."""
+        """End the input where it is, fire all windows, and wait for it; the job is finished then, and cannot go on."""
 
         def end() -> None:
             self._drain = True
@@ -247,7 +251,7 @@ class Run:
     def _work(self) -> None:
         driver = self._driver
         try:
-            while self._may_go_on():
+            while not driver.finished and self._may_go_on():
                 epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0)
                 if epoch is not None:
                     driver.run(epoch)
@@ -259,6 +263,7 @@ class Run:
                     with driver.changed:
                         driver.changed.wait(driver.options.latency_us / 4e6)
             driver.settle()
+            driver.save(finished=self._state != "stopped")
             if self._state != "stopped":
                 self._state = "finished"
         except BaseException as error:

@@ -19,7 +19,7 @@ from flower.model import arrays
 from flower.model.time import I64, MAX_TIME
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Run:
     """Groups by window.
 
@@ -31,16 +31,26 @@ class Run:
         Where each window's groups begin among ``groups``; one more than windows.
     groups : Groups
         Within a window sorted by hash.
+
+    Attributes
+    ----------
+    whole : tuple of (Run, int) or None
+        Of which run these are the windows from a number on, so that a checkpoint that has that one need not write
+        this. Whatever makes a run in another way leaves it out, `dataclasses.replace` included.
     """
 
     start: I64
     end: I64
     offsets: I64
     groups: Groups
+    whole: tuple[Run, int] | None = field(default=None, init=False, repr=False)
     _lows: I64 | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.groups)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Run, (self.start, self.end, self.offsets, self.groups)
 
     @property
     def nbytes(self) -> int:
@@ -72,6 +82,8 @@ class Run:
         )
         if self._lows is not None:
             object.__setattr__(cut, "_lows", self._lows[first:last])
+        whole, before = self.whole or (self, 0)
+        object.__setattr__(cut, "whole", (whole, before + first))
         return cut
 
     def split(self, watermark: int) -> tuple[Run, Run]:

@@ -24,7 +24,7 @@ from flower.model.triggers import Finishing
 from flower.model.windows import Sessions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class SessionRun:
     """Sessions, one a row.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
@@ -80,6 +80,15 @@ class EpochedSource(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class IdentifiedSource(Source, Protocol):
+    """A source that can tell whether it is still the same when a run is resumed."""
+
+    def identity(self) -> Mapping[str, str]:
+        """What must not change, by names for a person: of each file its size and time of change."""
+        ...
+
+
 class LiveRows(Protocol):
     """Rows as they come, asked for by one thread."""
 
@@ -119,8 +128,8 @@ class LiveSource(Protocol):
         """Whether it ends by itself."""
         ...
 
-    def open(self) -> LiveRows:
-        """Begin anew; called once a run, by the thread that asks for rows."""
+    def open(self, after: int = 0) -> LiveRows:
+        """Begin anew, or behind the first ``after`` rows if it can; called once a run, by the thread that asks."""
         ...
 
     def table(self, batches: Sequence[Any], arrivals_us: Sequence[int]) -> pa.Table:
@@ -165,6 +174,19 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Called once, after the last commit."""
+        ...
+
+
+@runtime_checkable
+class ResumableSink(Sink, Protocol):
+    """A sink whose rows come out once, though the process dies: what it stages is still there afterwards."""
+
+    def open(self, schema: pa.Schema, job: str | None = None) -> None:
+        """As `Sink.open`; if this job has been here before, what it had committed and staged stays."""
+        ...
+
+    def sweep(self) -> None:
+        """Forget all that this job has staged and not committed."""
         ...
 
 

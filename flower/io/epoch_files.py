@@ -13,15 +13,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Sequence
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import pyarrow as pa
 
 from flower.errors import SchemaError, SinkError
 from flower.graph.schema import dtype_name, names_text
+from flower.io import disk
 
 IfExists = Literal["error", "append", "replace"]
 
@@ -67,12 +67,19 @@ class EpochFiles:
     def __repr__(self) -> str:
         return self.label
 
-    def _write(self, path: str, rows: pa.RecordBatch) -> None:
+    def _write(self, file: BinaryIO, rows: pa.RecordBatch) -> None:
         """Write one file."""
         raise NotImplementedError
 
-    def open(self, schema: pa.Schema) -> None:
+    def open(self, schema: pa.Schema, job: str | None = None) -> None:
         """Make the directory ready for a run, and give the run its number.
+
+        Parameters
+        ----------
+        schema : pyarrow.Schema
+            The columns that will come.
+        job : str, optional
+            What is resumed after the process has died: the run of that job that has a number here keeps it.
 
         Raises
         ------
@@ -86,6 +93,10 @@ class EpochFiles:
             os.makedirs(self._path, exist_ok=True)
             names = os.listdir(self._path)
             ours = [name for name in names if _OURS.fullmatch(name)]
+            known = self._known(ours, columns, job)
+            if known is not None:
+                self._run = known
+                return
             others = [name for name in names if name not in ours and not name.startswith(".")]
             if others:
                 raise SinkError(
@@ -95,45 +106,58 @@ class EpochFiles:
                 )
             if self._if_exists == "replace":
                 for name in sorted(ours, key=lambda name: not name.startswith("run-")):
-                    _remove(os.path.join(self._path, name))
+                    disk.remove(os.path.join(self._path, name))
                 ours = []
-            elif ours and self._if_exists == "error":
+            written = [name for name in ours if not name.startswith(".mark-")]  # that one held nothing yet
+            if written and self._if_exists == "error":
                 raise SinkError(
                     f"{self.label}: the directory must be empty",
-                    got=f"{len(ours)} files of earlier runs",
+                    got=f"{len(written)} files of earlier runs",
                     hint="write into another one, or say if_exists='append' or 'replace'",
                 )
             marks = sorted(int(mark[1]) for name in ours if (mark := _MARK.fullmatch(name)))
             if marks:
                 self._compare(columns, marks[-1])
-            self._run = self._claim(columns, marks[-1] + 1 if marks else 1)
+            self._run = self._claim(columns, marks[-1] + 1 if marks else 1, job)
 
-    def _claim(self, columns: dict[str, str], number: int) -> str:
+    def _known(self, names: Sequence[str], columns: dict[str, str], job: str | None) -> str | None:
+        """The number that a job's run has here."""
+        for number in sorted((int(mark[1]) for name in names if (mark := _MARK.fullmatch(name))), reverse=True):
+            if job is not None and self._marked(number).get("job") == job:
+                self._compare(columns, number)
+                return f"run-{number:04}"
+        return None
+
+    def _claim(self, columns: dict[str, str], number: int, job: str | None) -> str:
         """Write this run's mark; of two runs that begin at once, each gets a number of its own."""
         temporary = os.path.join(self._path, f".mark-{uuid.uuid4().hex}")
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"format": 1, "kind": self.kind, "columns": columns}, file)
-            file.flush()
-            os.fsync(file.fileno())
+        mark = {"format": 1, "kind": self.kind, "columns": columns}
+        with disk.new(temporary) as file:
+            file.write(json.dumps(mark if job is None else {**mark, "job": job}).encode())
         try:
             while True:
                 try:
-                    os.link(temporary, os.path.join(self._path, f"_run-{number:04}.json"))
+                    disk.link(temporary, os.path.join(self._path, f"_run-{number:04}.json"))
+                    disk.sync(self._path)
                     return f"run-{number:04}"
                 except FileExistsError:
                     number += 1
         finally:
-            os.unlink(temporary)
+            disk.remove(temporary)
 
-    def _compare(self, columns: dict[str, str], last: int) -> None:
-        name = os.path.join(self._path, f"_run-{last:04}.json")
+    def _marked(self, number: int) -> dict[str, object]:
+        name = os.path.join(self._path, f"_run-{number:04}.json")
         try:
             with open(name, encoding="utf-8") as file:
-                before = json.load(file)
-            if not isinstance(before, dict) or before.get("format") != 1:
+                mark = json.load(file)
+            if not isinstance(mark, dict) or mark.get("format") != 1:
                 raise ValueError("another format")
         except ValueError as error:
             raise SinkError(f"{self.label}: {name!r} must be a mark of Flower's", got=str(error)) from error
+        return mark
+
+    def _compare(self, columns: dict[str, str], last: int) -> None:
+        before = self._marked(last)
         if before.get("kind") != self.kind or before.get("columns") != columns:
             raise SchemaError(
                 f"{self.label}: what is added must have the columns of what is there",
@@ -147,10 +171,10 @@ class EpochFiles:
         path = os.path.join(self._path, name)
         with _Named(self.label, path):
             try:
-                self._write(path, rows)
-                _sync(path)
-            except BaseException:
-                _remove(path)
+                with disk.new(path) as file:
+                    self._write(file, rows)
+            except Exception:
+                disk.remove(path)
                 raise
         return name
 
@@ -165,23 +189,28 @@ class EpochFiles:
             if os.path.exists(final):
                 self.abort(tokens)
             elif one:
-                os.rename(staged[0], final)
+                disk.rename(staged[0], final)
             else:
                 hidden = os.path.join(self._path, f".{self._run}-epoch-{epoch:08}")
                 os.makedirs(hidden, exist_ok=True)
                 for number, path in enumerate(staged):
                     part = os.path.join(hidden, f"part-{number:04}{self.suffix}")
                     if not os.path.exists(part):  # an earlier commit may have come this far
-                        os.rename(path, part)
-                _sync(hidden)
-                os.rename(hidden, final)
+                        disk.rename(path, part)
+                disk.sync(hidden)
+                disk.rename(hidden, final)
                 self.abort(tokens)
-            _sync(self._path)
+            disk.sync(self._path)
 
     def abort(self, tokens: Sequence[object]) -> None:
         """Delete staged files; those that are gone are none."""
         for token in tokens:
-            _remove(os.path.join(self._path, str(token)))
+            disk.remove(os.path.join(self._path, str(token)))
+
+    def sweep(self) -> None:
+        """Delete what this run has staged and not committed, when it is resumed after the process has died."""
+        with _Named(self.label, self._path):
+            self.abort([name for name in os.listdir(self._path) if name.startswith(f".{self._run}-")])
 
     def close(self) -> None:
         """Leave the directory as it is: every epoch has been committed or aborted."""
@@ -204,18 +233,3 @@ class _Named:
                 got=error.strerror or str(error),
                 hint="free space, change its permissions, or write into another directory",
             ) from error
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(path: str) -> None:
-    if os.path.isdir(path):
-        shutil.rmtree(path)
-    elif os.path.lexists(path):
-        os.unlink(path)

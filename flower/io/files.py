@@ -47,6 +47,11 @@ class File:
             )
 
 
+def identity(files: Iterable[File]) -> dict[str, str]:
+    """What tells files apart, by path."""
+    return {repr(file.path): f"{file.size:,} bytes, changed at {file.mtime_ns} ns" for file in files}
+
+
 def find_files(paths: Paths, suffixes: tuple[str, ...], kind: str) -> tuple[File, ...]:
     """The files that a person means.
 

@@ -34,8 +34,10 @@ class GeneratorSource:
     Parameters
     ----------
     fn : callable
-        Called without arguments, it gives an iterator, an iterable or an async generator of dicts, lists of dicts or
-        frames.
+        It gives an iterator, an iterable or an async generator of dicts, lists of dicts or frames. It is called without
+        arguments, or, if it has a parameter ``after``, with the number of its rows that the run already has: 0, or
+        more where a run with a checkpoint is resumed, and it has to go on behind them. One without that parameter is
+        called anew then, and what it gives is taken as new; one that had ended is not called again.
     schema : pyarrow.Schema, optional
         The columns; default: those of the first that it yields, for which it is called once, and closed again.
     arrival : str, optional
@@ -51,7 +53,7 @@ class GeneratorSource:
 
     def __init__(
         self,
-        fn: Callable[[], Any],
+        fn: Callable[..., Any],
         schema: pa.Schema | None = None,
         *,
         arrival: str | None = None,
@@ -66,6 +68,8 @@ class GeneratorSource:
         if not isinstance(bounded, bool):
             raise SourceError("generator: `bounded` must be True or False", got=repr(bounded))
         self._fn = fn
+        self.resumes = _takes(fn, "after")
+        """Whether it can go on where it was."""
         self.name = getattr(fn, "__name__", None) or type(fn).__name__
         self.label = f"generator {self.name!r}"
         self.bounded = bounded
@@ -78,9 +82,9 @@ class GeneratorSource:
     def __repr__(self) -> str:
         return self.label
 
-    def open(self) -> LiveRows:
+    def open(self, after: int = 0) -> LiveRows:
         """Call the function; what it gives is asked for rows by one thread."""
-        made = self._fn()
+        made = self._fn(after=after) if self.resumes else self._fn()
         if hasattr(made, "__anext__") or hasattr(made, "__aiter__"):
             return _Awaited(made.__aiter__(), self.label)
         try:
@@ -215,6 +219,13 @@ class GeneratorSource:
             raise SourceError(f"{self.label}: its first rows must tell its columns", got="no rows", hint=declare)
         assert isinstance(first, pd.DataFrame | list)
         return first
+
+
+def _takes(fn: Callable[..., Any], name: str) -> bool:
+    try:
+        return name in inspect.signature(fn).parameters
+    except (TypeError, ValueError):  # a builtin without a signature
+        return False
 
 
 class _Iterated:

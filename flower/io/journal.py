@@ -13,14 +13,18 @@ import struct
 import threading
 import zlib
 from bisect import bisect_right
+from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
 from flower.errors import SourceError
+from flower.io import disk
 from flower.io.conform import concat
 
 MARK = b"FLOWERJ1"
+OVER = "over"
+"""The file that says that no row will follow."""
 SEGMENT_BYTES = 16 * 2**20
 """After how many bytes the next segment begins."""
 
@@ -44,7 +48,18 @@ class JournalWriter:
     Parameters
     ----------
     directory : str
-        Empty, and there.
+        Empty, or with a journal that is gone on with: what a process that died had written in part is taken away.
+    durable : bool
+        Whether rows are on the disk, and survive the machine, before anybody is told of them.
+    needed : int
+        Up to which position rows are known to have been there.
+    label : str
+        What errors call it.
+
+    Raises
+    ------
+    SourceError
+        If they are not there any more; names the file.
 
     Examples
     --------
@@ -58,9 +73,9 @@ class JournalWriter:
     [2, 3]
     """
 
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        self.end = 0
+    def __init__(self, directory: str, *, durable: bool = False, needed: int = 0, label: str = "a live source") -> None:
+        self.directory, self._durable, self._label = directory, durable, label
+        self.end = self._begun(needed)
         """The position after the last row."""
         self._file = self._segment()
 
@@ -76,18 +91,58 @@ class JournalWriter:
             stream.write_table(rows)
         data = buffer.getvalue().to_pybytes()
         fields = (self.end, rows.num_rows, arrival_us, len(data))
-        self._file.write(_HEADER.pack(*fields, _checksum(fields, data)) + data)
-        self._file.flush()
+        disk.append(self._file, _HEADER.pack(*fields, _checksum(fields, data)) + data)
+        if self._durable:
+            disk.flush(self._file)
         self.end += rows.num_rows
+
+    def finish(self) -> None:
+        """Note that no row will follow."""
+        if not self.over:
+            with disk.new(os.path.join(self.directory, OVER)):
+                pass
+            disk.sync(self.directory)
+
+    @property
+    def over(self) -> bool:
+        """Whether no row will follow."""
+        return os.path.exists(os.path.join(self.directory, OVER))
+
+    def forget(self, position: int) -> None:
+        """Delete the segments all of whose rows are before a position."""
+        for path, after in pairwise(_segments(self.directory)):
+            if _start(after) <= position:
+                disk.remove(path)
 
     def close(self) -> None:
         """Let the file go."""
         self._file.close()
 
+    def _begun(self, needed: int) -> int:
+        """Where the journal that is there ends, without what is torn."""
+        reader = JournalReader(self.directory, self._label)
+        paths = _segments(self.directory)
+        end = 0
+        if paths:
+            entries, size = reader.whole(paths[-1])
+            end = entries[-1].start + entries[-1].rows if entries else _start(paths[-1])
+        if end < needed:
+            raise reader.broken(self.directory, f"rows up to {end}, where there were some up to {needed}")
+        if paths and entries and size < os.path.getsize(paths[-1]):
+            disk.cut(paths[-1], size)
+        return end
+
     def _segment(self) -> BinaryIO:
-        file = open(os.path.join(self.directory, f"{self.end:016}.journal"), "xb")  # noqa: SIM115
-        file.write(MARK)
-        file.flush()
+        # If there is one of this name, it holds no row: a process died when it had just begun it.
+        file = open(os.path.join(self.directory, f"{self.end:016}.journal"), "wb")  # noqa: SIM115
+        try:
+            disk.append(file, MARK)
+            if self._durable:
+                disk.flush(file)
+                disk.sync(self.directory)
+        except BaseException:
+            file.close()
+            raise
         return file
 
 
@@ -131,19 +186,63 @@ class JournalReader:
         """All entries, in order."""
         return [entry for path in self._segments() for entry in self._scanned(path, None)]
 
+    def whole(self, path: str) -> tuple[list[Entry], int]:
+        """The entries of a segment up to the first that is torn or damaged, and where they end."""
+        entries: list[Entry] = []
+        size = len(MARK)
+        with self._open(path) as file:
+            if file.read(len(MARK)) != MARK:
+                return entries, 0
+            while len(header := file.read(_HEADER.size)) == _HEADER.size:
+                start, rows, arrival, length, checksum = _HEADER.unpack(header)
+                data = file.read(length)
+                if len(data) < length or _checksum((start, rows, arrival, length), data) != checksum:
+                    break
+                entries.append(Entry(start, rows, arrival, size + _HEADER.size, length, checksum))
+                size += _HEADER.size + length
+        return entries, size
+
+    def verify(self) -> tuple[int, int]:
+        """Read all of it: the position after the last row, and how many bytes of a torn entry follow.
+
+        Raises
+        ------
+        SourceError
+            If anything else is not as it was written; names the file.
+        """
+        end = torn = 0
+        paths = self._segments()
+        for path in paths:
+            entries, size = self.whole(path)
+            if end and _start(path) != end:
+                raise self.broken(path, f"rows from {_start(path)} on, where those before end at {end}")
+            end = entries[-1].start + entries[-1].rows if entries else _start(path)
+            torn = os.path.getsize(path) - size
+            if torn and (path != paths[-1] or not self._is_torn(path, size)):
+                raise self.broken(path, f"a damaged entry at byte {size}")
+        return end, torn
+
+    def _is_torn(self, path: str, offset: int) -> bool:
+        """Whether an entry's end is missing, as when a process died, and not its bytes changed."""
+        with self._open(path) as file:
+            file.seek(offset)
+            header = file.read(_HEADER.size)
+            if offset < len(MARK) or len(header) < _HEADER.size:
+                return True
+            return offset + _HEADER.size + int(_HEADER.unpack(header)[3]) > os.path.getsize(path)
+
     def _segments(self) -> list[str]:
         try:
-            names = sorted(name for name in os.listdir(self._directory) if name.endswith(".journal"))
+            return _segments(self._directory)
         except OSError as error:
-            raise self._broken(self._directory, error.strerror or str(error)) from error
-        return [os.path.join(self._directory, name) for name in names]
+            raise self.broken(self._directory, error.strerror or str(error)) from error
 
     def _segment_of(self, position: int) -> str:
         paths = self._segments()
         starts = [int(os.path.basename(path).partition(".")[0]) for path in paths]
         index = bisect_right(starts, position) - 1
         if index < 0:
-            raise self._broken(self._directory, f"no segment with position {position}")
+            raise self.broken(self._directory, f"no segment with position {position}")
         return paths[index]
 
     def _holding(self, path: str, start: int, end: int) -> list[Entry]:
@@ -151,7 +250,7 @@ class JournalReader:
         first = bisect_right([entry.start for entry in entries], start) - 1
         held = [entry for entry in entries[max(first, 0) :] if entry.start < end]
         if first < 0 or not held or held[0].start + held[0].rows <= start:
-            raise self._broken(path, f"no row at position {start}: its end is missing")
+            raise self.broken(path, f"no row at position {start}: its end is missing")
         return held
 
     def _scanned(self, path: str, end: int | None) -> list[Entry]:
@@ -162,21 +261,21 @@ class JournalReader:
                 return list(entries)
             with self._open(path) as file:
                 if file.read(len(MARK)) != MARK:
-                    raise self._broken(path, "another format")
+                    raise self.broken(path, "another format")
                 size = os.fstat(file.fileno()).st_size
                 offset = entries[-1].offset + entries[-1].size if entries else len(MARK)
                 while offset < size:
                     file.seek(offset)
                     header = file.read(_HEADER.size)
                     if len(header) < _HEADER.size:
-                        raise self._broken(path, f"a torn entry at byte {offset}")
+                        raise self.broken(path, f"a torn entry at byte {offset}")
                     start, rows, arrival, length, checksum = _HEADER.unpack(header)
                     offset += _HEADER.size
                     if offset + length > size:
-                        raise self._broken(path, f"a torn entry at byte {offset - _HEADER.size}")
+                        raise self.broken(path, f"a torn entry at byte {offset - _HEADER.size}")
                     expected = entries[-1].start + entries[-1].rows if entries else _start(path)
                     if start != expected or not rows:
-                        raise self._broken(path, f"a damaged entry at byte {offset - _HEADER.size}")
+                        raise self.broken(path, f"a damaged entry at byte {offset - _HEADER.size}")
                     entries.append(Entry(start, rows, arrival, offset, length, checksum))
                     offset += length
                     if end is not None and start + rows >= end:
@@ -189,16 +288,17 @@ class JournalReader:
             data = file.read(entry.size)
         fields = (entry.start, entry.rows, entry.arrival_us, entry.size)
         if len(data) < entry.size or _checksum(fields, data) != entry.checksum:
-            raise self._broken(path, f"a damaged entry at byte {entry.offset}")
+            raise self.broken(path, f"a damaged entry at byte {entry.offset}")
         return pa.ipc.open_stream(data).read_all()
 
     def _open(self, path: str) -> BinaryIO:
         try:
             return open(path, "rb")
         except OSError as error:
-            raise self._broken(path, error.strerror or str(error)) from error
+            raise self.broken(path, error.strerror or str(error)) from error
 
-    def _broken(self, path: str, got: str) -> SourceError:
+    def broken(self, path: str, got: str) -> SourceError:
+        """The error for a file that is not as it was written."""
         return SourceError(
             f"{self._label}: the journal {path!r} must be as it was written", got=got, hint="run the stream again"
         )
@@ -213,6 +313,11 @@ class JournalReader:
 def _checksum(fields: tuple[int, int, int, int], data: bytes) -> int:
     """Of the header and the rows."""
     return zlib.crc32(data, zlib.crc32(_HEADER.pack(*fields, 0)))
+
+
+def _segments(directory: str) -> list[str]:
+    """The segments of a journal, in order."""
+    return [os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name.endswith(".journal")]
 
 
 def _start(path: str) -> int:

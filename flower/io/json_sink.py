@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +24,9 @@ class JsonLinesSink(EpochFiles):
     kind = "json_lines"
     suffix = ".jsonl"
 
-    def _write(self, path: str, rows: pa.RecordBatch) -> None:
-        with open(path, "wb") as file:
-            for start in range(0, len(rows), 65_536):
-                file.write(json_lines(rows.slice(start, 65_536)))
+    def _write(self, file: BinaryIO, rows: pa.RecordBatch) -> None:
+        for start in range(0, len(rows), 65_536):
+            file.write(json_lines(rows.slice(start, 65_536)))
 
 
 def json_lines(rows: pa.RecordBatch) -> bytes:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from flower.errors import SourceError
-from flower.graph.nodes import Node, Read, walk
+from flower.graph.nodes import Node, Read, step_names, walk
 from flower.graph.optimizer.rewrite import substituted
 from flower.graph.protocols import LiveRows, LiveSource
 from flower.io.journal import JournalReader, JournalWriter
@@ -37,13 +38,20 @@ class LiveRun:
         What gives the rows.
     scratch : str, optional
         The directory in which the journal is made; default: the system's for temporary files.
+    kept : Kept, optional
+        A journal that outlives the run, and how far it is known to go; default: one that ends with it.
     """
 
-    def __init__(self, source: LiveSource, scratch: str | None = None) -> None:
+    def __init__(self, source: LiveSource, scratch: str | None = None, kept: Kept | None = None) -> None:
         self.label, self.schema, self.bounded = source.label, source.schema, source.bounded
-        self._source = source
-        self._directory = tempfile.mkdtemp(prefix="flower-journal-", dir=scratch)
-        self._writer = JournalWriter(self._directory)
+        self.source, self._kept = source, kept is not None
+        if kept is None:
+            self._directory = tempfile.mkdtemp(prefix="flower-journal-", dir=scratch)
+            self._writer = JournalWriter(self._directory)
+        else:
+            self._directory = kept.directory
+            os.makedirs(self._directory, exist_ok=True)
+            self._writer = JournalWriter(self._directory, durable=True, needed=kept.needed, label=self.label)
         self._reader = JournalReader(self._directory, source.label)
         self._changed = threading.Condition()
         self._came: list[Any] = []
@@ -53,9 +61,13 @@ class LiveRun:
         self._rows: LiveRows | None = None
         self._error: Exception | None = None
         self._told_at = -1
-        self._over = self._stopped = False
+        self._torn = False
+        self._over, self._stopped = self._writer.over, False
+        self.begun = self._writer.end
+        """Rows that were there from runs before."""
         self._thread = threading.Thread(target=self._take, name=f"flower-{source.label}", daemon=True)
-        self._thread.start()
+        if not self._over and (kept is None or kept.opens):
+            self._thread.start()
 
     def __repr__(self) -> str:
         return self.label
@@ -107,7 +119,7 @@ class LiveRun:
         """Ask for rows until there are no more, or nobody wants them; then close what gives them."""
         rows: LiveRows | None = None
         try:
-            rows = self._rows = self._source.open()
+            rows = self._rows = self.source.open(self.begun)
             for batch in rows:
                 if not self._keep(batch):
                     break
@@ -121,7 +133,21 @@ class LiveRun:
                 self._fail(error)
             with self._changed:
                 self._over = True
+                if self._kept and not self._stopped and self._error is None:
+                    self._append()
+                    self._finish()
                 self._changed.notify_all()
+
+    def _finish(self) -> None:
+        try:
+            self._writer.finish()
+        except OSError as error:
+            self._error = self._error or self._unwritable(error)
+
+    def forget(self, position: int) -> None:
+        """Let go of rows before a position, as far as a journal that is kept has them in files of their own."""
+        with self._changed:
+            self._writer.forget(position)
 
     def _keep(self, batch: Any) -> bool:
         """Take rows, and wait while too many wait already; whether more are wanted."""
@@ -140,47 +166,80 @@ class LiveRun:
 
     def _append(self) -> None:
         """Write what has come to the journal."""
-        if not self._came or self._stopped:
+        if not self._came or self._stopped or self._torn:
             return
         came, times = self._came, self._times
         self._came, self._times, self._waiting = [], [], 0
         try:
-            self._writer.append(self._source.table(came, times), times[-1])
+            self._writer.append(self.source.table(came, times), times[-1])
         except OSError as error:
-            self._error = self._error or SourceError(
-                f"{self.label}: its journal must be writable",
-                got=str(error),
-                hint="free space in the scratch directory",
-            )
+            self._torn = True  # what is written behind a part of an entry could not be read
+            self._error = self._error or self._unwritable(error)
+
+    def _unwritable(self, error: OSError) -> SourceError:
+        return SourceError(
+            f"{self.label}: its journal must be writable",
+            got=str(error),
+            hint=f"free space in {os.path.dirname(self._directory)}",
+        )
 
     def _fail(self, error: Exception) -> None:
         with self._changed:
-            self._error = self._error or self._source.failed(error)
+            self._error = self._error or self.source.failed(error)
 
     def close(self) -> None:
-        """Close the source, and delete the journal; done once."""
+        """Close the source, and delete the journal unless it is kept; done once."""
         with self._changed:
             if self._stopped:
                 return
-            self._stopped = True
-            self._changed.notify_all()
+            try:
+                if self._kept:
+                    self._append()
+            finally:
+                self._stopped = True
+                self._changed.notify_all()
+                self._writer.close()
         if self._rows is not None:
             self._rows.cancel()
-        if threading.current_thread() is not self._thread:
+        if self._thread.ident is not None and threading.current_thread() is not self._thread:
             self._thread.join(GRACE_SECONDS)
-        with self._changed:
-            self._writer.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        if not self._kept:
+            shutil.rmtree(self._directory, ignore_errors=True)
 
 
-def opened(outputs: Sequence[Node], scratch: str | None = None) -> tuple[tuple[Node, ...], list[LiveRun]]:
-    """The graph with every live source running; whoever calls it closes them."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A journal that outlives its run.
+
+    Parameters
+    ----------
+    directory : str
+        Where it is, or will be.
+    needed : int
+        Up to which position rows are known to have been there.
+    opens : bool
+        Whether more rows are wanted; False: only those that are there.
+    """
+
+    directory: str
+    needed: int = 0
+    opens: bool = True
+
+
+def opened(
+    outputs: Sequence[Node], scratch: str | None = None, keep: Callable[[str], Kept] | None = None
+) -> tuple[tuple[Node, ...], list[LiveRun]]:
+    """The graph with every live source running; whoever calls it closes them.
+
+    ``keep`` gives the journal of each by the name of its step.
+    """
+    names = step_names(outputs)
     reads = [node for node in walk(outputs) if isinstance(node, Read) and isinstance(node.source, LiveSource)]
     runs: dict[int, LiveRun] = {}
     replacements: dict[Node, Node] = {}
     for read in reads:
         assert isinstance(read.source, LiveSource)
-        run = runs.get(id(read.source)) or LiveRun(read.source, scratch)
+        run = runs.get(id(read.source)) or LiveRun(read.source, scratch, None if keep is None else keep(names[read]))
         runs[id(read.source)] = run
         replacements[read] = replace(read, source=run)
     if not replacements:

@@ -24,7 +24,7 @@ from flower.errors import ColumnError, FlowerError, SourceError
 from flower.graph.protocols import ERROR_COLUMN, ROW_COLUMN
 from flower.graph.schema import names_text, normal_schema
 from flower.io.conform import added_columns, added_note, checked, concat
-from flower.io.files import File, Paths, dealt, find_files, label_of
+from flower.io.files import File, Paths, dealt, find_files, identity, label_of
 
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData
@@ -95,6 +95,10 @@ class ParquetSource:
 
     def __repr__(self) -> str:
         return self.label
+
+    def identity(self) -> dict[str, str]:
+        """Size and time of change of each file."""
+        return identity(group.file for groups in self._groups for group in groups)
 
     def _count(self, partitions: int | str, files: int) -> int:
         if partitions == "files":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 import pyarrow as pa
 
 from flower.io.epoch_files import EpochFiles
@@ -13,7 +15,7 @@ class ParquetSink(EpochFiles):
     kind = "parquet"
     suffix = ".parquet"
 
-    def _write(self, path: str, rows: pa.RecordBatch) -> None:
+    def _write(self, file: BinaryIO, rows: pa.RecordBatch) -> None:
         import pyarrow.parquet as pq
 
-        pq.write_table(pa.Table.from_batches([rows]), path)
+        pq.write_table(pa.Table.from_batches([rows]), file)

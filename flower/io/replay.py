@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.errors import SourceError
-from flower.graph.protocols import Source
+from flower.graph.protocols import IdentifiedSource, Source
 from flower.model.event_time import event_time_us
 from flower.model.time import I64, MAX_TIME, MIN_TIME, instant_text
 
@@ -60,6 +60,10 @@ class ReplaySource:
 
     def __repr__(self) -> str:
         return self.label
+
+    def identity(self) -> dict[str, str]:
+        """That of the recording."""
+        return dict(self._source.identity()) if isinstance(self._source, IdentifiedSource) else {}
 
     @property
     def recording(self) -> Source:

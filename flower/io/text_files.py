@@ -7,7 +7,7 @@ import pyarrow as pa
 from flower.errors import FlowerError
 from flower.graph.schema import normal_schema
 from flower.io.conform import added_columns, added_note, checked, concat
-from flower.io.files import Paths, find_files, label_of
+from flower.io.files import Paths, find_files, identity, label_of
 from flower.io.lines import Lines, Piece
 
 
@@ -48,6 +48,10 @@ class TextSource:
 
     def __repr__(self) -> str:
         return self.label
+
+    def identity(self) -> dict[str, str]:
+        """Size and time of change of each file."""
+        return identity(self._lines.files)
 
     def _prepare(self) -> None:
         """Learn of the files what is needed to read their records."""

@@ -31,6 +31,15 @@ BENCHMARKS = [
         rows=10_000_000,
     ),
     Benchmark(
+        "w1-checkpoint",
+        {
+            "flower run": "w1:flower_run",
+            "with a checkpoint": "w1:flower_checkpoint",
+            "state every 5 epochs": "w1:flower_checkpoint_often",
+        },
+        rows=10_000_000,
+    ),
+    Benchmark(
         "live-keys",
         {"10,000,000 keys": "live_keys:many_default", "10,000 keys": "live_keys:few_default"},
         rows=10_000,

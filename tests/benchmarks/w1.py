@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,22 @@ def flower_run() -> str:
     with measure():
         results = panes.run().wait().results
     return _frame_digest(results)
+
+
+def flower_checkpoint() -> str:
+    """The same with a checkpoint on a local disk: every epoch logged and committed, the state every 10 seconds."""
+    panes = stream()
+    with tempfile.TemporaryDirectory() as directory, measure():
+        results = panes.run(checkpoint=directory).wait().results
+    return _frame_digest(results)
+
+
+def flower_checkpoint_often() -> str:
+    """The same, with the state written every fifth epoch."""
+    from flower.engine import recovery
+
+    recovery.EPOCHS, recovery.SHARE = 5, 1e9
+    return flower_checkpoint()
 
 
 def flower_collect() -> str:

@@ -9,8 +9,10 @@ import pytest
 from bokeh.models import DatetimeAxis, HoverTool
 from bokeh.models.glyphs import Line as LineGlyph
 from bokeh.models.glyphs import Quad, Scatter
+from bokeh.plotting import figure
 
-from flower.charts import Bar, Chart, Line, save
+from flower.charts import Bar, Chart, Custom, Line, save
+from flower.charts.chart_type import Seen
 from flower.errors import ColumnError, DtypeError, FlowerError
 
 HOUR = pd.Timedelta("1h")
@@ -264,3 +266,18 @@ def test_a_chart_says_what_it_can_do_and_saves_itself(tmp_path):
     assert "<h1>other</h1>" in chart.save(tmp_path / "a.html", "other").read_text()
     both = save([chart, line(panes([]), x="window_end", y="n")], tmp_path / "b.html", "both").read_text()
     assert both.count('data-root-id="') == 2
+
+
+def test_a_custom_chart_is_what_a_function_makes_and_gets_new_data():
+    def own(frame):
+        plot = figure()
+        plot.line(frame["window_end"], frame["n"])
+        return plot
+
+    follows = Custom(fn=own).drawn(Seen(panes([("a", 0, 1, "on_time")])))
+    first = follows.figure
+    assert follows.follow(Seen(panes([("a", 0, 1, "on_time"), ("a", 1, 4, "early")])))
+    assert follows.figure is first
+    assert list(first.renderers[0].data_source.data["y"]) == [1, 4]
+    with pytest.raises(FlowerError, match="must give a Bokeh figure; got NoneType"):
+        Custom(fn=lambda frame: None).figure(panes([]))

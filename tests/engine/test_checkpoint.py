@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,8 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(same, a, b))
     if hasattr(a, "__dataclass_fields__"):
-        stored = [name for name, field in a.__dataclass_fields__.items() if field.compare]
-        return type(a) is type(b) and all(same(getattr(a, name), getattr(b, name)) for name in stored)
+        names = [each.name for each in fields(a) if each.init]
+        return type(a) is type(b) and all(same(getattr(a, name), getattr(b, name)) for name in names)
     return bool(a == b)
 
 

@@ -11,7 +11,7 @@ import pytest
 import flower as fl
 from flower.errors import SchemaError, SinkError, UserFunctionError
 from flower.graph.protocols import Sink
-from flower.io import epoch_files
+from flower.io import disk
 from flower.io.foreach import ForeachSink
 from flower.io.json_sink import JsonLinesSink, json_lines
 from flower.io.parquet_sink import ParquetSink
@@ -89,11 +89,11 @@ def test_a_commit_that_died_anywhere_is_finished_by_the_next(kind, opened, tmp_p
         done.append(target)
         real(source, target)
 
-    monkeypatch.setattr(epoch_files.os, "rename", dying)
+    monkeypatch.setattr(disk, "rename", dying)
     with pytest.raises(KeyboardInterrupt):
         opened.commit(3, tokens)
     assert visible(tmp_path / "out") == []
-    monkeypatch.setattr(epoch_files.os, "rename", real)
+    monkeypatch.setattr(disk, "rename", real)
     opened.commit(3, tokens)
     assert read_back(kind, tmp_path / "out") == [0, 1, 2]
 
@@ -115,10 +115,10 @@ def test_what_a_dead_process_staged_is_never_seen(kind, opened, tmp_path):
 
 
 def test_a_write_that_fails_leaves_nothing_behind_and_names_the_path(opened, tmp_path, monkeypatch):
-    def full(path):
+    def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(epoch_files, "_sync", full)
+    monkeypatch.setattr(disk, "flush", full)
     with pytest.raises(SinkError) as caught:
         opened.stage(0, 0, 0, rows(1))
     for part in (opened.label, "No space left on device", "free space"):

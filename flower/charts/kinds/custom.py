@@ -24,8 +24,9 @@ class Custom(ChartType):
     Parameters
     ----------
     fn : callable
-        Takes the view as a frame, and gives a Bokeh figure; called again when there are new panes. While it makes the
-        same glyphs of other data, the first figure stays and gets the data.
+        Takes the view as a frame, its times without their zone, which Bokeh does not know, and gives a Bokeh figure;
+        called again when there are new panes. While it makes the same glyphs of other data, the first figure stays and
+        gets the data.
     title : str, optional
         The chart's name.
 
@@ -59,7 +60,8 @@ class Made:
         self.figure = self._call(seen)
 
     def _call(self, seen: Seen) -> Figure:
-        made = self._kind.fn(seen.frame)
+        zoned = {name: times.dt.tz_localize(None) for name, times in seen.frame.select_dtypes("datetimetz").items()}
+        made = self._kind.fn(seen.frame.assign(**{str(name): times for name, times in zoned.items()}))
         if not isinstance(made, Figure):
             raise FlowerError(
                 "the function of a custom chart must give a Bokeh figure",

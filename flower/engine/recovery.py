@@ -1,0 +1,304 @@
+"""How a run goes on after its process has died: the driver's side of a `Ledger`, in the words of its job.
+
+Everything is known by the names of steps. A pipeline may change in what holds no state (a filter inserted, a limit
+changed); what it remembers must be the same, or going on is refused by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flower.engine.counts import Counts
+from flower.engine.epoch import EpochPlan, Range
+from flower.engine.job import Job, JobState, SourceState
+from flower.engine.keyed import Keyed
+from flower.engine.ledger import Ledger, Logged, refuse
+from flower.engine.metrics import Metrics
+from flower.engine.results import Results
+from flower.errors import RunError
+from flower.graph.nodes import Read, Write
+from flower.graph.protocols import IdentifiedSource, ResumableSink, Sink
+from flower.graph.schema import dtype_name
+from flower.io.generator import GeneratorSource
+from flower.io.live import Kept, LiveRun
+from flower.model.time import MIN_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EPOCHS = 500
+SECONDS = 10.0
+"""After how many epochs, or seconds, the state is written."""
+SHARE = 0.1
+"""Of the time, how much may go into writing it."""
+
+_CLASS = re.compile(r"\b[A-Z]\w+(?=\()")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+class Recovery:
+    """What is known of a job from the processes that worked on it before, and what this one adds.
+
+    Parameters
+    ----------
+    path : str
+        The checkpoint's directory.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._ledger = Ledger(path)
+        self._saved_at, self._seconds, self._epochs = time.monotonic(), 0.0, 0
+        self._state_saved: tuple[int, bool] | None = None
+        self._resumes = self._ledger.saved is not None
+        self._notes: list[str] = []  # of how it went on, which is no matter of the next time
+        self.live: Sequence[LiveRun] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job had come to its end."""
+        saved = self._ledger.saved
+        return saved is not None and bool(saved.value["finished"])
+
+    def close(self) -> None:
+        """Let another run have the job."""
+        self._ledger.close()
+
+    def kept(self, step: str) -> Kept:
+        """The journal of a live source."""
+        local = self._ledger.files.local
+        if local is None:
+            raise RunError(
+                "a source that cannot replay needs a checkpoint on a local disk, for its journal",
+                got=f"step {step!r} and {self._ledger!r}",
+                hint="give a local directory, or write the stream into files and read those",
+            )
+        return Kept(f"{local}/journals/{quote(step, safe='')}", self._ledger.needed(step), not self.finished)
+
+    # -- beginning
+
+    def begin(
+        self, job: Job, state: JobState, started: int, results: Mapping[int, Results]
+    ) -> tuple[JobState, int, Metrics, Counts]:
+        """The state to go on with, when the run had started, its numbers; results are filled with what they had.
+
+        Raises
+        ------
+        RunError
+            If the pipeline is another; names what has changed.
+        """
+        saved = self._ledger.saved
+        if saved is None:
+            return state, started, Metrics(), Counts()
+        value = saved.value
+        refuse(changes(value["steps"], described(job)), self._ledger)
+        notes = self._notes
+        notes += self._ledger.notes
+        for port, result in results.items():
+            step = job.plan.consumers[port].step
+            before = value["results"].get(step)
+            if before is None or not result.restore(before):
+                notes.append(f"what {step!r} gave before epoch {saved.epoch} is not among its results: it is another")
+        if self.finished:
+            notes.append(f"finished before, nothing was run: these are the results that {self._ledger!r} holds")
+        else:
+            notes.append(f"goes on behind epoch {saved.epoch} of {self._ledger!r}")
+            notes += [
+                f"{run.label} was called anew: its rows are new ones; with a parameter `after` it could go on"
+                for run in self.live
+                if run.begun and isinstance(run.source, GeneratorSource) and not run.source.resumes
+            ]
+        metrics: Metrics = value["metrics"]
+        self._state_saved = saved.epoch, self.finished
+        return (
+            _restored(job, value["state"]),
+            value["started"],
+            dataclasses.replace(metrics, notes=tuple(dict.fromkeys((*metrics.notes, *notes)))),
+            value["counts"],
+        )
+
+    def open(self, sinks: Mapping[str, tuple[Sink, Any]]) -> None:
+        """Open the sinks, by step, with their schemas; finish the commit that may not have come to its end."""
+        last = self._ledger.last_commit
+        staged: Mapping[str, list[str]] = (last.staged if last is not None else None) or {}
+        for step, (sink, schema) in sinks.items():
+            if not isinstance(sink, ResumableSink):
+                sink.open(schema)
+                continue
+            sink.open(schema, self._ledger.job)
+            if last is not None and staged.get(step):
+                sink.commit(last.epoch, staged[step])
+            if self._resumes:
+                sink.sweep()
+
+    # -- epochs
+
+    def replanned(self, job: Job, state: JobState) -> EpochPlan | None:
+        """The plan of the next epoch, if it was logged."""
+        logged = self._ledger.log.get(state.epoch)
+        if logged is None:
+            return None
+        stages = {job.stages[index].name: index for index, _ in job.reads()}
+        ranges = tuple(Range(stages[step], *rest) for step, *rest in logged.ranges)  # type: ignore[arg-type]
+        return EpochPlan(logged.epoch, logged.now, ranges)
+
+    def planned(self, job: Job, epoch: EpochPlan) -> None:
+        """Log an epoch before it runs."""
+        if epoch.epoch not in self._ledger.log:
+            self._ledger.plan(self._logged(job, epoch))
+
+    def is_committed(self, epoch: int) -> bool:
+        """Whether an epoch's rows are out."""
+        logged = self._ledger.log.get(epoch)
+        return logged is not None and logged.staged is not None
+
+    def is_last_commit(self, epoch: int) -> bool:
+        """Whether it is the epoch whose rows may not have reached every sink."""
+        last = self._ledger.last_commit
+        return last is not None and last.epoch == epoch
+
+    def commit(self, job: Job, epoch: EpochPlan, staged: Mapping[str, Sequence[object]]) -> None:
+        """Commit an epoch with what the sinks that can be resumed have staged."""
+        tokens = {step: [str(token) for token in each] for step, each in staged.items()}
+        self._ledger.commit(dataclasses.replace(self._logged(job, epoch), staged=tokens))
+
+    def _logged(self, job: Job, epoch: EpochPlan) -> Logged:
+        ranges = tuple((job.stages[r.stage].name, r.partition, r.start, r.end, r.ended) for r in epoch.ranges)
+        return Logged(epoch.epoch, epoch.now, self._ledger.attempt, ranges)
+
+    # -- checkpoints
+
+    def due(self) -> bool:
+        """Whether it is time to write the state; called once an epoch."""
+        self._epochs += 1
+        seconds = time.monotonic() - self._saved_at
+        return (self._epochs >= EPOCHS or seconds >= SECONDS) and seconds * SHARE >= self._seconds
+
+    def stands(self, epoch: int, finished: bool) -> bool:
+        """Whether the state is written as it is; that of a job that is finished always is."""
+        return self.finished or self._state_saved == (epoch, finished)
+
+    def save(
+        self,
+        job: Job,
+        state: JobState,
+        started: int,
+        results: Mapping[int, dict[str, object]],
+        metrics: Metrics,
+        counts: Counts,
+        *,
+        finished: bool,
+    ) -> None:
+        """Write the state."""
+        began = time.monotonic()
+        value = {
+            "finished": finished,
+            "started": started,
+            "steps": described(job),
+            "state": _stored(job, state),
+            "results": {job.plan.consumers[port].step: stored for port, stored in results.items()},
+            "metrics": dataclasses.replace(
+                metrics, notes=tuple(note for note in metrics.notes if note not in self._notes)
+            ),
+            "counts": counts,
+        }
+        self._ledger.save(state.epoch, value)
+        self._state_saved = state.epoch, finished
+        for index, read in job.reads():
+            if isinstance(read.source, LiveRun):
+                read.source.forget(self._ledger.forgettable(job.stages[index].name))
+        self._saved_at, self._epochs = time.monotonic(), 0
+        self._seconds = self._saved_at - began
+
+
+def _stored(job: Job, state: JobState) -> dict[str, Any]:
+    """A state by the names of stages; that of a keyed step is a tuple, each of some keys."""
+    return {
+        "epoch": state.epoch,
+        "now": state.now,
+        "sources": {job.stages[index].name: known for index, known in state.sources.items()},
+        "keyed": {job.stages[index].name: (held,) for index, held in state.keyed.items()},
+        "watermarks": {stage.name: at for stage, at in zip(job.stages, state.watermarks, strict=True)},
+    }
+
+
+def _restored(job: Job, told: Mapping[str, Any]) -> JobState:
+    sources: dict[str, SourceState] = told["sources"]
+    for name, parts in told["keyed"].items():
+        if len(parts) != 1:
+            raise RunError(
+                f"step {name!r}: its state must be in one part to go on in this process", got=f"{len(parts)} parts"
+            )
+    return JobState(
+        told["epoch"],
+        told["now"],
+        {index: sources[job.stages[index].name] for index, _ in job.reads()},
+        {index: told["keyed"][job.stages[index].name][0] for index in job.keyed},
+        tuple(told["watermarks"].get(stage.name, MIN_TIME) for stage in job.stages),
+    )
+
+
+# -- what a pipeline remembers, in words
+
+
+def described(job: Job) -> dict[str, dict[str, str]]:
+    """Per step that has a state or a position, and per sink, what must stay as it is."""
+    steps = {job.stages[index].name: _of_source(read) for index, read in job.reads()}
+    steps |= {step.name: _of_keyed(step) for step in job.keyed.values()}
+    for port in job.plan.outputs:
+        consumer = job.plan.consumers[port]
+        if isinstance(consumer.node, Write):
+            steps[consumer.step] = {"kind": "sink", "sink": consumer.node.sink.label}
+    return {name: {key: _ADDRESS.sub("", text) for key, text in step.items()} for name, step in steps.items()}
+
+
+def _of_source(read: Read) -> dict[str, str]:
+    told = {
+        "kind": "source",
+        "source": read.source.label,
+        "columns": ", ".join(f"{field.name}: {dtype_name(field)}" for field in read.source.schema),
+        "event time": f"{read.event_time!r} in {read.tz}",
+        "watermark policy": " ".join(_CLASS.findall(repr(read.watermark))),
+    }
+    if isinstance(read.source, IdentifiedSource):
+        told |= {name: text for name, text in read.source.identity().items() if name not in told}
+    return told
+
+
+def _of_keyed(step: Keyed) -> dict[str, str]:
+    told = {"kind": "aggregation"}
+    for field in dataclasses.fields(step.windowing):
+        told[field.name.removesuffix("_us")] = repr(getattr(step.windowing, field.name))
+    told["keys"] = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
+    laws = step.law.aggregates
+    told["aggregates"] = ", ".join(
+        f"{name}={law!r}" + ("" if column is None else f" of {column.name}: {dtype_name(column)}")
+        for (name, law, _), column in zip(laws.parts, laws.inputs, strict=True)
+    )
+    return told
+
+
+def changes(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What has changed, for a person."""
+    told = []
+    for name in [*before, *(name for name in now if name not in before)]:
+        if name not in now:
+            told.append(f"there is no step {name!r} any more ({_kind(before[name])})")
+        elif name not in before:
+            told.append(f"step {name!r} ({_kind(now[name])}) is new, and has no state")
+        else:
+            old, new = before[name], now[name]
+            told += [
+                f"step {name!r}: {key} was {old.get(key, 'not there')}, and is {new.get(key, 'not there')}"
+                for key in dict.fromkeys((*old, *new))
+                if old.get(key) != new.get(key)
+            ]
+    return told
+
+
+def _kind(step: Mapping[str, str]) -> str:
+    return step["kind"] if step["kind"] != "aggregation" else f"an aggregation by {step['keys'] or 'no key'}"

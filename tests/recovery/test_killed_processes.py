@@ -1,0 +1,93 @@
+"""Processes that are killed at instants that nobody chose: what comes out is what an uninterrupted one gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+pytestmark = pytest.mark.slow
+
+JOB = """
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+import flower as fl
+from flower.engine import recovery
+
+recovery.EPOCHS, recovery.SHARE = 5, 1e9
+here, rows = Path(sys.argv[1]), int(sys.argv[2])
+START = pd.Timestamp("2000-01-01T12:00:00Z")
+
+
+def ticks(after):
+    for first in range(after, rows, 7):
+        some = range(first, min(rows, first + 7))
+        yield [{"t": START + pd.Timedelta(i - i * 7 % 13, unit="s"), "v": i} for i in some]
+
+
+schema = {"t": "datetime64[us, UTC]", "v": "int64"}
+live = fl.read.generator(ticks, event_time="t", watermark=fl.BoundedDisorder("20s"), schema=schema, bounded=True)
+live = live.assign(k="v % 5")
+panes = live.window(
+    fl.FixedWindows("30s"), trigger=fl.AfterWatermark(early=fl.AfterCount(3)), accumulation="discarding"
+).groupby("k").agg(n=("v", "count"), total=("v", "sum"))
+print("ready", flush=True)
+run = fl.run(
+    live.write.parquet(here / "rows"), panes.write.json_lines(here / "panes"), checkpoint=here / "c", epoch_rows=20
+)
+run.wait(progress=False)
+print("finished", flush=True)
+"""
+ROWS = 4_000
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_job_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    (tmp_path / "job.py").write_text(JOB)
+    kills = 0
+    for attempt in range(60):
+        process = subprocess.Popen(
+            [sys.executable, str(tmp_path / "job.py"), str(tmp_path), str(ROWS)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        with process, process.stdout:
+            assert process.stdout.readline() == "ready\n"
+            try:
+                process.wait(chance.uniform(0.02, 0.1 + attempt / 10))
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                continue
+            assert process.stdout.read() == "finished\n"
+            break
+    assert process.returncode == 0
+    assert kills > 1
+    rows = [
+        value for file in sorted((tmp_path / "rows").glob("run-*")) for value in pq.read_table(file)["v"].to_pylist()
+    ]
+    assert rows == list(range(ROWS))
+    texts = [file.read_text() for file in sorted((tmp_path / "panes").glob("run-*"))]
+    panes = pd.DataFrame([json.loads(line) for text in texts for line in text.splitlines()])
+    assert not panes.duplicated(["k", "window_start", "pane_index"]).any()
+    assert panes["n"].sum() == ROWS
+    pd.testing.assert_series_equal(panes.groupby("k")["total"].sum(), expected(), check_names=False)
+    hidden: list[Any] = [each for each in (tmp_path / "rows").iterdir() if each.name.startswith(".")]
+    assert hidden == []
+
+
+def expected() -> pd.Series:
+    values = pd.Series(range(ROWS))
+    return values.groupby(values % 5).sum()
