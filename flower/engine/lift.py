@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from flower.engine import aggregates as agg
 from flower.engine.aggregates import States
@@ -18,13 +19,22 @@ from flower.engine.groups import Groups, Law
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Encoded, encode
 from flower.engine.pairs import Pairs, dropped, with_met
+from flower.engine.rowwise import gaps
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, apart
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, SlidingWindows, Windows, by_clock
+from flower.model.windows import (
+    CountWindows,
+    FixedWindows,
+    GlobalWindows,
+    Sessions,
+    SlidingWindows,
+    Windows,
+    by_clock,
+)
 
 EXPIRED = "the window had expired"
 
@@ -37,6 +47,8 @@ class Lifted:
     counts: Counts
     dropped: Batch
     pairs: Pairs | None = None
+    errors: pa.RecordBatch | None = None
+    """Rows that could not be placed."""
 
     @property
     def pieces(self) -> list[Run | SessionRun | Pairs]:
@@ -60,8 +72,12 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
         # The clock is never behind itself: nothing is late.
         batch = replace(batch, time=constant(now, len(batch)), met=constant(MIN_TIME, len(batch)))
         watermark, elsewhere = MIN_TIME, MAX_TIME
-    time = batch.time
-    row, start, end = step.windowing.windows.assign(time)
+    windows, errors = step.windowing.windows, None
+    if isinstance(windows, Sessions) and windows.gap is not None:
+        batch, gap, errors = gaps(windows.gap, batch, step.name)
+        row, start, end = windows.assign(batch.time, gap)
+    else:
+        row, start, end = windows.assign(batch.time)
     gone = Batch.empty(step.dropped_schema)
     counts = Counts(on_time=len(end))
     if isinstance(step.windowing.windows, CountWindows):
@@ -89,8 +105,8 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     lifted = sessions_of if step.windowing.windows.merging else _windows
     groups, encoded = lifted(batch, step, start, end, now)
     if not step.law.finishes:
-        return Lifted(groups, counts, gone)
-    return Lifted(groups, counts, gone, _pairs(with_met(batch, met), start, end, encoded))
+        return Lifted(groups, counts, gone, errors=errors)
+    return Lifted(groups, counts, gone, _pairs(with_met(batch, met), start, end, encoded), errors)
 
 
 def _counted(batch: Batch, step: Keyed, start: I64, end: I64, elsewhere: int, watermark: int) -> Pairs:
@@ -201,8 +217,8 @@ def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tu
     order = np.lexsort((start, encoded.codes))
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
-    # The gap is one for all rows, so ends ascend as starts do.
-    new[1:] = (key[1:] != key[:-1]) | apart(start[1:], end[:-1], step)
+    reach = _reach(key, end)
+    new[1:] = (key[1:] != key[:-1]) | apart(start[1:], reach[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
@@ -210,4 +226,15 @@ def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tu
     states, stamp, newest = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
     groups = _groups(step.law, encoded, key[first], states, rows, stamp, newest, now)
-    return SessionRun.fresh(start[first], end[last], groups), encoded
+    return SessionRun.fresh(start[first], reach[last], groups), encoded
+
+
+def _reach(key: I64, end: I64) -> I64:
+    """The greatest end so far of each key; keys ascend."""
+    if len(end) < 2 or bool(((end[1:] >= end[:-1]) | (key[1:] != key[:-1])).all()):
+        return end  # one gap for all
+    by_end = np.argsort(end, kind="stable")
+    rank = np.empty(len(end), np.int64)
+    rank[by_end] = np.arange(len(end))
+    reach: I64 = end[by_end[np.maximum.accumulate(key * len(end) + rank) % len(end)]]
+    return reach

@@ -22,7 +22,7 @@ from flower.graph.schema import dtype_name, names_text, require_columns
 from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema, so_far
 from flower.model.triggers import Trigger, When
 from flower.model.windowing import Windowing
-from flower.model.windows import GlobalWindows, by_clock
+from flower.model.windows import GlobalWindows, Sessions, Windows, by_clock
 
 if TYPE_CHECKING:
     from flower.graph.calls import Call
@@ -368,9 +368,23 @@ class Aggregate(Step):
         for each in self.aggregations:
             results.append(each.combiner.schema(each.input(before)).with_name(each.name))
         panes = pane_schema(keys, results, self.grouping)
+        self._gap(self.grouping.windows)
         if self.grouping.trigger.driven_by_data:
             self._look(so_far(panes, self.keys))
         return panes
+
+    def _gap(self, windows: Windows) -> None:
+        """See whether what gives rows their gaps fits them."""
+        if isinstance(windows, Sessions) and windows.gap is not None:
+            from flower.graph.expressions import expression
+
+            field = expression(windows.gap, self.input.schema).field("gap", self.input.schema)
+            if not pa.types.is_duration(field.type):
+                raise DtypeError(
+                    "the gap of sessions must be a duration",
+                    got=f"`{windows.gap}` of {dtype_name(field)}",
+                    hint="give a duration, as in Sessions('30min'), or a column of durations; convert with .assign()",
+                )
 
     def _look(self, schema: pa.Schema) -> None:
         """See whether the predicates of its trigger fit what they will look at."""

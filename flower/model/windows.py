@@ -7,13 +7,14 @@ stops at the end of time. The rules are those of the Dataflow Model (Akidau et a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from flower.errors import WindowError
 from flower.model.calendar import CalendarWindows
-from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, later
+from flower.model.said import said
+from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, is_duration, later
 
 TimeDomain = Literal["event", "processing"]
 """What places rows in windows."""
@@ -169,8 +170,10 @@ class Sessions:
 
     Parameters
     ----------
-    gap : str or pandas.Timedelta
-        The silence that ends a session; positive.
+    gap : str, pandas.Timedelta, pandas.col expression or callable
+        The silence that ends a session; positive. A duration; or what gives each row a gap of its own: the name of
+        a column of durations, an expression (``"until - t"``, ``pd.col("pause") + "5s"``), or a function of a frame. A
+        row whose gap is missing or not positive goes to ``stream.errors``.
     merge_touching : bool
         Whether windows that only touch merge too, as in the figures of the paper: rows exactly ``gap`` apart then
         share a session.
@@ -178,9 +181,11 @@ class Sessions:
     Raises
     ------
     DurationError
-        If ``gap`` is not a positive duration.
+        If ``gap`` is a duration that is not positive.
     WindowError
         If ``merge_touching`` is not True or False.
+    ExpressionError, ColumnError, DtypeError
+        If ``gap`` is neither a duration, nor gives one of the columns of the rows that are aggregated.
 
     Examples
     --------
@@ -188,29 +193,36 @@ class Sessions:
     Sessions('30min')
     >>> Sessions("30min", merge_touching=True)
     Sessions('30min', merge_touching=True)
+    >>> Sessions("pause + '5s'")
+    Sessions("pause + '5s'")
     """
 
     gap_us: int
+    """0 where each row has a gap of its own."""
     merge_touching: bool
+    gap: Any
+    """What gives each row its gap; None: it is one for all."""
 
-    def __init__(self, gap: Duration, *, merge_touching: bool = False) -> None:
-        object.__setattr__(self, "gap_us", duration_us(gap, "gap", minimum=1))
+    def __init__(self, gap: Duration | Any, *, merge_touching: bool = False) -> None:
+        one = is_duration(gap) or gap is None
+        object.__setattr__(self, "gap_us", duration_us(gap, "gap", minimum=1) if one else 0)
+        object.__setattr__(self, "gap", None if one else gap)
         if not isinstance(merge_touching, bool):
             raise WindowError("`merge_touching` must be True or False", got=repr(merge_touching), hint="leave it out")
         object.__setattr__(self, "merge_touching", merge_touching)
 
     def __repr__(self) -> str:
         touching = ", merge_touching=True" if self.merge_touching else ""
-        return f"Sessions('{duration_text(self.gap_us)}'{touching})"
+        return f"Sessions({said(duration_text(self.gap_us) if self.gap is None else self.gap)}{touching})"
 
     @property
     def merging(self) -> bool:
         """Whether windows of one key merge when they overlap."""
         return True
 
-    def assign(self, time: I64) -> Assigned:
-        """The unmerged window ``[t, t + gap)`` of each event time: None, starts, ends."""
-        return None, time, later(time, self.gap_us)
+    def assign(self, time: I64, gap: I64 | None = None) -> Assigned:
+        """The unmerged window ``[t, t + gap)`` of each event time: None, starts, ends; ``gap`` is that of each row."""
+        return None, time, later(time, self.gap_us) if gap is None else _forth(time, gap)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ def windows_text(windowing: Windowing) -> str:
             text = f"windows of {duration_text(size)}, one after the other"
         case CalendarWindows(unit=unit, n=n, tz=tz):
             text = f"windows of a {unit} in {tz}" if n == 1 else f"windows of {n} {unit}s in {tz}"
+        case Sessions(gap=gap) if gap is not None:
+            text = f"sessions that end when nothing came for {gap}"
         case Sessions(gap_us=gap):
             text = f"sessions that end when nothing came for {duration_text(gap)}"
         case CountWindows(n=n):

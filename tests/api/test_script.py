@@ -101,6 +101,16 @@ PIPELINES = {
     "sessions": """
         out = flights.window(fl.Sessions("3h"), timestamp_combiner="latest").agg(n="count", longest=("delay", "max"))
     """,
+    "gaps and predicates": """
+        def pause(frame):
+            return pd.to_timedelta(frame["distance"], unit="min")
+
+        rows = flights.window(fl.Sessions(pause), trigger=fl.AfterWatermark(early=fl.Repeatedly(fl.When("n > 99"))))
+        out = rows.groupby("carrier").agg(n="count")
+    """,
+    "windows of rows": """
+        out = flights.window(fl.CountWindows(100)).groupby("carrier").agg(worst=("delay", "max"))
+    """,
     "two aggregations": """
         daily = flights.window(fl.FixedWindows("1D")).groupby("carrier").agg(worst=("delay", "max")).named("daily")
         out = daily.window(fl.FixedWindows("2D")).agg(mean=("worst", "mean"), carriers=("carrier", "nunique"))

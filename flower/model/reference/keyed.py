@@ -51,6 +51,8 @@ class KeyedOracle:
         Column and aggregate of each result; column None counts rows; a function gets the rows.
     holds : callable
         Whether what `When` was given holds for keys and aggregates.
+    gap_of : callable
+        The gap of a row in microseconds, where sessions have one for each; None: it is missing.
     """
 
     def __init__(
@@ -59,9 +61,13 @@ class KeyedOracle:
         keys: Sequence[str],
         aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
         holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
+        gap_of: Callable[[Row], int | None] = lambda row: None,
     ) -> None:
         self.windowing = windowing
         self._holds_for = holds
+        self._gap_of = gap_of
+        self.failed: list[Row] = []
+        """The rows of the last epoch that have no gap."""
         self.keys = tuple(keys)
         self.aggregates = dict(aggregates)
         self._live: dict[Key, list[Live]] = {}
@@ -147,8 +153,15 @@ class KeyedOracle:
     def _admit(self, rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, int]]:
         """Put each row into its windows, unless the watermark that it meets says that they are gone."""
         dropped, counts = [], {"on_time": 0, "late": 0, "dropped": 0}
+        self.failed, windows = [], self.windowing.windows
         for row in rows:
-            for window in windows_of(self.windowing.windows, row.time):
+            gap = None
+            if isinstance(windows, Sessions) and windows.gap is not None:
+                gap = self._gap_of(row)
+                if gap is None or gap <= 0:
+                    self.failed.append(row)
+                    continue
+            for window in windows_of(windows, row.time, gap):
                 if row.met >= self._expiry(window):
                     counts["dropped"] += 1
                     dropped.append(_dropped(row, window, "the window had expired"))

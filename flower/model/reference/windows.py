@@ -12,10 +12,10 @@ from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windows import CountWindows, FixedWindows, Sessions, SlidingWindows, Windows
 
 
-def windows_of(windows: Windows, time: int) -> list[Window]:
+def windows_of(windows: Windows, time: int, gap: int | None = None) -> list[Window]:
     """All windows of an event time, by start; for sessions the unmerged one, for counts what it adds."""
     if isinstance(windows, Sessions):
-        return [(time, plus(time, windows.gap_us))]
+        return [(time, plus(time, windows.gap_us if gap is None else gap))]
     if isinstance(windows, CountWindows):
         return [(time, plus(time, 1))]
     if isinstance(windows, FixedWindows):
