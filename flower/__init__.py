@@ -36,6 +36,7 @@ from flower.model.watermarks import (
 from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
+    from flower import teach
     from flower.api.script import to_script
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
@@ -77,6 +78,7 @@ __all__ = [
     "read",
     "replay",
     "run",
+    "teach",
     "to_script",
     "unload_ipython_extension",
 ]
@@ -90,6 +92,8 @@ _ON_DEMAND = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "teach":
+        return importlib.import_module("flower.teach")
     if name in _ON_DEMAND:
         return getattr(importlib.import_module(_ON_DEMAND[name]), name)
     raise AttributeError(f"module 'flower' has no attribute {name!r}")

@@ -147,9 +147,10 @@ def wait_for_rows(driver: Driver, faults: Faults | None) -> None:
         def there(live: Any = live, wanted: int = wanted) -> bool:
             if faults is not None and faults.dead:
                 raise Death("its thread had died")
+            live._append()
             if live._error is not None:  # or epochs would be smaller, which is right, and comparable to nothing
                 raise live._error
-            return live._over or live._writer.end + live._waiting >= wanted
+            return live._over or live._writer.end >= wanted
 
         deadline = time.monotonic() + 30
         with live._changed:

@@ -11,7 +11,7 @@ FLOWER = Path(__file__).parents[1] / "flower"
 # A layer may import itself and those to its left.
 ORDER = ("errors", "model", "graph", "io", "engine", "api", "charts", "notebook")
 # These stand above the verbs, beside one another.
-ABOVE = ("datasets", "testing", "cli")
+ABOVE = ("datasets", "testing", "teach", "cli")
 OWNERS = {
     "dask": {"engine"},
     "distributed": {"engine"},

@@ -10,8 +10,14 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-PROVIDERS = {"plot": "flower.charts", "table": "flower.api.tables"}
-"""Which module registers which name when it is imported."""
+PROVIDERS = {
+    "plot": "flower.charts",
+    "table": "flower.api.tables",
+    "time_diagram": "flower.charts",
+    "run_diagram": "flower.charts",
+    "figure_diagram": "flower.charts",
+}
+"""Which module registers which name when it is imported: views of a stream, of a published figure, of a run."""
 
 _factories: dict[str, Callable[[Any], Any]] = {}
 

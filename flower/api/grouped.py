@@ -9,8 +9,9 @@ import pandas as pd
 
 from flower.api.pipeline import step_errors
 from flower.errors import GraphError
-from flower.graph.expressions import Column, Expr, FrameFunction, Logical
+from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import Aggregate, Aggregation, Dropped, Errors, Filter, Node
+from flower.graph.retracting import only_final
 from flower.graph.schema import require_columns
 from flower.model.combiners import Combiner, combiner_of, names
 from flower.model.panes import FINAL
@@ -158,14 +159,14 @@ def _require_settled(node: Node) -> None:
     """Refuse panes of which one replaces another: their rows would count twice."""
     for keyed, predicates in _panes(node):
         windowing = keyed.grouping
-        if not _fires_again(windowing) or any(_only_final(each) for each in predicates):
+        if not _fires_again(windowing) or any(only_final(each) for each in predicates):
             continue
         closed = "" if not windowing.allowed_lateness_us else "closing_behavior='fire_always' there and "
         raise GraphError(
             "panes that replace one another cannot be aggregated, for their rows would count more than once",
             got=f"accumulating panes of {windowing.source}",
-            hint="use accumulation='discarding' there; or take the final pane of each window only, with "
-            f"{closed}.filter({FINAL!r}) before this step",
+            hint="use accumulation='retracting' or 'discarding' there; or take the final pane of each window only, "
+            f"with {closed}.filter({FINAL!r}) before this step",
         )
 
 
@@ -188,10 +189,3 @@ def _panes(
         case _:
             for each in node.inputs:
                 yield from _panes(each, predicates)
-
-
-def _only_final(predicate: Expr | FrameFunction) -> bool:
-    """Whether a filter keeps final panes only, as far as its expression tells."""
-    if isinstance(predicate, Logical) and predicate.operator == "and":
-        return any(_only_final(each) for each in predicate.operands)
-    return predicate == Column(FINAL)

@@ -75,6 +75,7 @@ def run(
     >>> {step: len(frame) for step, frame in run.wait().results.items()}
     {'large': 2, 'small': 1}
     """
+    from flower.api.display import made
     from flower.api.pipeline import Pipeline
     from flower.engine.run import start
 
@@ -91,6 +92,7 @@ def run(
         [each.node for each in pipelines],
         name=name,
         executor=executor,
+        display=made,
         latency=latency,
         clock=clock,
         epoch_rows=epoch_rows,

@@ -267,8 +267,9 @@ class Stream(Pipeline):
             Where in event time rows are grouped.
         trigger : Trigger
             When in processing time results are given; by default once, when the watermark passes the end of the window.
-        accumulation : {"accumulating", "discarding"}
-            Whether each pane of a window holds all its rows so far, or those since its last pane.
+        accumulation : {"accumulating", "discarding", "retracting"}
+            Whether each pane of a window holds all its rows so far, or those since its last pane; or all so far, after
+            a row with ``pane_retraction`` has taken back the pane before, which an aggregation that follows subtracts.
         allowed_lateness : str or pandas.Timedelta
             How long after its end a window still admits rows; "unbounded": for ever.
         timestamp_combiner : {"end_of_window", "earliest", "latest"}
@@ -474,6 +475,40 @@ class Stream(Pipeline):
         1  2
         """
         return made("table", self)(n, run)
+
+    def time_diagram(
+        self, *, key: object = None, value: str | None = None, step: str | None = None, epochs: int = 150
+    ) -> Any:
+        """Event time across, processing time up: rows, watermark, panes and the windows that fill, epoch by epoch.
+
+        The stream is run to its end, by a clock of its own: that of a script, or the time at which the newest row was
+        seen (``arrival``; where that is not known, its event time). For a stream that does not end, draw a run:
+        ``stream.run().time_diagram()``.
+
+        Parameters
+        ----------
+        key : optional
+            The key whose windows are drawn; with several columns, a tuple. Default: the one with the most rows.
+        value : str, optional
+            The aggregate that the windows show; default: the first.
+        step : str, optional
+            The name of the keyed step; default: the last. A stream without one shows its rows and its watermark.
+        epochs : int
+            Into about how many portions the rows are divided; a script has its own.
+
+        Raises
+        ------
+        GraphError
+            If the stream does not end, or has no such step, key or value.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> flights = fl.read.parquet(fl.datasets.flights, event_time="departure", arrival="observed")
+        >>> flights.window(fl.FixedWindows("6h")).groupby("origin").agg(n="count").time_diagram(key="JFK")
+        <Diagram 'n of JFK', 153 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
+        """
+        return made("time_diagram", self)(key=key, value=value, step=step, epochs=row_count("time_diagram", epochs))
 
     @property
     def write(self) -> Write:

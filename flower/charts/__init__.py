@@ -6,6 +6,7 @@ if find_spec("bokeh") is None:
     raise ModuleNotFoundError("charts need Bokeh; pip install 'flower-streams[charts]'", name="bokeh")
 
 from flower.api.display import register
+from flower.charts.diagram import Diagram, figure_diagram, run_diagram, time_diagram
 from flower.charts.kinds.area import Area
 from flower.charts.kinds.bar import Bar
 from flower.charts.kinds.barh import Barh
@@ -30,6 +31,7 @@ __all__ = [
     "Candlestick",
     "Chart",
     "Custom",
+    "Diagram",
     "Gauge",
     "Heatmap",
     "Hist",
@@ -44,3 +46,6 @@ __all__ = [
 ]
 
 register("plot", Plot)
+register("time_diagram", time_diagram)
+register("run_diagram", run_diagram)
+register("figure_diagram", figure_diagram)

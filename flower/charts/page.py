@@ -32,6 +32,7 @@ TEMPLATE = """\
 {% block contents %}
   <h1>{{ title | e }}</h1>
   {{ super() }}
+  {% if script %}<script>{{ script }}</script>{% endif %}
 {% endblock %}
 """
 
@@ -61,7 +62,9 @@ class Chart:
         return save(self.figure, path, self.title if title is None else title)
 
 
-def save(charts: Chart | figure | Sequence[Chart | figure], path: str | os.PathLike[str], title: str) -> Path:
+def save(
+    charts: Chart | figure | Sequence[Chart | figure], path: str | os.PathLike[str], title: str, *, script: str = ""
+) -> Path:
     """Write a page that needs neither network nor Python.
 
     Parameters
@@ -72,6 +75,8 @@ def save(charts: Chart | figure | Sequence[Chart | figure], path: str | os.PathL
         The file to write; replaced if it is there.
     title : str
         The page's heading.
+    script : str
+        JavaScript of Flower's own that the page runs; never made of data.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def save(charts: Chart | figure | Sequence[Chart | figure], path: str | os.PathL
         INLINE,
         title,
         template=TEMPLATE,
-        template_variables={"policy": POLICY},
+        template_variables={"policy": POLICY, "script": script},
     )
     written = Path(path)
     written.write_text(html, encoding="utf-8")

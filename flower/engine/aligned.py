@@ -19,7 +19,7 @@ from flower.engine.groups import GONE, Law, joined
 from flower.engine.holds import held
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs, refused
-from flower.engine.panes import after, ask, due, panes_of, together
+from flower.engine.panes import ask, due, fire, together
 from flower.engine.runs import Run, compacted, find, merge
 from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
@@ -184,8 +184,7 @@ def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int) -> tuple[Batch | No
     """Ask all groups of a run: the panes, and the records after them."""
     end = run.spread(run.end)
     firing = ask(run.groups, end, step, w0, w1, now)
-    panes = panes_of(run.groups, run.spread(run.start), end, firing, step)
-    then = after(run.groups, firing, step)
+    panes, then = fire(run.groups, run.spread(run.start), end, firing, step)
     return panes, run.with_groups(then if firing.lapsed is None else lapsed(then, firing.lapsed, step.law))
 
 

@@ -34,6 +34,7 @@ from flower.engine.job import JobState, SourceState
 from flower.engine.metrics import Metrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
+from flower.engine.standing import Standing
 from flower.engine.state import KeyedState
 from flower.engine.touched import Touched
 from flower.errors import RunError
@@ -45,7 +46,8 @@ _PAD = 64
 STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(AlignedState, Records, Timer, Touched, Run, Groups, SessionState, SessionRun, CountedState),
+        *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
+        CountedState,
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics),
     )
 }

@@ -73,7 +73,7 @@ def advance(state: CountedState, pairs: Sequence[Pairs], step: Keyed, w1: int, n
         panes.append(_fired(full, step))
         runs = _with(runs, left, law)
     if w1 == MAX_TIME:
-        rest = CountedState(w1, runs).waiting(law)
+        rest = CountedState(w1, runs).waiting(step.law)
         if rest is not None:
             panes.append(_fired(rest.groups, step))
         runs = ()
@@ -194,9 +194,13 @@ def _with(runs: Sequence[Run], newest: Run, law: Law) -> tuple[Run, ...]:
 
 def _fired(groups: Groups, step: Keyed) -> Batch | None:
     """The panes of windows."""
-    n = len(groups)
+    every = np.ones(len(groups), np.bool_)
+    firing = Firing(every, constant(ON_TIME, len(groups)), every, ())
+    return panes_of(*with_windows(groups, step), firing, step)
+
+
+def with_windows(groups: Groups, step: Keyed) -> tuple[Groups, I64, I64]:
+    """Groups with the event times of their panes, and their windows."""
     early, late = groups.marks
     stamp = None if step.law.stamp is None else early if step.law.stamp == "earliest" else late
-    every = np.ones(n, np.bool_)
-    firing = Firing(every, constant(ON_TIME, n), every, ())
-    return panes_of(replace(groups, stamp=stamp), early, later(late, 1), firing, step)
+    return replace(groups, stamp=stamp), early, later(late, 1)

@@ -14,6 +14,8 @@ import pandas as pd
 from flower.engine import aggregates as agg
 from flower.engine.aggregates import Aggregates, States
 from flower.engine.keys import Keys, equal
+from flower.engine.standing import Standing
+from flower.engine.standing import joined as joined_standing
 from flower.model import arrays
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
@@ -47,6 +49,10 @@ class Groups:
         Pairs that the machine has not been told of yet, if it must be told.
     last : ndarray of int64 or None
         The newest event time of all pairs, if they are let go by it; `GONE`: this one has been.
+    net : ndarray of int64 or None
+        Rows that are there and have not been taken back, if rows can be.
+    standing : Standing or None
+        The panes that have been emitted and not taken back, if the step takes panes back.
     """
 
     hash: I64
@@ -59,6 +65,8 @@ class Groups:
     marks: Marks = ()
     fresh: I64 | None = None
     last: I64 | None = None
+    net: I64 | None = None
+    standing: Standing | None = None
 
     def __len__(self) -> int:
         return len(self.hash)
@@ -76,6 +84,8 @@ class Groups:
             tuple(column[indices] for column in self.marks),
             None if self.fresh is None else self.fresh[indices],
             None if self.last is None else self.last[indices],
+            None if self.net is None else self.net[indices],
+            None if self.standing is None else self.standing.take(indices),
         )
 
     def cut(self, start: int, stop: int) -> Groups:
@@ -93,7 +103,16 @@ class Groups:
             tuple(column[start:stop] for column in self.marks),
             None if self.fresh is None else self.fresh[start:stop],
             None if self.last is None else self.last[start:stop],
+            None if self.net is None else self.net[start:stop],
+            None if self.standing is None else self.standing.cut(start, stop),
         )
+
+    @property
+    def hold(self) -> I64 | None:
+        """How far each holds back the step's output watermark: by its stamp, and by the panes that it may take back."""
+        if self.stamp is None or self.standing is None:
+            return self.stamp
+        return np.minimum(self.stamp, self.standing.oldest)
 
     @property
     def nbytes(self) -> int:
@@ -108,8 +127,10 @@ class Groups:
             *self.marks,
             *(() if self.fresh is None else (self.fresh,)),
             *(() if self.last is None else (self.last,)),
+            *(() if self.net is None else (self.net,)),
         )
-        return sum(arrays.size_of(column) for column in columns) + agg.size_of(self.states)
+        standing = 0 if self.standing is None else self.standing.nbytes
+        return sum(arrays.size_of(column) for column in columns) + agg.size_of(self.states) + standing
 
 
 def joined(groups: Sequence[Groups]) -> Groups:
@@ -119,6 +140,8 @@ def joined(groups: Sequence[Groups]) -> Groups:
     stamps = [g.stamp for g in groups if g.stamp is not None]
     fresh = [g.fresh for g in groups if g.fresh is not None]
     lasts = [g.last for g in groups if g.last is not None]
+    nets = [g.net for g in groups if g.net is not None]
+    standing = [g.standing for g in groups if g.standing is not None]
     return Groups(
         np.concatenate([g.hash for g in groups]),
         tuple(arrays.joined(keys) for keys in zip(*(g.keys for g in groups), strict=True)),
@@ -130,6 +153,8 @@ def joined(groups: Sequence[Groups]) -> Groups:
         tuple(np.concatenate(columns) for columns in zip(*(g.marks for g in groups), strict=True)),
         np.concatenate(fresh) if fresh else None,
         np.concatenate(lasts) if lasts else None,
+        np.concatenate(nets) if nets else None,
+        joined_standing(standing) if standing else None,
     )
 
 
@@ -153,6 +178,10 @@ class Law:
         Whether the machine must be told of rows: it counts by itself, or looks at the data.
     ttl : bool
         Whether groups are let go by their newest row.
+    net : bool
+        Whether rows can be taken back.
+    retracting : bool
+        Whether a pane takes back the one before it.
     """
 
     aggregates: Aggregates
@@ -162,6 +191,13 @@ class Law:
     machine: Machine
     told: bool
     ttl: bool = False
+    net: bool = False
+    retracting: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether groups keep the panes that they may take back."""
+        return self.net or self.retracting
 
     @property
     def finishes(self) -> bool:
@@ -200,6 +236,10 @@ class Law:
         if groups.last is not None:
             last = np.full(n, MIN_TIME)
             np.maximum.at(last, codes, groups.last)
+        net = None
+        if groups.net is not None:
+            net = np.zeros(n, np.int64)
+            np.add.at(net, codes, groups.net)
         return Groups(
             groups.hash[first],
             tuple(arrays.take(key, first) for key in groups.keys),
@@ -211,6 +251,8 @@ class Law:
             self.machine.on_merge(groups.marks, codes, n) if groups.marks else (),
             fresh,
             last,
+            net,
+            None if groups.standing is None else groups.standing.merged(codes, n),
         )
 
     def after_pane(self, groups: Groups, fired: Bools) -> Groups:

@@ -53,11 +53,12 @@ def _least_of(runs: Sequence[Run], numbers: Sequence[I64], chosen: Bools, law: L
             parts += [replace(groups, states=()) for groups in cuts]
             windows.append(np.repeat(number[at], [len(groups) for groups in cuts]))
     groups = joined(parts)
-    assert groups.stamp is not None
+    hold = groups.hold
+    assert hold is not None
     order, change = in_order(groups, np.concatenate(windows), law.exact)
     heads = np.flatnonzero(change)
     if newest_wins:
-        stamp = groups.stamp[order[arrays.group_ends(heads, len(order))]]
+        stamp = hold[order[arrays.group_ends(heads, len(order))]]
     else:
-        stamp = (np.minimum if law.stamp == "earliest" else np.maximum).reduceat(groups.stamp[order], heads)
+        stamp = (np.minimum if law.stamp == "earliest" else np.maximum).reduceat(hold[order], heads)
     return int(stamp[stamp != law.no_stamp].min(initial=MAX_TIME))

@@ -14,6 +14,7 @@ from flower.engine.keys import exact
 from flower.engine.state import KeyedState, empty
 from flower.graph.nodes import Aggregate, Dropped, Node, Read
 from flower.graph.plan import Plan, Stage, plan
+from flower.graph.retracting import subtracting
 from flower.model.time import MIN_TIME
 from flower.model.triggers import machine_of
 from flower.model.watermarks import Estimate
@@ -115,8 +116,12 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         # One pane a window, at the end: what is early or late does not exist.
         windowing = replace(Windowing(windowing.windows), timestamp_combiner=windowing.timestamp_combiner)
     before = node.input.schema
+    # A batch has one pane a window, so nothing is ever taken back.
+    net = node.input.retracting and not batch
     aggregates = Aggregates(
-        tuple((each.name, each.combiner, each.column) for each in node.aggregations),
+        tuple(
+            (each.name, subtracting(each.combiner) if net else each.combiner, each.column) for each in node.aggregations
+        ),
         tuple(each.input(before) for each in node.aggregations),
         name,
     )
@@ -129,6 +134,8 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         machine := machine_of(windowing.trigger),
         bool(machine.initial) or windowing.trigger.driven_by_data,
         windowing.ttl_us is not None,
+        net,
+        windowing.accumulation == "retracting",
     )
     return Keyed(name, node.keys, windowing, law, node.schema, Dropped(node).schema)
 

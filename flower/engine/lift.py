@@ -22,6 +22,7 @@ from flower.engine.pairs import Pairs, dropped, with_met
 from flower.engine.rowwise import gaps
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, apart
+from flower.engine.standing import Standing
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
@@ -37,6 +38,7 @@ from flower.model.windows import (
 )
 
 EXPIRED = "the window had expired"
+TOGETHER = "the window of a pane that it replaces, or that replaces it, had expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +92,20 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
             met = np.maximum(met, watermark)
         late = np.flatnonzero(met >= end)
         pairs = late[met[late] >= step.windowing.expiry(end[late])]
-        missed = len(pairs)
-        counts = Counts(len(end) - len(late), len(late) - missed, missed)
-        if missed:
+        counts = Counts(len(end) - len(late), len(late) - len(pairs), len(pairs))
+        if len(pairs):
+            gone = _dropped(batch, row, pairs, met, (start, end), EXPIRED, step)
             excess = int((met[pairs] - step.windowing.expiry(end[pairs])).max())
-            counts = Counts(counts.on_time, counts.late, missed, excess)
-            rows = with_met(batch.take(pairs if row is None else row[pairs]), met[pairs])
-            gone = dropped(rows, start[pairs], end[pairs], EXPIRED, step.dropped_schema)
+            counts = Counts(counts.on_time, counts.late, len(pairs), excess)
+        if step.law.net and batch.oldest is not None:
+            others = np.setdiff1d(_gone_together(batch.oldest, row, met, step), pairs, assume_unique=True)
+            if len(others):
+                beside = _dropped(batch, row, others, met, (start, end), TOGETHER, step)
+                gone = Batch.concat([gone, beside]) if len(pairs) else beside
+                was_late = int((met[others] >= end[others]).sum())
+                counts += Counts(was_late - len(others), -was_late, len(others), 0)
+                pairs = np.concatenate((pairs, others))
+        if len(pairs):
             kept = np.delete(np.arange(len(end)), pairs)
             row = kept if row is None else row[kept]
             start, end, met = start[kept], end[kept], met[kept]
@@ -119,6 +128,32 @@ def _counted(batch: Batch, step: Keyed, start: I64, end: I64, elsewhere: int, wa
 def _pairs(batch: Batch, start: I64, end: I64, encoded: Encoded) -> Pairs:
     keys = tuple(arrays.take(column, encoded.codes) for column in encoded.keys)
     return Pairs(batch, start, end, encoded.hash[encoded.codes], keys)
+
+
+def _dropped(
+    batch: Batch, row: I64 | None, pairs: I64, met: I64, window: tuple[I64, I64], reason: str, step: Keyed
+) -> Batch:
+    rows = with_met(batch.take(pairs if row is None else row[pairs]), met[pairs])
+    return dropped(rows, window[0][pairs], window[1][pairs], reason, step.dropped_schema)
+
+
+def _gone_together(oldest: I64, row: I64 | None, met: I64, step: Keyed) -> I64:
+    """Pairs of panes and retractions that cannot be taken, for one of the panes of their window was of a time of which
+    a window has expired.
+
+    A pane and its retraction may have different event times, so different windows. If one were taken without the other,
+    a later retraction would take back what never came. The earliest of all times so far decides for them all: what it
+    drops once, it drops for ever, and what it admits, it has always admitted.
+    """
+    if row is not None:
+        oldest = oldest[row]
+    asked = np.flatnonzero(oldest != MAX_TIME)
+    which, _, ends = step.windowing.windows.assign(oldest[asked])
+    first = ends
+    if which is not None:
+        first = np.full(len(asked), MAX_TIME)
+        np.minimum.at(first, which, ends)
+    return asked[met[asked] >= step.windowing.expiry(first)]
 
 
 def _grid(windows: Windows) -> tuple[int, int] | None:
@@ -164,22 +199,23 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple
     if cells <= 4 * n + 65_536:
         rows = np.bincount(cell, minlength=cells)
         live = at = np.flatnonzero(rows)
-        states, stamp, last = _aggregated(batch, step.law, cell, cells)
+        states, stamp, last, net = _aggregated(batch, step.law, cell, cells)
     else:
         seen, distinct = pd.factorize(cell)
         live = np.argsort(distinct)
         at = distinct[live]
         rows = np.bincount(seen, minlength=len(distinct))
-        states, stamp, last = _aggregated(batch, step.law, seen, len(distinct))
+        states, stamp, last, net = _aggregated(batch, step.law, seen, len(distinct))
     whole = len(live) == len(rows) and cells <= 4 * n + 65_536
     groups = _groups(
-        step.law,
+        step,
         encoded,
         at % width if width else at,
         states if whole else agg.take(states, live),
         rows if whole else rows[live],
         stamp if whole or stamp is None else stamp[live],
         last if whole or last is None else last[live],
+        net if whole or net is None else net[live],
         now,
     )
     offsets = np.searchsorted(at, np.arange(len(ends) + 1) * width)
@@ -187,28 +223,65 @@ def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple
     return Run(starts[filled], ends[filled], np.concatenate((offsets[:1], offsets[1:][filled])), groups), encoded
 
 
-def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None, I64 | None]:
-    """Partial aggregates of ``size`` groups of rows, their stamps and the times of their newest rows."""
-    order = Order(batch.time, batch.partition, batch.position)
-    states = law.aggregates.add(law.aggregates.create(size), codes, batch.rows, order)
-    stamp = last = None
+def _aggregated(batch: Batch, law: Law, codes: I64, size: int) -> tuple[States, I64 | None, I64 | None, I64 | None]:
+    """Partial aggregates of ``size`` groups of rows, their stamps, the times of their newest rows, and how many rows
+    are left of each once those that retractions take back are gone.
+    """
+    states = law.aggregates.create(size)
+    stamp = last = net = None
+    if law.net and batch.retraction is not None and batch.retraction.any():
+        back, new = np.flatnonzero(batch.retraction), np.flatnonzero(~batch.retraction)
+        net = np.bincount(codes[new], minlength=size) - np.bincount(codes[back], minlength=size)
+        some = batch.take(new)
+        states = law.aggregates.add(states, codes[new], some.rows, _order(some))
+        some = batch.take(back)
+        states = law.aggregates.subtract(states, codes[back], some.rows, _order(some))
+    else:
+        states = law.aggregates.add(states, codes, batch.rows, _order(batch))
+        net = np.bincount(codes, minlength=size) if law.net else None
     if law.stamp is not None:
         stamp = np.full(size, law.no_stamp)
         law.reduce_stamp(stamp, codes, batch.time)
     if law.ttl:
         last = np.full(size, MIN_TIME)
         np.maximum.at(last, codes, batch.time)
-    return states, stamp, last
+    return states, stamp, last, net
+
+
+def _order(batch: Batch) -> Order:
+    return Order(batch.time, batch.partition, batch.position)
 
 
 def _groups(
-    law: Law, encoded: Encoded, key: I64, states: States, rows: I64, stamp: I64 | None, last: I64 | None, now: int
+    step: Keyed,
+    encoded: Encoded,
+    key: I64,
+    states: States,
+    rows: I64,
+    stamp: I64 | None,
+    last: I64 | None,
+    net: I64 | None,
+    now: int,
 ) -> Groups:
     """The groups that rows of this epoch made; ``key`` tells the key of each."""
-    n = len(key)
+    law, n = step.law, len(key)
     keys = tuple(arrays.take(column, key) for column in encoded.keys)
     marks, fresh = (law.machine.create(n), rows) if law.told else ((), None)
-    return Groups(encoded.hash[key], keys, states, rows, constant(now, n), constant(0, n), stamp, marks, fresh, last)
+    standing = Standing.none(n, step.schema, step.keys) if law.stands else None
+    return Groups(
+        encoded.hash[key],
+        keys,
+        states,
+        rows,
+        constant(now, n),
+        constant(0, n),
+        stamp,
+        marks,
+        fresh,
+        last,
+        net,
+        standing,
+    )
 
 
 def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[SessionRun, Encoded]:
@@ -223,9 +296,9 @@ def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tu
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
     codes[order] = np.cumsum(new) - 1
-    states, stamp, newest = _aggregated(batch, step.law, codes, len(first))
+    states, stamp, newest, net = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
-    groups = _groups(step.law, encoded, key[first], states, rows, stamp, newest, now)
+    groups = _groups(step, encoded, key[first], states, rows, stamp, newest, net, now)
     return SessionRun.fresh(start[first], reach[last], groups), encoded
 
 

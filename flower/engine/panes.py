@@ -11,9 +11,11 @@ import pyarrow as pa
 from flower.engine.groups import Groups
 from flower.engine.holding import holds
 from flower.engine.keyed import Keyed
+from flower.engine.standing import retractions, times
 from flower.graph.batch import Batch, constant
+from flower.model import arrays
 from flower.model.arrays import Bools
-from flower.model.panes import EARLY, LATE, ON_TIME, instants, so_far, timings
+from flower.model.panes import EARLY, EVENT_TIME, LATE, ON_TIME, RETRACTION, instants, so_far, timings
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import Asked, Finishing, Marks
 
@@ -66,7 +68,53 @@ def due(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> I6
     return step.law.machine.due(groups.marks, _asked(groups, end, step, w0, w1, now))
 
 
-def after(groups: Groups, firing: Firing, step: Keyed) -> Groups:
+def fire(
+    groups: Groups, start: I64, end: I64, firing: Firing, step: Keyed, absorbs: pa.Array | None = None
+) -> tuple[Batch | None, Groups]:
+    """What groups that have been asked emit, and what stays of them.
+
+    Retractions come first: of all panes that still stand of a window that fires, if the step takes panes back; else of
+    those of a group whose rows have all been taken back. Such a group has no pane.
+    """
+    if groups.standing is None:
+        return panes_of(groups, start, end, firing, step, absorbs), _after(groups, firing, step)
+    emptied = np.zeros(len(groups), np.bool_) if groups.net is None else firing.fired & (groups.net == 0)
+    emitted = firing.fired & ~emptied
+    panes = panes_of(groups, start, end, replace(firing, fired=emitted), step, absorbs)
+    kept = _after(groups, firing, step)
+    if not firing.fired.any():
+        return None, kept
+    taken = firing.fired if step.law.retracting else emptied
+    flat, counts = groups.standing.flat()
+    owner = np.repeat(np.arange(len(groups)), counts)
+    back = np.flatnonzero(taken[owner])
+    none = Batch.empty(step.schema)
+    new = none if panes is None else panes
+    standing = groups.standing.replaced(firing.fired, emitted, new.rows, new.time, step.keys)
+    kept = replace(kept, panes=groups.panes + emitted, standing=standing)
+    together = standing.together()
+    new = replace(new, retraction=np.zeros(len(new), np.bool_), oldest=together[emitted])
+    if not len(back):
+        return new, kept
+    keys = [
+        _as_declared(arrays.take(key, owner[back]), step.schema.field(name))
+        for key, name in zip(groups.keys, step.keys, strict=True)
+    ]
+    rows = retractions(flat.take(pa.array(back)), keys, step.schema)
+    n = len(rows)
+    old = Batch(
+        rows,
+        times(rows, EVENT_TIME),
+        constant(MIN_TIME, n),
+        constant(0, n),
+        constant(0, n),
+        np.ones(n, np.bool_),
+        together[owner[back]],
+    )
+    return Batch.concat([old, new]), kept
+
+
+def _after(groups: Groups, firing: Firing, step: Keyed) -> Groups:
     """What stays of groups that have been asked."""
     kept = step.law.after_pane(groups, firing.fired)
     if kept.fresh is None:
@@ -108,6 +156,7 @@ def panes_of(
         timings(firing.timing[chosen].astype(np.int8)),
         pa.array(groups.panes),
         pa.array(firing.final[chosen]),
+        *((pa.repeat(pa.scalar(False), n),) if RETRACTION in step.schema.names else ()),
         *(() if absorbs is None else (absorbs,)),
         instants(time),
     ]
@@ -123,4 +172,4 @@ def _as_declared(key: pa.Array, field: pa.Field) -> pa.Array:
 def together(parts: Sequence[Batch | None], schema: pa.Schema) -> Batch:
     """All panes of an epoch, numbered by position."""
     batch = Batch.concat([part for part in parts if part is not None] or [Batch.empty(schema)])
-    return Batch(batch.rows, batch.time, batch.met, batch.partition, np.arange(len(batch)))
+    return replace(batch, position=np.arange(len(batch)))

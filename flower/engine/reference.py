@@ -28,7 +28,7 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
-from flower.model.panes import TIMINGS, timings
+from flower.model.panes import RETRACTION, TIMINGS, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -93,14 +93,11 @@ class _Oracle:
             index: KeyedOracle(
                 step.windowing,
                 step.keys,
-                {
-                    name: (column, _how(law, field))
-                    for (name, law, column), field in zip(
-                        step.law.aggregates.parts, step.law.aggregates.inputs, strict=True
-                    )
-                },
+                _aggregates(self.job.stages[index].origin),
                 holds_for(step.schema, step.keys, step.name),
                 self._gap_of(index),
+                net=step.law.net,
+                retraction=RETRACTION in step.schema.names,
             )
             for index, step in self.job.keyed.items()
         }
@@ -167,7 +164,12 @@ class _Oracle:
                     self.watermarks[index] = self.steps[index].watermark
                     errors[self.job.keyed[index].name] += self._failed(index)
                     dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
-                    batches = [_batch(panes, stage.origin.schema, "event_time")]
+                    fired = _batch(panes, stage.origin.schema, "event_time")
+                    if RETRACTION in stage.origin.schema.names:
+                        retraction = np.array([pane[RETRACTION] for pane in panes], np.bool_)
+                        oldest = [MAX_TIME if us is None else us for us in self.steps[index].oldest]
+                        fired = replace(fired, retraction=retraction, oldest=np.array(oldest, np.int64))
+                    batches = [fired]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]
@@ -250,7 +252,16 @@ class _Oracle:
             for i, values in enumerate(rows.rows.to_pylist()):
                 partition, position = int(rows.partition[i]), int(rows.position[i])
                 at = told.get((partition, position), otherwise)
-                waiting[target].append(Row(values, int(rows.time[i]), at, partition, position))
+                back = rows.retraction is not None and bool(rows.retraction[i])
+                oldest = None if rows.oldest is None or rows.oldest[i] == MAX_TIME else int(rows.oldest[i])
+                waiting[target].append(Row(values, int(rows.time[i]), at, partition, position, back, oldest))
+
+
+def _aggregates(node: Node) -> dict[str, tuple[str | None, Combiner | Custom]]:
+    """What a keyed step computes, as a person said it."""
+    assert isinstance(node, Aggregate)
+    schema = node.input.schema
+    return {each.name: (each.column, _how(each.combiner, each.input(schema))) for each in node.aggregations}
 
 
 def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:

@@ -6,8 +6,8 @@ import atexit
 import itertools
 import threading
 import weakref
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pandas as pd
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from flower.engine.why import Why
 
 State = Literal["running", "paused", "stopped", "finished", "failed"]
+
+Display = Callable[[str, Any], Any]
+"""Makes what a name stands for, as ``made("run_diagram", run)``: what draws is above this layer."""
 
 _numbers = itertools.count(1)
 _alive: weakref.WeakSet[Run] = weakref.WeakSet()
@@ -47,10 +50,16 @@ class Run:
     """
 
     def __init__(
-        self, outputs: Sequence[Node], options: Options, name: str | None = None, executor: object = "embedded"
+        self,
+        outputs: Sequence[Node],
+        options: Options,
+        name: str | None = None,
+        executor: object = "embedded",
+        display: Display | None = None,
     ) -> None:
         self.name = name if name is not None else f"run-{next(_numbers)}"
         self._driver: Driver = driver_of(outputs, options, executor)
+        self._display = display
         self._state: State = "running"
         self._error: BaseException | None = None
         self._steps = 0
@@ -152,6 +161,40 @@ class Run:
         from flower.engine.why import why
 
         return why(self._driver, key, window, step)
+
+    def time_diagram(self, *, key: object = None, value: str | None = None, step: str | None = None) -> Any:
+        """Event time across, processing time up: rows, watermark, panes and the windows that fill, epoch by epoch.
+
+        The run's epochs are run again in this process, those so far; in a notebook the diagram then follows the run.
+
+        Parameters
+        ----------
+        key : optional
+            The key whose windows are drawn; with several columns, a tuple. Default: the one with the most rows.
+        value : str, optional
+            The aggregate that the windows show; default: the first.
+        step : str, optional
+            The name of the keyed step; default: the last.
+
+        Raises
+        ------
+        RunError
+            If the run no longer remembers its first epochs.
+        GraphError
+            If it has no such step, key or value.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> from flower.testing import TestStream
+        >>> stream = TestStream(schema={"v": "int64"}, event_time="t").add([{"v": 1, "t": "2000-01-01T12:00:03Z"}])
+        >>> run = stream.window(fl.FixedWindows("10s")).agg(total=("v", "sum")).run(name="totals")
+        >>> run.wait(progress=False).time_diagram()
+        <Diagram 'totals, epoch by epoch', 1 epoch: .save('diagram.html') writes a page, .at(n) is a figure up to one>
+        """
+        if self._display is None:
+            raise RunError("a run draws itself if it was started by stream.run() or fl.run()", got=repr(self.name))
+        return self._display("run_diagram", self)(key=key, value=value, step=step)
 
     def __repr__(self) -> str:
         lines = [f"Run {self.name!r}: {self._state}"]
@@ -292,9 +335,16 @@ class Run:
         return self._state in ("running", "paused")
 
 
-def start(outputs: Sequence[Node], *, name: str | None = None, executor: object = "embedded", **options: object) -> Run:
+def start(
+    outputs: Sequence[Node],
+    *,
+    name: str | None = None,
+    executor: object = "embedded",
+    display: Display | None = None,
+    **options: object,
+) -> Run:
     """Start a run of ``outputs``; see ``Stream.run`` for the options."""
-    return Run(outputs, Options.make(**options), name, executor)  # type: ignore[arg-type]
+    return Run(outputs, Options.make(**options), name, executor, display)  # type: ignore[arg-type]
 
 
 def alive() -> list[Run]:

@@ -61,8 +61,9 @@ class Run:
         """The least stamp of each window's groups but ``nothing``, which is that of a group without rows; `MAX_TIME`:
         there is none. Computed once a run; a run cut off it keeps them.
         """
-        lows, stamp = self._lows, self.groups.stamp
+        lows = self._lows
         if lows is None:
+            stamp = self.groups.hold
             assert stamp is not None
             stamp = stamp if nothing == MAX_TIME else np.where(stamp == nothing, MAX_TIME, stamp)
             lows = np.minimum.reduceat(stamp, self.offsets[:-1]) if len(self.end) else np.zeros(0, np.int64)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from flower.engine.groups import Groups, in_order, joined
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs
-from flower.engine.panes import after, ask, panes_of, together
+from flower.engine.panes import ask, fire, together
 from flower.model.arrays import Bools, group_ends
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
@@ -94,16 +94,17 @@ def advance(
     if live is None:
         return Advanced(SessionState(w1), together([], step.schema), w1)
     firing = ask(live.groups, live.end, step, w0, w1, now)
-    panes = panes_of(live.groups, live.start, live.end, firing, step, live.absorbs)
-    live = replace(live, groups=after(live.groups, firing, step))
+    panes, groups = fire(live.groups, live.start, live.end, firing, step, live.absorbs)
+    live = replace(live, groups=groups)
     if panes is not None:
         live = replace(live, absorbs=_without(live.absorbs, firing.fired))
     stays = live.end > step.expired(w1)
     live = live.where(stays if firing.lapsed is None else stays & ~firing.lapsed)
     out = w1
-    if live.groups.stamp is not None:
-        holds = (live.end > w1) & (live.groups.stamp != step.law.no_stamp)
-        out = int(live.groups.stamp[holds].min(initial=w1))
+    hold = live.groups.hold
+    if hold is not None:
+        holds = (live.end > w1) & (hold != step.law.no_stamp)
+        out = int(hold[holds].min(initial=w1))
     return Advanced(SessionState(w1, live), together([panes], step.schema), out)
 
 

@@ -45,7 +45,7 @@ class Touched:
 
 def named(groups: Groups) -> Groups:
     """Only which groups there are, without what they hold."""
-    return replace(groups, states=(), stamp=None, marks=(), fresh=None, last=None)
+    return replace(groups, states=(), stamp=None, marks=(), fresh=None, last=None, net=None, standing=None)
 
 
 def touched(run: Run, due: I64) -> Touched:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import numpy as np
 import pandas as pd
 
-from flower.engine.job import JobState, SourceState
+from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keyed import Keyed
-from flower.engine.lookup import Record, holder_of, wanted
+from flower.engine.lookup import Record, Wanted, holder_of, wanted
 from flower.errors import RunError
 from flower.graph.nodes import Aggregate, Read
 from flower.model.calendar import CalendarWindows
@@ -20,11 +20,23 @@ from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, 
 from flower.model.watermarks import Estimate, Percentile, idle
 from flower.model.windows import CountWindows, FixedWindows, SlidingWindows, by_clock
 
-if TYPE_CHECKING:
-    from flower.engine.embedded import Driver
-
 NEAREST = 3
 """So many windows of a key are named."""
+
+
+class Known(Protocol):
+    """Who is asked: a driver, or a job at an earlier epoch."""
+
+    @property
+    def job(self) -> Job:
+        """What it runs."""
+
+    @property
+    def seen(self) -> JobState:
+        """The state that is meant."""
+
+    def records(self, index: int, one: Wanted | None) -> list[Record] | None:
+        """What a keyed step holds of a key."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,13 +91,13 @@ class Why:
         return "<ul>" + "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons) + "</ul>"
 
 
-def why(driver: Driver, key: object, window: object, step: str | None) -> Why:
+def why(driver: Known, key: object, window: object, step: str | None) -> Why:
     """The answer for one keyed step of a run."""
     index = _index(driver, step)
     return _Answer(driver, index).given(key, window)
 
 
-def _index(driver: Driver, name: str | None) -> int:
+def _index(driver: Known, name: str | None) -> int:
     """The keyed step asked about: that of a name, else the last."""
     names = {step.name: index for index, step in driver.job.keyed.items()}
     if not names:
@@ -102,7 +114,7 @@ def _index(driver: Driver, name: str | None) -> int:
 class _Answer:
     """Collects what there is to say; lives no longer than the call."""
 
-    def __init__(self, driver: Driver, index: int) -> None:
+    def __init__(self, driver: Known, index: int) -> None:
         self.driver, self.index = driver, index
         self.state: JobState = driver.seen
         self.step: Keyed = driver.job.keyed[index]

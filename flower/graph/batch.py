@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from flower.model.time import I64, MIN_TIME
+from flower.model.arrays import Bools
+from flower.model.time import I64, MAX_TIME, MIN_TIME
 
 
 def constant(value: int, length: int) -> I64:
@@ -37,6 +38,12 @@ class Batch:
         The watermark that each row meets: what the rows before it in its partition had made of it.
     partition, position : ndarray of int64
         Where each row came from.
+    retraction : ndarray of bool or None
+        Which rows take back an earlier one; None: none does. It is told by the step that fires them and follows each
+        row, whatever becomes of the column ``pane_retraction``.
+    oldest : ndarray of int64 or None
+        For a pane and the retractions that go with it, the earliest event time of all panes of its window so far, if
+        these differ, else `MAX_TIME`: all are admitted or dropped together by it (see `flower.engine.lift`).
     """
 
     rows: pa.RecordBatch
@@ -44,13 +51,15 @@ class Batch:
     met: I64
     partition: I64
     position: I64
+    retraction: Bools | None = None
+    oldest: I64 | None = None
 
     def __len__(self) -> int:
         return len(self.time)
 
     def with_rows(self, rows: pa.RecordBatch) -> Batch:
         """The same rows with other columns."""
-        return Batch(rows, self.time, self.met, self.partition, self.position)
+        return replace(self, rows=rows)
 
     def filter(self, mask: np.ndarray) -> Batch:
         """The rows where ``mask`` (bool, one a row) holds."""
@@ -67,6 +76,8 @@ class Batch:
             _select(self.met, indices, n),
             _select(self.partition, indices, n),
             _select(self.position, indices, n),
+            None if self.retraction is None else self.retraction[indices],
+            None if self.oldest is None else self.oldest[indices],
         )
 
     @staticmethod
@@ -86,4 +97,12 @@ class Batch:
             np.concatenate([b.met for b in batches]),
             np.concatenate([b.partition for b in batches]),
             np.concatenate([b.position for b in batches]),
+            None
+            if all(b.retraction is None for b in batches)
+            else np.concatenate(
+                [np.zeros(len(b), np.bool_) if b.retraction is None else b.retraction for b in batches]
+            ),
+            None
+            if all(b.oldest is None for b in batches)
+            else np.concatenate([constant(MAX_TIME, len(b)) if b.oldest is None else b.oldest for b in batches]),
         )

@@ -91,6 +91,11 @@ class Node:
         """Whether its rows have an event time."""
         return self._timed()
 
+    @cached_property
+    def retracting(self) -> bool:
+        """Whether some of its rows may take back others."""
+        return self._retracting()
+
     def _inputs(self) -> tuple[Node, ...]:
         raise NotImplementedError
 
@@ -108,6 +113,9 @@ class Node:
 
     def _timed(self) -> bool:
         return all(node.timed for node in self.inputs)
+
+    def _retracting(self) -> bool:
+        return any(node.retracting for node in self.inputs)
 
     @property
     def _content(self) -> tuple[Any, ...]:
@@ -212,6 +220,12 @@ class Filter(Step):
 
         predicate(self.predicate, self.input.schema)
         return self.input.schema
+
+    def _retracting(self) -> bool:
+        from flower.graph.retracting import keeps_final_only
+
+        # No pane comes after the final one, so none takes it back.
+        return self.input.retracting and not keeps_final_only(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -367,7 +381,11 @@ class Aggregate(Step):
         results = []
         for each in self.aggregations:
             results.append(each.combiner.schema(each.input(before)).with_name(each.name))
-        panes = pane_schema(keys, results, self.grouping)
+        if self.input.retracting:
+            from flower.graph.retracting import require_subtractable
+
+            require_subtractable(self)
+        panes = pane_schema(keys, results, self.grouping, retracts=self.input.retracting)
         self._gap(self.grouping.windows)
         if self.grouping.trigger.driven_by_data:
             self._look(so_far(panes, self.keys))
@@ -407,6 +425,9 @@ class Aggregate(Step):
             return True
         return self.input.timed and not (whole and self.grouping.timestamp_combiner == "end_of_window")
 
+    def _retracting(self) -> bool:
+        return self.grouping.accumulation == "retracting" or self.input.retracting
+
 
 @dataclass(frozen=True, eq=False)
 class Dropped(Node):
@@ -439,6 +460,10 @@ class Dropped(Node):
     def _timed(self) -> bool:
         return self.of.input.timed
 
+    def _retracting(self) -> bool:
+        # They are told as they came, retractions and others: nothing is taken back any more.
+        return False
+
 
 @dataclass(frozen=True, eq=False)
 class Errors(Node):
@@ -460,6 +485,9 @@ class Errors(Node):
         return None
 
     def _timed(self) -> bool:
+        return False
+
+    def _retracting(self) -> bool:
         return False
 
 

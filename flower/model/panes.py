@@ -21,10 +21,11 @@ WINDOW_END = "window_end"
 TIMING = "pane_timing"
 INDEX = "pane_index"
 FINAL = "pane_final"
+RETRACTION = "pane_retraction"
 ABSORBS = "pane_absorbs"
 EVENT_TIME = "event_time"
 
-PANE_COLUMNS = (WINDOW_START, WINDOW_END, TIMING, INDEX, FINAL, ABSORBS, EVENT_TIME)
+PANE_COLUMNS = (WINDOW_START, WINDOW_END, TIMING, INDEX, FINAL, RETRACTION, ABSORBS, EVENT_TIME)
 """The names that neither a key nor an aggregate may have."""
 
 TIMINGS = ("early", "on_time", "late")
@@ -41,8 +42,13 @@ Combination = Literal["sum", "min", "max", "first", "last"]
 """How the increments of an aggregate combine; first and last by order of emission."""
 
 
-def pane_schema(keys: Sequence[pa.Field], aggregates: Sequence[pa.Field], windowing: Windowing) -> pa.Schema:
+def pane_schema(
+    keys: Sequence[pa.Field], aggregates: Sequence[pa.Field], windowing: Windowing, *, retracts: bool = False
+) -> pa.Schema:
     """Columns of the panes, in order: keys, window, aggregates, pane, event time.
+
+    Retracting panes say whether they are retractions, and so do panes of rows that may be taken back (``retracts``): a
+    group whose rows have all been taken back takes back its pane.
 
     Raises
     ------
@@ -67,6 +73,8 @@ def pane_schema(keys: Sequence[pa.Field], aggregates: Sequence[pa.Field], window
             seen.add(field.name)
     # The global window has no ends that a person could read: nulls.
     ends = isinstance(windowing.windows, GlobalWindows)
+    retracts = retracts or windowing.accumulation == "retracting"
+    retraction = [pa.field(RETRACTION, pa.bool_(), nullable=False)] if retracts else []
     absorbs = [pa.field(ABSORBS, ABSORBS_TYPE, nullable=False)] if windowing.windows.merging else []
     return pa.schema(
         [
@@ -77,6 +85,7 @@ def pane_schema(keys: Sequence[pa.Field], aggregates: Sequence[pa.Field], window
             pa.field(TIMING, TIMING_TYPE, nullable=False),
             pa.field(INDEX, pa.int64(), nullable=False),
             pa.field(FINAL, pa.bool_(), nullable=False),
+            *retraction,
             *absorbs,
             pa.field(EVENT_TIME, INSTANT, nullable=ends),
         ]
@@ -106,7 +115,8 @@ def view_of(
 ) -> pa.RecordBatch:
     """What a table or chart of panes shows: by window end, window start and keys.
 
-    Accumulating, the last pane of each (key, window) stays, unless a later pane of the key has absorbed the window.
+    Accumulating or retracting, the last pane of each (key, window) stays, unless a later pane of the key has absorbed
+    the window, or the last row of the window is a retraction, which takes its pane out.
     Discarding, the panes of a window and of those it absorbed are combined, and the other columns are those of the
     last (the event time is the earliest or latest of the panes where that is the timestamp combiner); where an
     aggregate has no combination, every pane stays, in order of emission.
@@ -141,7 +151,10 @@ def view_of(
         return _sorted(panes, keys)
     window, absorbed, by = _windows(panes, keys)
     if windowing.accumulation != "discarding":
-        return _sorted(panes.take(pa.array(_standing(window, absorbed, by))), keys)
+        standing = panes.take(pa.array(_standing(window, absorbed, by)))
+        if RETRACTION in schema.names:
+            standing = standing.filter(pc.invert(standing.column(RETRACTION)))
+        return _sorted(standing, keys)
     window = _absorbers(window, absorbed, by)[window]
     last = np.flatnonzero(~pd.Series(window).duplicated(keep="last").to_numpy())
     columns = {name: panes.column(name).take(pa.array(last)) for name in schema.names}

@@ -10,7 +10,7 @@ from flower.model.time import I64, MAX_TIME, Duration, duration_text, duration_u
 from flower.model.triggers import ON_TIME_ONLY, Trigger
 from flower.model.windows import CountWindows, Windows
 
-Accumulation = Literal["accumulating", "discarding"]
+Accumulation = Literal["accumulating", "discarding", "retracting"]
 TimestampCombiner = Literal["end_of_window", "earliest", "latest"]
 OnTimeBehavior = Literal["fire_always", "fire_if_non_empty"]
 ClosingBehavior = Literal["fire_if_non_empty", "fire_always"]
@@ -33,8 +33,9 @@ class Windowing:
         Where in event time rows are grouped.
     trigger : Trigger
         When in processing time panes fire.
-    accumulation : {"accumulating", "discarding"}
-        How the panes of a window relate: each holds all its rows, or those since the last pane.
+    accumulation : {"accumulating", "discarding", "retracting"}
+        How the panes of a window relate: each holds all its rows, or those since the last pane, or all its rows after
+        the pane before it has been taken back.
     allowed_lateness_us : int
         How long past its end a window admits rows, in microseconds; `MAX_TIME`: without end.
     timestamp_combiner : {"end_of_window", "earliest", "latest"}
@@ -85,12 +86,11 @@ class Windowing:
                 got=f"{self.trigger!r}, which finishes",
                 hint=f"use Repeatedly({self.trigger!r}); or allow_finishing=True, which drops what comes afterwards",
             )
-        accumulation: str = self.accumulation
-        if accumulation == "retracting":
+        if self.accumulation == "retracting" and self.ttl_us is not None:
             raise GraphError(
-                "`accumulation` must be 'accumulating' or 'discarding'",
-                got="'retracting'",
-                hint="use 'accumulating' where a pane replaces the one before, 'discarding' where panes are added up",
+                "panes can be taken back only as long as their windows are held",
+                got=f"accumulation='retracting' with ttl='{duration_text(self.ttl_us)}'",
+                hint="leave out the ttl, or use accumulation='accumulating' or 'discarding'",
             )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:

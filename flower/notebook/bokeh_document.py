@@ -24,6 +24,15 @@ def bokehjs() -> bytes:
     return (Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js").read_bytes()
 
 
+def whole(figure: Figure) -> dict[str, Any]:
+    """A figure that gets no patches, as JSON."""
+    document = Document()
+    document.add_root(figure)
+    said: dict[str, Any] = json.loads(serialize_json(document.to_json(deferred=False)))
+    document.clear()
+    return said
+
+
 @dataclass(frozen=True, slots=True)
 class Patch:
     """Changes of a document, as BokehJS applies them."""

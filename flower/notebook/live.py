@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flower.api.display import register
 from flower.api.tables import tables
+from flower.charts.diagram import Published, figure_diagram, run_diagram, time_diagram
 from flower.charts.plot import Plot
 from flower.engine.run import Run, alive
 from flower.notebook import showing
 from flower.notebook.chart import LiveChart, LivePlot
+from flower.notebook.diagram import LiveDiagram, LiveFigure, live_diagram, live_figure, live_run_diagram
 from flower.notebook.run_view import RunView
 from flower.notebook.showing import Live
 from flower.notebook.table import LiveTable
@@ -79,6 +82,10 @@ class Notebook(showing.Screen):
         """Show what was made live."""
         live.show()
 
+    def show_figure(self, figure: Published) -> None:
+        """Show a published figure as its diagram."""
+        LiveFigure(figure).show()
+
     def show_run(self, run: Run) -> None:
         """Show a run's numbers."""
         RunView(run).show()
@@ -94,14 +101,16 @@ def install(ip: Any) -> None:
         return
     _loaded = notebook = Notebook(ip)
     showing.use(notebook)
-    register("plot", LivePlot)
-    register("table", _live_tables)
+    for name, (live, _) in _SHOWN.items():
+        register(name, live)
     ip.events.register("pre_run_cell", notebook.before_cell)
     ip.events.register("post_run_cell", notebook.after_cell)
     display = ip.display_formatter.ipython_display_formatter
     display.for_type(Run, notebook.show_run)
-    for kind in (LiveChart, LiveTable):
+    for kind in (LiveChart, LiveTable, LiveDiagram):
         display.for_type(kind, notebook.show)
+    # Loaded only by those who want it.
+    display.for_type_by_name("flower.teach.figures", "Figure", notebook.show_figure)
 
 
 def uninstall(ip: Any) -> None:
@@ -111,12 +120,13 @@ def uninstall(ip: Any) -> None:
         return
     notebook, _loaded = _loaded, None
     display = ip.display_formatter.ipython_display_formatter
-    for kind in (Run, LiveChart, LiveTable):
+    for kind in (Run, LiveChart, LiveTable, LiveDiagram):
         display.pop(kind, None)
+    display.pop("flower.teach.figures.Figure", None)
     ip.events.unregister("pre_run_cell", notebook.before_cell)
     ip.events.unregister("post_run_cell", notebook.after_cell)
-    register("plot", Plot)
-    register("table", tables)
+    for name, (_, plain) in _SHOWN.items():
+        register(name, plain)
     notebook.close()
     showing.use(None)
 
@@ -131,3 +141,13 @@ def _live_tables(stream: Stream) -> Any:
         return LiveTable(stream, n, run)
 
     return table
+
+
+_SHOWN: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "plot": (LivePlot, Plot),
+    "table": (_live_tables, tables),
+    "time_diagram": (live_diagram, time_diagram),
+    "run_diagram": (live_run_diagram, run_diagram),
+    "figure_diagram": (live_figure, figure_diagram),
+}
+"""What is registered under each name in a notebook, and elsewhere."""

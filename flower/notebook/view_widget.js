@@ -32,6 +32,14 @@ const STYLE = `
 .flower-view button:disabled { opacity: .5; cursor: default; }
 .flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
 .flower-view button.flower-sort { font: inherit; font-weight: 600; padding: 0; border: 0; background: none; }
+.flower-view select { font: inherit; font-size: 12px; color: inherit; max-width: 17em; padding: 1px 3px;
+  background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); border-radius: 3px; }
+.flower-view [aria-busy=true] { opacity: .5; }
+.flower-why { margin: 2px 0 6px; padding: 4px 8px 4px 24px; border-left: 3px solid var(--jp-border-color1, #bbb);
+  background: var(--jp-layout-color2, #f2f2f2); }
+.flower-about { display: grid; grid-template-columns: max-content 1fr; gap: 1px 12px; margin: 4px 0; font-size: 12px; }
+.flower-about dt { color: var(--jp-content-font-color2, #666); }
+.flower-about dd { margin: 0; }
 .flower-view .flower-facts th { color: var(--jp-content-font-color2, #666); font-weight: normal; vertical-align: top; }
 .flower-view .flower-facts :is(th, td) { border: 0; padding: 1px 14px 1px 0; }
 .flower-view .flower-facts td { white-space: normal; max-width: none; overflow-wrap: anywhere;
@@ -193,10 +201,92 @@ async function chart(model, el) {
       const message = {type: "picture", width: Math.round(width), height: Math.round(height)}
       model.send(message, undefined, [await blob.arrayBuffer()])
     },
+    document: () => shown?.doc,
     close() {
       watcher.disconnect()
       if (shown) release(shown)
       shown = null
+    },
+  }
+}
+
+// A time diagram: a chart whose epochs are stepped through here, with selects that Python answers by another one, and
+// what Python says of a window that is clicked.
+async function diagram(model, el) {
+  const controls = element("div", "flower-head")
+  el.append(controls)
+  const drawn = await chart(model, el)
+  const place = element("div"), said = element("ul", "flower-why"), about = element("dl", "flower-about")
+  said.setAttribute("aria-live", "polite")
+  said.hidden = about.hidden = true
+  el.append(place, said, about)
+  let steps = null, offered = ""
+
+  const offer = selects => {
+    const now = JSON.stringify(selects)
+    if (now === offered) return
+    offered = now
+    const focused = controls.contains(document.activeElement) ? document.activeElement.dataset.at : undefined
+    controls.replaceChildren(...selects.map(({name, options, chosen}, at) => {
+      const label = element("label", "flower-note", `${name} `)
+      const select = element("select")
+      select.dataset.at = String(at)
+      options.forEach((text, n) => {
+        const option = element("option", "", text)
+        option.value = String(n)
+        select.append(option)
+      })
+      select.value = String(chosen)
+      for (const kind of ["keydown", "mousedown"]) select.addEventListener(kind, event => event.stopPropagation())
+      select.addEventListener("change", event => {
+        event.stopPropagation()
+        place.setAttribute("aria-busy", "true")  // until Python has run the rows again
+        model.send({type: "command", name: `set:${at}:${select.value}`})
+      })
+      label.append(select)
+      return label
+    }))
+    if (focused !== undefined) controls.querySelector(`select[data-at="${focused}"]`)?.focus()
+  }
+  const tell = lines => {
+    said.hidden = !lines.length
+    said.replaceChildren(...lines.map(line => element("li", "", line)))
+  }
+  const describe = pairs => {
+    about.hidden = !pairs.length
+    about.replaceChildren(...pairs.flatMap(([kind, text]) => [element("dt", "", kind), element("dd", "", text)]))
+  }
+  const ask = doc => {
+    for (const each of doc._all_models.values()) {
+      if (each.type !== "GlyphRenderer" || each.name !== "filling") continue
+      const {data_source: source} = each
+      source.selected.properties.indices.change.connect(() => {
+        const [index] = source.selected.indices
+        if (index === undefined) return
+        const {start, end} = source.data
+        model.send({type: "command", name: `why:${steps.at()}:${start[index]}:${end[index]}`})
+      })
+    }
+  }
+  return {
+    async draw(snapshot) {
+      const keep = steps?.kept()
+      steps?.close()
+      await drawn.draw(snapshot)
+      steps = flowerSteps(drawn.document(), place, keep)
+      ask(drawn.document())
+      offer(snapshot.selects)
+      tell(snapshot.said)
+      describe(snapshot.about)
+      place.removeAttribute("aria-busy")
+    },
+    patch(message, buffers) {
+      drawn.patch(message, buffers)
+      if (message.said) tell(message.said)
+    },
+    close() {
+      steps?.close()
+      drawn.close()
     },
   }
 }
@@ -312,7 +402,7 @@ function run(model, el) {
   }
 }
 
-const KINDS = {chart, table, run}
+const KINDS = {chart, diagram, table, run}
 
 const GONE = "No longer live: its kernel was restarted or has ended. Run the cell again."
 const LOST = ["restarting", "autorestarting", "terminating", "dead"]

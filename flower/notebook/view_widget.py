@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 import anywidget
 import traitlets
 
+from flower.charts.diagram import STEPS
 from flower.charts.style import DARK
 from flower.notebook.bokeh_document import VERSION, bokehjs
 from flower.notebook.feed import Feed
@@ -71,7 +72,7 @@ class View(anywidget.AnyWidget):
         Whether the kernel runs a cell, and so hears nothing.
     """
 
-    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    _esm = STEPS + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     kind = traitlets.Unicode().tag(sync=True)
     version = traitlets.Unicode(VERSION).tag(sync=True)
     library = traitlets.Unicode("").tag(sync=True)
@@ -84,7 +85,7 @@ class View(anywidget.AnyWidget):
         self._content = content
         self._busy = busy
         self.feed = Feed()
-        library = Library.the().model_id if content.kind == "chart" else ""
+        library = Library.the().model_id if content.kind in ("chart", "diagram") else ""
         super().__init__(kind=content.kind, library=library)
         self.on_msg(self._heard)
 
@@ -114,6 +115,12 @@ class View(anywidget.AnyWidget):
             if self.comm is not None:
                 self.feed.sent(now)
                 self.send({**self._everything(), "ended": True})
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send an answer at once: somebody looks, and waits for it."""
+        with self._lock:
+            if self.comm is not None:
+                self.send({**message, "seq": self.feed.sent(time.monotonic())})
 
     def _heard(self, _: object, message: object, buffers: list[memoryview]) -> None:
         """A message from a front end; it may say anything."""

@@ -49,7 +49,7 @@ from flower.errors import FlowerError, TranscriptError
 from flower.graph.nodes import Aggregate
 from flower.graph.schema import names_text, schema_of
 from flower.model.canonical import value_of
-from flower.model.panes import ABSORBS, EVENT_TIME, FINAL, INDEX, TIMING, TIMINGS, WINDOW_END, WINDOW_START
+from flower.model.panes import ABSORBS, EVENT_TIME, FINAL, INDEX, RETRACTION, TIMING, TIMINGS, WINDOW_END, WINDOW_START
 from flower.model.reference import KeyedOracle, Row, WatermarkOracle
 from flower.model.time import instant_us
 from flower.model.watermarks import ManualWatermark
@@ -260,7 +260,7 @@ class _Play(_Script):
 
     def _pane(self, pane: Mapping[str, Any]) -> Plain:
         needed = (*self.keys, "window", *self.aggregations, "timing")
-        _only(pane, (*needed, "index", "final", "absorbs", "event_time"), "a pane")
+        _only(pane, (*needed, "index", "final", "retraction", "absorbs", "event_time"), "a pane")
         if lacking := [key for key in needed if key not in pane]:
             raise TranscriptError(f"a pane must have {names_text(lacking)}", got=str(dict(pane)))
         if pane["timing"] not in TIMINGS:
@@ -270,6 +270,10 @@ class _Play(_Script):
         plain |= {WINDOW_START: start, WINDOW_END: end}
         plain |= {name: pane[name] for name in self.aggregations}
         plain |= {TIMING: pane["timing"], INDEX: pane.get("index", 0), FINAL: pane.get("final", False)}
+        if self.windowing.accumulation == "retracting":
+            plain[RETRACTION] = pane.get("retraction", False)
+        elif "retraction" in pane:
+            raise TranscriptError("only retracting panes are taken back", got=str(dict(pane)))
         if self.windowing.windows.merging:
             plain[ABSORBS] = sorted(_window(window) for window in pane.get("absorbs", ()))
         elif "absorbs" in pane:

@@ -279,7 +279,7 @@ def test_windows_of_failed_rows_are_refused():
     [
         (WindowError, {"windows": "1h"}),
         (TriggerError, {"windows": HOUR, "trigger": fl.AfterCount(3)}),
-        (GraphError, {"windows": HOUR, "accumulation": "retracting"}),
+        (GraphError, {"windows": HOUR, "accumulation": "replacing"}),
         (GraphError, {"windows": HOUR, "closing_behavior": "never"}),
         (DurationError, {"windows": HOUR, "allowed_lateness": 3600}),
     ],
@@ -402,14 +402,15 @@ def test_panes_that_replace_one_another_are_not_aggregated():
     with refused(
         GraphError,
         TWICE + "accumulating panes of FixedWindows('1h'), trigger=AfterWatermark(early=AfterCount(1)); use "
-        "accumulation='discarding' there; "
+        "accumulation='retracting' or 'discarding' there; "
         "or take the final pane of each window only, with .filter('pane_final') before "
         "this step",
     ):
         counted(S.window(HOUR, trigger=early)).window(HOUR).agg(rows="count")
     with refused(
         GraphError,
-        TWICE + "accumulating panes of FixedWindows('1h'), allowed_lateness='1h'; use accumulation='discarding' there; "
+        TWICE + "accumulating panes of FixedWindows('1h'), allowed_lateness='1h'; "
+        "use accumulation='retracting' or 'discarding' there; "
         "or take the final pane of each window only, with closing_behavior='fire_always' there and "
         ".filter('pane_final') before this step",
     ):

@@ -45,9 +45,9 @@ def test_a_window_expires_its_lateness_after_its_end():
     assert Windowing.make(HOUR, allowed_lateness="5us").expiry(np.array([0, MAX_TIME - 2])).tolist() == [5, MAX_TIME]
 
 
-def test_retracting_is_refused_and_the_other_modes_are_named():
-    with pytest.raises(GraphError, match=r"got 'retracting'; use 'accumulating' .* 'discarding'"):
-        Windowing.make(HOUR, accumulation="retracting")
+def test_retracting_with_a_ttl_is_refused_since_what_is_let_go_cannot_be_taken_back():
+    with pytest.raises(GraphError, match=r"got accumulation='retracting' with ttl='1h'; leave out the ttl"):
+        Windowing.make(HOUR, accumulation="retracting", ttl="1h")
 
 
 @pytest.mark.parametrize("name", ["accumulation", "timestamp_combiner", "on_time_behavior", "closing_behavior"])

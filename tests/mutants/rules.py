@@ -50,6 +50,13 @@ WATERMARKS = ("tests/model/test_watermarks.py", "tests/api/test_watermark_polici
 OUT = ("tests/engine/test_holds.py", "tests/equivalence/test_output_watermarks.py")
 TTL = (*TRANSCRIPTS, *AGREE, "tests/engine/test_ttl.py", *OUT)
 
+LEDGER = "flower/engine/ledger.py"
+RECOVERY = "flower/engine/recovery.py"
+JOURNAL = "flower/io/journal.py"
+RESUMING = ("tests/recovery/test_resuming.py",)
+DAMAGE = ("tests/recovery/test_damage.py",)
+FAULTS = ("tests/recovery/test_faults.py",)
+
 MUTANTS: tuple[Mutant, ...] = (
     # Windows
     Mutant("a fixed window's end belongs to it", WINDOWS, "into = time - time // period * period", "into = time - 1 - (time - 1) // period * period"),
@@ -139,4 +146,24 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a data-driven trigger looks at what no row has changed", PANES, "Asked(groups.rows, groups.since, end, w0, w1, now, lambda predicate: _holds(predicate, groups, step))", "Asked(groups.rows, groups.since, end, w0, w1, now, lambda predicate: ~_holds(predicate, groups, step))", TRIGGERS),
     Mutant("windows that nothing touched are asked", PANES, "        moved &= (groups.fresh > 0) | passing | expired | (due > MIN_TIME)\n", "", TRIGGERS),
     Mutant("the clock does not wake a window", ALIGNED, "due_now = [timer.run for timer in timers if timer.due <= now]", "due_now = [timer.run for timer in timers if timer.due < MIN_TIME]", (*TRANSCRIPTS, *AGREE)),
+    # Recovery
+    Mutant("what is committed is committed again", "flower/engine/embedded.py", "if self._recovery is not None and self._recovery.is_committed(epoch.epoch):", "if False:", RESUMING),
+    Mutant("a commit that was under way is left so", RECOVERY, "                sink.commit(last.epoch, staged[step])\n", "                pass\n", DAMAGE),
+    Mutant("logged epochs are planned anew", RECOVERY, "        if logged is None:\n            return None\n        stages", "        if True:\n            return None\n        stages", RESUMING),
+    Mutant("a run that was overtaken goes on", LEDGER, '        self._fence()\n        name = f"{kind}', '        name = f"{kind}', RESUMING),
+    Mutant("a torn end of a journal stays", JOURNAL, "            disk.cut(paths[-1], size)\n", "            pass\n", DAMAGE),
+    Mutant("the log forgets what the older checkpoint needs", LEDGER, '                if epoch < oldest:\n                    self.files.remove(f"{kind}', '                if epoch <= oldest:\n                    self.files.remove(f"{kind}', DAMAGE),
+    Mutant("results begin anew", RECOVERY, "if before is None or not result.restore(before):", "if False:", RESUMING),
+    Mutant("only the newest checkpoint is kept", LEDGER, "KEPT = 2", "KEPT = 1", DAMAGE),
+    Mutant("a cut of a cut is told from its own start", "flower/engine/runs.py", "(whole, before + first)", "(whole, first)", DAMAGE),
+    Mutant("parts that are used are collected", LEDGER, "if name not in used and name[:8]", "if name[:8]", DAMAGE),
+    Mutant("a run that goes on began now", RECOVERY, '            value["started"],', "            started,", RESUMING),
+    Mutant("epochs that are run again know partitions of later", "flower/engine/embedded.py", "discovered(self.job, self.state, again.partitions)", "discovered(self.job, self.state)", RESUMING),
+    Mutant("a job that goes on has a new run in its sinks", "flower/io/epoch_files.py", "            if known is not None:\n                self._run = known\n                return\n", "            pass\n", RESUMING),
+    Mutant("a generator begins anew", "flower/io/live.py", "self.source.open(self.begun)", "self.source.open()", RESUMING),
+    Mutant("a job that was stopped is finished", "flower/engine/run.py", 'driver.save(finished=self._state != "stopped")', "driver.save(finished=True)", RESUMING),
+    Mutant("what a dead process staged stays", RECOVERY, "                sink.sweep()\n", "                pass\n", FAULTS),
+    Mutant("what a checkpoint puts together is new to charts", "flower/engine/results.py", "batch.slice(max(0, len(batch) - left))", "batch", RESUMING),
+    Mutant("a later run's part may be another", LEDGER, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
+    Mutant("output watermarks begin anew", RECOVERY, 'told["watermarks"].get(stage.name, MIN_TIME)', "MIN_TIME", ("tests/recovery/test_any_pipeline.py",)),
 )  # fmt: skip

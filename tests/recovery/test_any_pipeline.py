@@ -126,3 +126,22 @@ def test_watermarks_go_on_where_they_were(table: Any, policy: Any, epoch_rows: i
     read = Read(Rows(table), "t", "UTC", None, policy)
     panes = fl.Stream(read).window(fl.FixedWindows("2s")).groupby("k").agg(rows="count", middle=("n", "median"))
     same_however_often_stopped([panes.node, panes.dropped.node], often, epoch_rows=epoch_rows)
+
+
+@examples(40)
+@given(scripts, keys, st.sampled_from(["earliest", "latest"]), st.integers(1, 2))
+def test_steps_behind_others_go_on_with_the_watermarks_they_had(script: Any, by: Any, stamp: Any, often: int) -> None:
+    """Late panes of the first step are late for the second, or dropped, as they would have been."""
+    late = fl.AfterWatermark(late=fl.AfterCount(1))
+    first = aggregated(
+        scripted(script).window(
+            fl.FixedWindows("2s"),
+            trigger=late,
+            accumulation="discarding",
+            allowed_lateness="unbounded",
+            timestamp_combiner=stamp,
+        ),
+        by,
+    )
+    second = first.window(fl.FixedWindows("4s")).agg(sum_total=("total", "sum"), panes="count")
+    same_however_often_stopped([second.node, second.dropped.node, first.dropped.node], often)

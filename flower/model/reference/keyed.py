@@ -8,6 +8,7 @@ from typing import Any
 
 from flower.model.combiners import Combiner
 from flower.model.reference.aggregates import Custom, aggregate, missing
+from flower.model.reference.retractions import left
 from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
@@ -22,6 +23,8 @@ class Live:
 
     window: Window
     pairs: list[Row] = field(default_factory=list)
+    back: list[Row] = field(default_factory=list)
+    """Pairs that take back others."""
     new: list[Row] = field(default_factory=list)
     """The pairs since the last pane."""
     fresh: int = 0
@@ -32,10 +35,15 @@ class Live:
     """Windows that were emitted, are part of this one, and no pane has said so yet."""
     last: int = MIN_TIME
     """The event time of the newest pair."""
+    standing: list[dict[str, Any]] = field(default_factory=list)
+    """The panes that have been emitted and not taken back; kept only if the step may take them back."""
+    times: list[int] = field(default_factory=list)
+    """Event times of all panes that it, or what it absorbed, has emitted."""
 
 
 Key = tuple[Any, ...]
 FINISHED = "the trigger had finished"
+TOGETHER = "the window of a pane that it replaces, or that replaces it, had expired"
 
 
 class KeyedOracle:
@@ -53,6 +61,10 @@ class KeyedOracle:
         Whether what `When` was given holds for keys and aggregates.
     gap_of : callable
         The gap of a row in microseconds, where sessions have one for each; None: it is missing.
+    net : bool
+        Whether rows may take back others.
+    retraction : bool
+        Whether panes have the column ``pane_retraction``.
     """
 
     def __init__(
@@ -62,7 +74,13 @@ class KeyedOracle:
         aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
         holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
         gap_of: Callable[[Row], int | None] = lambda row: None,
+        *,
+        net: bool = False,
+        retraction: bool | None = None,
     ) -> None:
+        self.retracting = windowing.accumulation == "retracting"
+        self.net = net
+        self._tells = self.retracting or net if retraction is None else retraction
         self.windowing = windowing
         self._holds_for = holds
         self._gap_of = gap_of
@@ -74,6 +92,8 @@ class KeyedOracle:
         self._clock = MIN_TIME
         self.watermark = MIN_TIME
         """Of the output, after the last epoch: no pane that is not late will have an earlier event time."""
+        self.oldest: list[int | None] = []
+        """Per pane of the last epoch, the earliest event time of its window's panes so far, if these differ."""
 
     def epoch(
         self, rows: Sequence[Row], w0: int, w1: int, now: int
@@ -100,16 +120,17 @@ class KeyedOracle:
                 {"on_time": len(rows), "late": 0, "dropped": 0},
             )
         dropped, counts = self._admit(rows)
-        panes = []
+        panes: list[tuple[Key, Live, dict[str, Any], int | None]] = []
         for key, live in self._live.items():
             for window in live:
                 timing, final = self._asked(key, window, w0, w1, now)
                 if timing is not None:
-                    panes.append((key, window, self._fire(key, window, timing, final)))
+                    panes += [(key, window, *fired) for fired in self._fired(key, window, timing, final)]
             self._live[key] = [window for window in live if self._expires(window) > w1 and not self._lapsed(window, w1)]
         self.watermark = max(self.watermark, min([w1, *self._holds(w1)]))
         panes.sort(key=lambda pane: (pane[1].window[1], pane[1].window[0], [(k is None, k) for k in pane[0]]))
-        return [pane for _, _, pane in panes], dropped, counts
+        self.oldest = [oldest for *_, oldest in panes]
+        return [pane for _, _, pane, _ in panes], dropped, counts
 
     def _counted(self, rows: Sequence[Row], n: int, w1: int) -> list[dict[str, Any]]:
         """The panes of windows of ``n`` rows."""
@@ -162,22 +183,33 @@ class KeyedOracle:
                     self.failed.append(row)
                     continue
             for window in windows_of(windows, row.time, gap):
-                if row.met >= self._expiry(window):
+                expired = row.met >= self._expiry(window)
+                if expired or self._others_expired(row):
                     counts["dropped"] += 1
-                    dropped.append(_dropped(row, window, "the window had expired"))
+                    dropped.append(_told(row, window, "the window had expired" if expired else TOGETHER))
                     continue
                 of_key = self._live.setdefault(self._key(row), [])
                 if any(live.watch.over and self._same(live.window, window) for live in of_key):
                     counts["dropped"] += 1
-                    dropped.append(_dropped(row, window, FINISHED))
+                    dropped.append(_told(row, window, FINISHED))
                     continue
                 counts["late" if row.met >= window[1] else "on_time"] += 1
                 live = self._window(of_key, window)
-                live.pairs.append(row)
+                if row.retraction and self.net:
+                    # Order does not count: what is taken back may come after, so it waits until all is there.
+                    live.back.append(row)
+                else:
+                    live.pairs.append(row)
                 live.new.append(row)
                 live.fresh += 1
                 live.last = max(live.last, row.time)
         return dropped, counts
+
+    def _others_expired(self, row: Row) -> bool:
+        """Whether a window of the earliest pane has expired, of those that have to be admitted together."""
+        if row.oldest is None or not self.net:
+            return False
+        return any(row.met >= self._expiry(window) for window in windows_of(self.windowing.windows, row.oldest))
 
     def _same(self, window: Window, other: Window) -> bool:
         """Whether they are one window, or merge."""
@@ -211,6 +243,8 @@ class KeyedOracle:
             merged.fresh += live.fresh
             merged.last = max(merged.last, live.last)
             merged.absorbed |= live.absorbed
+            merged.standing += live.standing
+            merged.times += live.times
             if live.panes:
                 merged.absorbed.add(live.window)
         of_key.append(merged)
@@ -243,8 +277,30 @@ class KeyedOracle:
         return results
 
     def _content(self, live: Live) -> list[Row]:
-        content = live.pairs if self.windowing.accumulation == "accumulating" else live.new
+        if self.windowing.accumulation == "discarding":
+            content = live.new
+        else:
+            used = [column for column, _ in self.aggregates.values() if column is not None]
+            content = left(live.pairs, live.back, used) if self.net else live.pairs
         return sorted(content, key=lambda row: (row.time, row.partition, row.position))
+
+    def _fired(self, key: Key, live: Live, timing: str, final: bool) -> list[tuple[dict[str, Any], int | None]]:
+        """What a window that fires gives: the panes that it takes back, then its pane, unless no row is left."""
+        some = not self.net or bool(self._content(live))
+        back = []
+        if self.retracting or not some:
+            back = [{**pane, "pane_retraction": True} for pane in live.standing]
+            live.standing = []
+        new = []
+        if some:
+            new = [self._fire(key, live, timing, final)]
+            live.times.append(MAX_TIME if new[0]["event_time"] is None else new[0]["event_time"])
+            if self.retracting or self.net:
+                live.standing = list(new)
+        else:
+            live.new = []
+        oldest = min(live.times) if len(set(live.times)) > 1 else None
+        return [(pane, oldest) for pane in back + new]
 
     def _fire(self, key: Key, live: Live, timing: str, final: bool) -> dict[str, Any]:
         content = self._content(live)
@@ -253,6 +309,8 @@ class KeyedOracle:
         pane |= {"window_start": shown(start), "window_end": shown(end)}
         pane |= self._results(live)
         pane |= {"pane_timing": timing, "pane_index": live.panes, "pane_final": final}
+        if self._tells:
+            pane["pane_retraction"] = False
         if self.windowing.windows.merging:
             pane["pane_absorbs"] = [{"start": start, "end": end} for start, end in sorted(live.absorbed)]
         pane["event_time"] = shown(self._event_time(live.window, content))
@@ -271,14 +329,21 @@ class KeyedOracle:
         """Event times that panes still to come before the ends of their windows could carry."""
         holds = []
         for live in [live for of_key in self._live.values() for live in of_key]:
-            content = live.pairs if self.windowing.accumulation == "accumulating" else live.new
+            content = live.new if self.windowing.accumulation == "discarding" else live.pairs
             if live.window[1] > w1 and content:
                 holds.append(self._event_time(live.window, content))
+                if self.retracting and self.windowing.timestamp_combiner != "end_of_window":
+                    # A pane that still stands is to be taken back at its own time.
+                    holds += live.times
         return holds
 
 
-def _dropped(row: Row, window: Window, reason: str) -> dict[str, Any]:
-    """A pair as it is dropped; a column of the row that has the name of one of the window's gives it up."""
-    added = {"window_start": shown(window[0]), "window_end": shown(window[1]), "reason": reason}
-    added |= {"watermark": shown(row.met)}
+def _told(row: Row, window: Window, reason: str) -> dict[str, Any]:
+    """A dropped pair; a column of the row that has the name of an added one gets ``input_`` before it."""
+    added = {
+        "window_start": shown(window[0]),
+        "window_end": shown(window[1]),
+        "reason": reason,
+        "watermark": shown(row.met),
+    }
     return {f"input_{name}" if name in added else name: value for name, value in row.values.items()} | added

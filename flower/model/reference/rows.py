@@ -28,6 +28,10 @@ class Row:
     met: int = MIN_TIME
     partition: int = 0
     position: int = 0
+    retraction: bool = False
+    """Whether it takes back an earlier row."""
+    oldest: int | None = None
+    """The earliest event time of all panes of its window so far, if these differ."""
 
 
 def plus(time: int, us: int) -> int:

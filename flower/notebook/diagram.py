@@ -1,0 +1,228 @@
+"""Time diagrams in a notebook: they step, follow a run, answer why a window waits, and replay rows as one chooses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+
+from flower.charts.diagram import Diagram, Published, run_title
+from flower.engine.history import History, of_run, of_stream
+from flower.engine.metrics import Metrics
+from flower.engine.run import Run
+from flower.errors import FlowerError
+from flower.model.time import MAX_TIME, MIN_TIME
+from flower.notebook.bokeh_document import whole
+from flower.notebook.showing import Live, over
+from flower.notebook.view_widget import Message
+
+if TYPE_CHECKING:
+    from flower.api.stream import Stream
+
+FPS = 2.0
+"""Updates a second, at most: each is a figure of its own."""
+
+
+class _Replayed:
+    """Stands where a live view has its run: a stream that was run to its end."""
+
+    state = "finished"
+    error = None
+    metrics = Metrics()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def stop(self) -> None:
+        """It is over."""
+
+
+class LiveDiagram(Live, Diagram):
+    """A time diagram in a notebook."""
+
+    kind = "diagram"
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        key: object = None,
+        value: str | None = None,
+        title: str | None = None,
+        line: pd.DataFrame | None = None,
+        run: Run | None = None,
+    ) -> None:
+        self._asked = key
+        self._value = value
+        self._said: list[str] = []
+        self._new = True
+        Diagram.__init__(self, history, key=key, value=value, title=title, line=line)
+        Live.__init__(self, run if run is not None else cast("Run", _Replayed(self.title)), owned=False, fps=FPS)
+        self._followed = run
+
+    # -- what the view shows
+
+    def snapshot(self) -> dict[str, Any]:
+        """The figure, the selects, and what was said last."""
+        with self.lock:
+            return {
+                "doc": whole(self._drawn()),
+                "selects": self._selects(),
+                "said": self._said,
+                "about": self._about(),
+                **self._below(),
+            }
+
+    def changes(self) -> Message | None:
+        """All of it, if the run has gone on."""
+        with self.lock:
+            if self._followed is not None and not self.closed and self.history.follow(self._followed._driver):
+                self._redraw()
+            if not self._new:
+                return None
+            self._new = False
+            return {"type": "snapshot", **self.snapshot()}, []
+
+    def still(self) -> dict[str, Any] | None:
+        """It can be stepped through when the run is over, so it stays."""
+        return None
+
+    def _below(self) -> dict[str, Any]:
+        if self._followed is not None:
+            return self.about()
+        return {"note": "click a window that fills, to hear what it waits for", "problem": False}
+
+    def _about(self) -> list[tuple[str, str]]:
+        return []
+
+    def _selects(self) -> list[dict[str, Any]]:
+        """Keys and values to choose from."""
+        shown, made = self.timeline, []
+        if len(shown.keys) > 1:
+            made.append({"name": "key", "options": list(shown.keys), "chosen": shown.key})
+        if len(shown.aggregates) > 1:
+            chosen = shown.aggregates.index(shown.value) if shown.value is not None else 0
+            made.append({"name": "value", "options": list(shown.aggregates), "chosen": chosen})
+        return made
+
+    # -- what a person asks for
+
+    def command(self, name: str) -> None:
+        """A select, or a window, was clicked; the text is not to be trusted."""
+        match name.split(":"):
+            case ["set", at, number] if _small(at) and _small(number):
+                selects = self._selects()
+                if int(at) < len(selects) and int(number) < len(selects[int(at)]["options"]):
+                    self._choose(selects[int(at)]["name"], int(number))
+            case ["why", epoch, start, end] if _small(epoch) and _instant(start) and _instant(end):
+                self._answer(int(epoch), int(start), int(end))
+
+    def _choose(self, name: str, number: int) -> None:
+        if name == "key":
+            self._asked = self.timeline.choices[number]
+        else:
+            self._value = self.timeline.aggregates[number]
+        self._redraw()
+        self._send()
+
+    def _answer(self, epoch: int, start: int, end: int) -> None:
+        if epoch >= len(self.timeline.clock):
+            return
+        try:
+            self._said = list(self.why(epoch, (_stamp(start), _stamp(end))).reasons)
+        except FlowerError as error:
+            self._said = [str(error)]
+        if self._view is not None:
+            self._view.tell({"type": "patch", "said": self._said, **self._below()})
+
+    def _redraw(self) -> None:
+        self._said = []
+        self._look(self.history, self._asked, self._value)
+        self._new = True
+
+    def _send(self) -> None:
+        if self._view is not None:
+            self._view.tell({"type": "snapshot", **self.snapshot()})
+            self._new = False
+
+    def tick(self, now: float) -> float | None:
+        """Follow the run; what came with its end is drawn too."""
+        if over(self.run):
+            with self.lock:
+                if not self.closed and self._followed is not None:
+                    self.history.follow(self._followed._driver)
+                    self._redraw()
+        return super().tick(now)
+
+
+class LiveFigure(LiveDiagram):
+    """A published figure in a notebook, with selects that treat its rows otherwise."""
+
+    def __init__(self, figure: Published) -> None:
+        self._figure = figure
+        self._chosen = {control: 0 for control in figure.choices}
+        self._refused: str | None = None
+        history = of_stream(figure.pipeline().node)
+        super().__init__(history, title=figure.title, line=figure.line)
+
+    def _about(self) -> list[tuple[str, str]]:
+        return [(kind, text) for kind, text in self._figure.about]
+
+    def _below(self) -> dict[str, Any]:
+        return {"note": self._refused, "problem": True} if self._refused is not None else super()._below()
+
+    def _selects(self) -> list[dict[str, Any]]:
+        return [
+            {"name": control, "options": list(options), "chosen": self._chosen[control]}
+            for control, options in self._figure.choices.items()
+        ]
+
+    def _choose(self, name: str, number: int) -> None:
+        """Run the same rows again; what cannot be is said."""
+        self._chosen[name] = number
+        options = self._figure.choices
+        changes = {control.replace(" ", "_"): options[control][at] for control, at in self._chosen.items()}
+        try:
+            self.history = of_stream(self._figure.changed(**changes).pipeline().node)
+        except FlowerError as error:
+            self._refused = str(error)
+        else:
+            self._refused = None
+            self._redraw()
+        self._send()
+
+
+def live_diagram(stream: Stream) -> Any:
+    """What ``stream.time_diagram`` makes in a notebook."""
+
+    def made(*, key: object, value: str | None, step: str | None, epochs: int) -> LiveDiagram:
+        return LiveDiagram(of_stream(stream.node, step, epochs=epochs), key=key, value=value)
+
+    return made
+
+
+def live_run_diagram(run: Run) -> Any:
+    """What ``run.time_diagram`` makes in a notebook: it follows the run."""
+
+    def made(*, key: object, value: str | None, step: str | None) -> LiveDiagram:
+        return LiveDiagram(of_run(run._driver, step), key=key, value=value, title=run_title(run), run=run)
+
+    return made
+
+
+def live_figure(figure: Published) -> Any:
+    """What the ``time_diagram`` of a published figure makes in a notebook."""
+    return lambda: LiveFigure(figure)
+
+
+def _small(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 8
+
+
+def _instant(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 20 and MIN_TIME <= int(text) <= MAX_TIME
+
+
+def _stamp(us: int) -> pd.Timestamp:
+    return cast("pd.Timestamp", pd.NaT) if us in (MIN_TIME, MAX_TIME) else pd.Timestamp(us, unit="us", tz="UTC")

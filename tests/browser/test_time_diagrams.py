@@ -1,0 +1,153 @@
+"""Time diagrams in JupyterLab: stepped, replayed with other choices, asked why, and following a run."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+SETUP = """
+import flower as fl
+from flower.notebook import live
+live.install(get_ipython())
+"""
+FIGURE = "fl.teach.figure('book_fig2_11_right')"
+
+# The texts of the panes that are shown, by kind; of the figure that was drawn last.
+SHOWN = """kind => {
+    const doc = Bokeh.documents.at(-1)
+    const drawn = [...doc._all_models.values()].find(model => model.type === "GlyphRenderer" && model.name === kind)
+    if (!drawn) return []
+    const there = drawn.view.filter.booleans
+    return [...drawn.data_source.data.text].filter((_, i) => there[i])
+}"""
+DRAWN = """() => window.Bokeh?.documents.at(-1)?.is_idle && document.querySelector(".flower-steps") !== null"""
+
+
+def shown(page: Page, kind: str) -> list[str]:
+    """What boxes of a kind say."""
+    said: list[str] = page.evaluate(SHOWN, kind)
+    return said
+
+
+def waits_for(page: Page, kind: str, texts: list[str]) -> None:
+    """Wait until the boxes of a kind say that."""
+    page.wait_for_function(
+        f"([kind, texts]) => JSON.stringify(({SHOWN})(kind)) === JSON.stringify(texts)", arg=[kind, texts]
+    )
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_a_published_figure_steps_back_and_forth(opened, lab_page, lab_screenshot, theme):
+    notebook = opened([SETUP, FIGURE])
+    notebook.theme(theme).run(0).run(1)
+    lab_page.wait_for_function(DRAWN)
+    output = notebook.output(1)
+    expect(output.locator(".flower-steps")).to_contain_text("epoch 22 of 22, at 2000-01-01 12:10:00")
+    waits_for(lab_page, "on-time pane", ["5", "18"])
+    waits_for(lab_page, "late pane", ["14"])
+    assert shown(lab_page, "early pane") == ["7", "10", "4", "3", "12"]
+    expect(output).to_contain_text("Streaming Systems, Figure 2-11 right")
+    expect(output).to_contain_text("printed 3, right is 4")
+    lab_screenshot(f"time-diagram-{theme.split()[-1].lower()}")
+    output.get_by_role("button", name="first epoch").click()
+    waits_for(lab_page, "on-time pane", [])
+    waits_for(lab_page, "filling", ["5"])
+    slider = output.get_by_role("slider", name="epoch")
+    slider.focus()
+    for _ in range(8):
+        slider.press("ArrowRight")
+    expect(output.locator(".flower-steps")).to_contain_text("epoch 9 of 22, at 2000-01-01 12:07:20")
+    waits_for(lab_page, "filling", ["18", "3"])
+    assert shown(lab_page, "early pane") == ["7", "10", "4"]
+    assert shown(lab_page, "on-time pane") == ["5"]
+    lab_screenshot(f"time-diagram-at-9-{theme.split()[-1].lower()}")
+    output.get_by_role("button", name="one epoch back").click()
+    waits_for(lab_page, "filling", ["18"])
+
+
+def test_it_plays_to_its_end(opened, lab_page):
+    notebook = opened([SETUP, FIGURE])
+    notebook.run(0).run(1)
+    lab_page.wait_for_function(DRAWN)
+    output = notebook.output(1)
+    output.get_by_role("button", name="play the epochs").click()
+    waits_for(lab_page, "late pane", [])
+    waits_for(lab_page, "late pane", ["14"])
+    expect(output.locator(".flower-steps")).to_contain_text("epoch 22 of 22", timeout=30_000)
+    expect(output.get_by_role("button", name="play the epochs")).to_contain_text("play")
+
+
+def test_other_choices_run_the_same_rows_again(opened, lab_page):
+    notebook = opened([SETUP, FIGURE])
+    notebook.run(0).run(1)
+    lab_page.wait_for_function(DRAWN)
+    output = notebook.output(1)
+    output.get_by_label("accumulation").select_option("discarding")
+    waits_for(lab_page, "late pane", ["9"])
+    assert shown(lab_page, "on-time pane") == ["5", "8"]
+    output.get_by_label("windows").select_option("all time")
+    output.get_by_label("trigger").select_option("every row")
+    waits_for(lab_page, "early pane", ["5", "7", "3", "4", "8", "3", "9", "8", "1"])
+    assert output.get_by_label("trigger").input_value() == "4"
+
+
+def test_a_window_that_is_clicked_says_what_it_waits_for(opened, lab_page, lab_screenshot):
+    notebook = opened([SETUP, FIGURE])
+    notebook.run(0).run(1)
+    lab_page.wait_for_function(DRAWN)
+    output = notebook.output(1)
+    slider = output.get_by_role("slider", name="epoch")
+    slider.fill("8")
+    waits_for(lab_page, "filling", ["18", "3"])
+    # Where the box is, in pixels of the page.
+    x, y = lab_page.evaluate(
+        """() => {
+            const find = views => {
+                for (const view of views) {
+                    if (view.model.type === "Figure") return view
+                    const inner = find(view.child_views ?? [])
+                    if (inner) return inner
+                }
+            }
+            const view = find(Bokeh.index.roots ?? Object.values(Bokeh.index))
+            const frame = view.frame ?? view.plot_view.frame
+            const x = frame.x_scale.compute(Date.UTC(2000, 0, 1, 12, 2, 10))
+            const y = frame.y_scale.compute(Date.UTC(2000, 0, 1, 12, 7, 12))
+            const {left, top} = view.el.getBoundingClientRect()
+            return [left + x, top + y]
+        }"""
+    )
+    lab_page.mouse.click(x, y)
+    said = output.locator(".flower-why")
+    expect(said).to_contain_text("The window that ends at 2000-01-01T12:04:00Z, key 'TeamX'")
+    expect(said).to_contain_text("AfterProcessingTime(align='1min') fires an early pane")
+    lab_screenshot("time-diagram-why")
+
+
+def test_a_run_is_followed_and_hostile_keys_are_text(opened, lab_page):
+    notebook = opened(
+        [
+            SETUP,
+            """
+names = ["<script>alert(1)</script>", "$$\\\\href{javascript:alert(3)}{x}$$"]
+rows = fl.read.rate(200, keys=2).assign(name=lambda frame: frame["key"].map(dict(enumerate(names))).astype("str"))
+run = rows.window(fl.FixedWindows("1s")).groupby("name").agg(n="count").run()
+diagram = run.time_diagram()
+diagram
+""",
+            "run.stop()\nNone",
+        ]
+    )
+    notebook.run(0).run(1)
+    lab_page.wait_for_function(DRAWN)
+    output = notebook.output(1)
+    for text in ("<script>alert(1)</script>", "$$\\href{javascript:alert(3)}{x}$$"):
+        expect(output.get_by_label("key").locator("option", has_text=text)).to_have_count(1)
+    panes = f"n => ({SHOWN})('on-time pane').length > n"
+    lab_page.wait_for_function(panes, arg=1)
+    lab_page.wait_for_function(panes, arg=len(shown(lab_page, "on-time pane")))
+    notebook.run(2)
+    expect(output.locator(".flower-chart .flower-note")).to_have_text(re.compile("stopped"))
+    last = output.locator(".flower-steps")
+    expect(last).to_contain_text(re.compile(r"epoch (\d+) of \1,"))
+    assert len(shown(lab_page, "on-time pane")) > 1
