@@ -10,6 +10,7 @@ from flower.api.running import run
 from flower.api.stream import Stream, concat
 from flower.model.calendar import CalendarWindows
 from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
+from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -72,6 +73,7 @@ __all__ = [
     "Trigger",
     "WeightedMean",
     "When",
+    "WindowFn",
     "concat",
     "datasets",
     "load_ipython_extension",

@@ -263,7 +263,7 @@ class Stream(Pipeline):
 
         Parameters
         ----------
-        windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions, CountWindows or GlobalWindows
+        windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions, CountWindows, GlobalWindows or WindowFn
             Where in event time rows are grouped.
         trigger : Trigger
             When in processing time results are given; by default once, when the watermark passes the end of the window.

@@ -19,6 +19,7 @@ from flower.engine.groups import Groups, Law
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Encoded, encode
 from flower.engine.pairs import Pairs, dropped, with_met
+from flower.engine.placing import placed
 from flower.engine.rowwise import gaps
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, apart
@@ -26,6 +27,7 @@ from flower.engine.standing import Standing
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
+from flower.model.custom import WindowFn
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.windows import (
     CountWindows,
@@ -78,6 +80,8 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     if isinstance(windows, Sessions) and windows.gap is not None:
         batch, gap, errors = gaps(windows.gap, batch, step.name)
         row, start, end = windows.assign(batch.time, gap)
+    elif isinstance(windows, WindowFn):
+        row, start, end = placed(windows, batch, step.name)
     else:
         row, start, end = windows.assign(batch.time)
     gone = Batch.empty(step.dropped_schema)
@@ -148,7 +152,9 @@ def _gone_together(oldest: I64, row: I64 | None, met: I64, step: Keyed) -> I64:
     if row is not None:
         oldest = oldest[row]
     asked = np.flatnonzero(oldest != MAX_TIME)
-    which, _, ends = step.windowing.windows.assign(oldest[asked])
+    windows = step.windowing.windows
+    assert not isinstance(windows, WindowFn), "those are refused where rows may be taken back"
+    which, _, ends = windows.assign(oldest[asked])
     first = ends
     if which is not None:
         first = np.full(len(asked), MAX_TIME)

@@ -21,6 +21,7 @@ from flower.engine.epoch import EpochPlan, Range, ingested, untimed
 from flower.engine.holding import gap_for, holds_for
 from flower.engine.job import SourceState
 from flower.engine.observe import punctuations
+from flower.engine.placing import asked, microseconds
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step, gaps
 from flower.graph.batch import Batch, constant
@@ -28,6 +29,7 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
+from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
@@ -96,6 +98,7 @@ class _Oracle:
                 _aggregates(self.job.stages[index].origin),
                 holds_for(step.schema, step.keys, step.name),
                 self._gap_of(index),
+                self._placed(index),
                 net=step.law.net,
                 retraction=RETRACTION in step.schema.names,
             )
@@ -116,6 +119,22 @@ class _Oracle:
             return lambda row: None
         answer = gap_for(windows.gap, node.input.schema)
         return lambda row: answer(row.values)
+
+    def _placed(self, index: int) -> Callable[[Row], list[tuple[int, int]]]:
+        """The windows of a row, as a person's own class says of it alone."""
+        node = self.job.stages[index].origin
+        assert isinstance(node, Aggregate)
+        windows, schema = node.grouping.windows, node.input.schema
+
+        def answer(row: Row) -> list[tuple[int, int]]:
+            assert isinstance(windows, WindowFn)
+            rows = pa.RecordBatch.from_pylist([dict(row.values)], schema=schema)
+            _, *ends = asked(windows, np.array([row.time]), rows)
+            start, end = (microseconds(each) for each in ends)
+            assert start is not None and end is not None
+            return list(zip(start.tolist(), end.tolist(), strict=True))
+
+        return answer
 
     def _failed(self, index: int) -> list[pa.RecordBatch]:
         """The rows of an epoch that have no gap, in the words of the engine."""

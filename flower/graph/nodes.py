@@ -19,6 +19,7 @@ import pyarrow as pa
 from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import dtype_name, names_text, require_columns
+from flower.model.custom import WindowFn
 from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema, so_far
 from flower.model.triggers import Trigger, When
 from flower.model.windowing import Windowing
@@ -386,13 +387,15 @@ class Aggregate(Step):
 
             require_subtractable(self)
         panes = pane_schema(keys, results, self.grouping, retracts=self.input.retracting)
-        self._gap(self.grouping.windows)
+        self._placed(self.grouping.windows)
         if self.grouping.trigger.driven_by_data:
             self._look(so_far(panes, self.keys))
         return panes
 
-    def _gap(self, windows: Windows) -> None:
-        """See whether what gives rows their gaps fits them."""
+    def _placed(self, windows: Windows) -> None:
+        """See whether what gives rows their gaps fits them, and what places them has its columns."""
+        if isinstance(windows, WindowFn):
+            require_columns(self.input.schema, list(windows.columns))
         if isinstance(windows, Sessions) and windows.gap is not None:
             from flower.graph.expressions import expression
 

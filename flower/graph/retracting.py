@@ -13,6 +13,7 @@ from flower.errors import GraphError
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
 from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Select, step_text
 from flower.model.combiners import Combiner
+from flower.model.custom import WindowFn
 from flower.model.panes import FINAL, RETRACTION
 from flower.model.windows import CountWindows, by_clock
 
@@ -61,6 +62,11 @@ def require_subtractable(node: Aggregate) -> None:
         wrong = repr(how.windows), "a retraction would come into a later window than the row that it takes back"
     elif isinstance(how.windows, CountWindows):
         wrong = repr(how.windows), "a window that is full has fired, and takes no row back"
+    elif isinstance(how.windows, WindowFn):
+        wrong = (
+            repr(how.windows),
+            "they may place a retraction elsewhere than the row that it takes back",
+        )
     elif how.windows.merging:
         wrong = repr(how.windows), "a session cannot be taken apart when a row that joined it is taken back"
     elif how.timestamp_combiner != "end_of_window":

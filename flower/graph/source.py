@@ -37,6 +37,7 @@ from flower.graph.nodes import (
 from flower.graph.schema import dtype_name
 from flower.model.canonical import CONSTRUCTORS
 from flower.model.combiners import combiner_of, names
+from flower.model.custom import WindowFn
 from flower.model.triggers import When
 from flower.model.windowing import Windowing
 from flower.model.windows import Sessions
@@ -200,9 +201,24 @@ class _StandIn:
         self.name = f"_function_{id(function)}"
 
 
+class _StandInWindows(WindowFn):
+    """Stands for windows of a person's own."""
+
+    def __init__(self, windows: WindowFn) -> None:
+        self.name = f"_windows_{id(windows)}"
+        self.merging = windows.merging  # type: ignore[misc]
+
+    def assign(self, time: object, rows: object) -> tuple[object, object, object]:
+        """Never asked."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.name
+
+
 def _window(into: Windowing, render: Render) -> ast.Call:
     """The arguments of ``window``, each function in them by ``render``."""
-    stand_ins: dict[str, FrameFunction] = {}
+    stand_ins: dict[str, FrameFunction | WindowFn] = {}
 
     def stood(value: object) -> object:
         if not isinstance(value, FrameFunction):
@@ -212,6 +228,9 @@ def _window(into: Windowing, render: Render) -> ast.Call:
         return one
 
     windows, trigger = into.windows, into.trigger
+    if isinstance(windows, WindowFn):
+        own = _StandInWindows(windows)
+        stand_ins[own.name], windows = windows, own
     if isinstance(windows, Sessions) and windows.gap is not None:
         windows = Sessions(stood(windows.gap), merge_touching=windows.merge_touching)
     if trigger.driven_by_data:

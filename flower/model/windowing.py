@@ -29,7 +29,7 @@ class Windowing:
 
     Parameters
     ----------
-    windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions, CountWindows or GlobalWindows
+    windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions, CountWindows, GlobalWindows or WindowFn
         Where in event time rows are grouped.
     trigger : Trigger
         When in processing time panes fire.

@@ -13,6 +13,7 @@ import numpy as np
 
 from flower.errors import WindowError
 from flower.model.calendar import CalendarWindows
+from flower.model.custom import WindowFn
 from flower.model.said import said
 from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, is_duration, later
 
@@ -305,8 +306,15 @@ class CountWindows:
         return None, time, later(time, 1)
 
 
-Windows = FixedWindows | SlidingWindows | CalendarWindows | Sessions | GlobalWindows | CountWindows
+Own = FixedWindows | SlidingWindows | CalendarWindows | Sessions | GlobalWindows | CountWindows
+"""Any of Flower's windows."""
+Windows = Own | WindowFn
 """Any of the windows."""
+
+
+def touching(windows: Windows) -> bool:
+    """Whether windows of one key merge that only touch."""
+    return isinstance(windows, Sessions | WindowFn) and windows.merge_touching
 
 
 def by_clock(windows: Windows) -> bool:

@@ -14,6 +14,7 @@ from flower.graph.optimizer.rewrite import substituted
 from flower.graph.schema import dtype_name
 from flower.io.replay import ReplaySource
 from flower.model.calendar import CalendarWindows
+from flower.model.custom import WindowFn
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import AfterWatermark
 from flower.model.windowing import Windowing
@@ -60,6 +61,8 @@ def windows_text(windowing: Windowing) -> str:
             text = f"sessions that end when nothing came for {duration_text(gap)}"
         case CountWindows(n=n):
             text = f"windows of {n:,} rows a key"
+        case WindowFn():
+            text = f"windows of {windowing.windows!r}"
         case GlobalWindows():
             text = "one window of all time"
     parts = [f"{text}, by the clock" if by_clock(windowing.windows) else text]

@@ -108,6 +108,21 @@ PIPELINES = {
         rows = flights.window(fl.Sessions(pause), trigger=fl.AfterWatermark(early=fl.Repeatedly(fl.When("n > 99"))))
         out = rows.groupby("carrier").agg(n="count")
     """,
+    "windows of one's own": """
+        from dataclasses import dataclass
+
+        @dataclass(frozen=True)
+        class Longer(fl.WindowFn):
+            factor: int
+            columns = ("distance",)
+            merging = True
+
+            def assign(self, time, rows):
+                minutes = (rows["distance"] * self.factor).to_numpy().astype("m8[m]")
+                return None, time, time + minutes
+
+        out = flights.window(Longer(factor=2)).groupby("carrier").agg(n="count")
+    """,
     "windows of rows": """
         out = flights.window(fl.CountWindows(100)).groupby("carrier").agg(worst=("delay", "max"))
     """,

@@ -21,6 +21,7 @@ from flower.graph.nodes import (
     walk,
 )
 from flower.graph.optimizer.values import columns_used
+from flower.model.custom import WindowFn
 from flower.model.windows import Sessions
 
 
@@ -84,6 +85,8 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                 windows = node.grouping.windows
                 if isinstance(windows, Sessions) and windows.gap is not None:
                     needed[node.input] |= columns_used(windows.gap, node.input.schema)
+                if isinstance(windows, WindowFn):
+                    needed[node.input].update(windows.columns)
             case Dropped():
                 needed[node.of.input].update(node.of.input.schema.names)
             case Errors():

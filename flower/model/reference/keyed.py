@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flower.model.combiners import Combiner
+from flower.model.custom import WindowFn
 from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.retractions import left
 from flower.model.reference.rows import Row, Window, plus, shown
@@ -61,6 +62,8 @@ class KeyedOracle:
         Whether what `When` was given holds for keys and aggregates.
     gap_of : callable
         The gap of a row in microseconds, where sessions have one for each; None: it is missing.
+    placed : callable
+        The windows of a row, where these are a person's own.
     net : bool
         Whether rows may take back others.
     retraction : bool
@@ -74,6 +77,7 @@ class KeyedOracle:
         aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
         holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
         gap_of: Callable[[Row], int | None] = lambda row: None,
+        placed: Callable[[Row], list[Window]] = lambda row: [],
         *,
         net: bool = False,
         retraction: bool | None = None,
@@ -83,7 +87,7 @@ class KeyedOracle:
         self._tells = self.retracting or net if retraction is None else retraction
         self.windowing = windowing
         self._holds_for = holds
-        self._gap_of = gap_of
+        self._gap_of, self._placed = gap_of, placed
         self.failed: list[Row] = []
         """The rows of the last epoch that have no gap."""
         self.keys = tuple(keys)
@@ -182,7 +186,8 @@ class KeyedOracle:
                 if gap is None or gap <= 0:
                     self.failed.append(row)
                     continue
-            for window in windows_of(windows, row.time, gap):
+            own = isinstance(windows, WindowFn)
+            for window in self._placed(row) if own else windows_of(windows, row.time, gap):
                 expired = row.met >= self._expiry(window)
                 if expired or self._others_expired(row):
                     counts["dropped"] += 1
@@ -221,7 +226,7 @@ class KeyedOracle:
 
     def _window(self, of_key: list[Live], window: Window) -> Live:
         """The live window that a pair goes into; merges those that overlap, if windows merge."""
-        if not isinstance(self.windowing.windows, Sessions):
+        if not self.windowing.windows.merging:
             for live in of_key:
                 if live.window == window:
                     return live
