@@ -37,7 +37,9 @@ class FixedWindows:
     time : {"event", "processing"}
         What places a row: its event time, or the clock of the epoch that brings it. By the clock nothing is late: the
         clock is the step's watermark too, and completes windows by itself; the event times of panes, ends of windows
-        less one microsecond, are times of the clock.
+        less one microsecond, are times of the clock. So the windows of `collect` and `flower.replay` are those of when
+        rows are read now, not of when they came once: for the same windows again give ``run`` a ``clock`` of your own,
+        or a `TestStream`, which tells its clock.
 
     Raises
     ------
