@@ -39,6 +39,7 @@ from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, Sess
 if TYPE_CHECKING:
     from flower import teach
     from flower.api.script import to_script
+    from flower.charts.dashboard import dashboard
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "When",
     "WindowFn",
     "concat",
+    "dashboard",
     "datasets",
     "load_ipython_extension",
     "read",
@@ -86,6 +88,7 @@ __all__ = [
 ]
 
 _ON_DEMAND = {
+    "dashboard": "flower.charts",
     "to_script": "flower.api.script",
     "load_ipython_extension": "flower.notebook.extension",
     "unload_ipython_extension": "flower.notebook.extension",

@@ -121,6 +121,10 @@ windows = st.sampled_from(
 counts = st.integers(1, 4).map(fl.CountWindows)
 """Windows that leave nothing to choose but the time of their panes."""
 alone = windows | counts
+waiting = st.builds(
+    lambda early, late: fl.AfterWatermark(early=early, late=late), st.none() | leaves, st.none() | leaves
+)
+"""Triggers that look at no result."""
 ttls = st.none() | st.sampled_from(["1s", "2s", "5s"])
 keys = st.sampled_from([(), ("k",), ("n",), ("i",), ("k", "i")])
 steps = st.lists(
@@ -170,6 +174,24 @@ def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:
         best=("n", fl.Top(2)),
         weighted=("v", fl.WeightedMean("n")),
     )
+
+
+def shape(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows that tell what a group was given, in which order."""
+    texts = rows.astype(object).where(rows.notna(), "-").astype(str).agg(" ".join, axis=1) if len(rows) else []
+    return pd.DataFrame({"place": pd.RangeIndex(len(rows)), "row": pd.Series(texts, dtype="str")})
+
+
+def fickle(rows: pd.DataFrame) -> dict[str, int]:
+    """One row a group; some groups fail."""
+    if len(rows) % 4 == 3:
+        raise ValueError(f"{len(rows)} rows")
+    return {"size": len(rows)}
+
+
+def applied(stream: fl.Stream, by: tuple[str, ...]) -> tuple[fl.Stream, fl.Stream]:
+    """The rows of each pane in order, and a function that fails for some."""
+    return stream.groupby(*by).apply(shape), stream.groupby(*by).apply(fickle)
 
 
 def canonical(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 
 from flower.api.pipeline import step_errors
 from flower.errors import GraphError
+from flower.graph.applied import applied_schema
 from flower.graph.expressions import Expr, FrameFunction
-from flower.graph.nodes import Aggregate, Aggregation, Dropped, Errors, Filter, Node
+from flower.graph.nodes import Aggregate, Aggregation, Apply, Dropped, Errors, Filter, Node
 from flower.graph.retracting import only_final
-from flower.graph.schema import require_columns
+from flower.graph.schema import require_columns, schema_of
 from flower.model.combiners import Combiner, combiner_of, names
 from flower.model.panes import FINAL
 from flower.model.triggers import ON_TIME_ONLY
@@ -73,6 +75,59 @@ class Grouped:
         """
         return aggregated(self._stream, self._keys, aggregations)
 
+    def apply(
+        self, fn: Callable[[pd.DataFrame], Any], schema: Mapping[str, object] | pa.Schema | None = None
+    ) -> Stream:
+        """Apply a function of yours to the rows of each group, once for each pane that its window fires.
+
+        Parameters
+        ----------
+        fn : callable
+            Takes a DataFrame of the group's rows in the window (those since its last pane, where panes are discarding),
+            by event time, without the keys; of no rows where a pane without any fires. Gives a DataFrame: any number of
+            rows; or one row, as a Series or dict of columns, or as a scalar, in the column ``value``. Indexes are left
+            behind.
+        schema : mapping of str to dtype, optional
+            The columns it gives. None: ``fn`` is called with a frame without rows to see them.
+
+        Returns
+        -------
+        Stream
+            What ``fn`` gives, each row with the keys, ``window_start``, ``window_end`` and the other columns of its
+            pane, as after `agg`. A group for which ``fn`` raises, or gives what does not fit, goes to ``stream.errors``
+            with its keys and window; the others go on.
+
+        Raises
+        ------
+        UserFunctionError, DtypeError, SchemaError
+            If ``fn`` does not tell its columns for a frame without rows, and ``schema`` does not.
+        GraphError
+            As for `agg`; if its columns have names of keys or of the columns of panes; if there is no column besides
+            the keys.
+
+        Notes
+        -----
+        All rows of a window are held until it expires: where an aggregate does, `agg` needs far less. The view of a
+        window is that of its last pane that gave rows.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> stream = fl.read.frame(pd.DataFrame({"k": ["a", "b", "a", "a"], "v": [1, 2, 5, 3]}))
+        >>> stream.groupby("k").apply(lambda rows: rows.nlargest(2, "v")).collect()[["k", "v"]]
+           k  v
+        0  a  5
+        1  a  3
+        2  b  2
+        >>> stream.groupby("k").apply(lambda rows: {"spread": float(rows["v"].max() - rows["v"].min())}).collect()[
+        ...     ["k", "spread"]
+        ... ]
+           k  spread
+        0  a     4.0
+        1  b     0.0
+        """
+        return applied(self._stream, self._keys, fn, schema)
+
     def __repr__(self) -> str:
         return f"{self._stream!r}\ngrouped by: {', '.join(self._keys)}; go on with .agg(total=('column', 'sum'))"
 
@@ -93,6 +148,31 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
         _require_end(node)
         _require_settled(node)
         return Stream(Aggregate(node, keys, made))
+
+
+def applied(
+    stream: Stream,
+    keys: tuple[str, ...],
+    fn: Callable[[pd.DataFrame], Any],
+    schema: Mapping[str, object] | pa.Schema | None,
+) -> Stream:
+    """Add the step of ``stream.groupby(*keys).apply(fn)``."""
+    from flower.api.stream import Stream, function_of
+
+    node = stream.node
+    with step_errors(node, Apply.verb):
+        function = function_of(fn, ".apply(lambda rows: rows.nlargest(3, 'delay'))")
+        rows = [field for field in node.schema if field.name not in keys]
+        if not rows:
+            raise GraphError(
+                "apply() needs a column besides the keys",
+                got=f"only {', '.join(map(repr, keys))}",
+                hint="count the rows with .agg(rows='count')",
+            )
+        output = applied_schema(function, pa.schema(rows)) if schema is None else schema_of(schema)
+        _require_end(node)
+        _require_settled(node)
+        return Stream(Apply.of(node, keys, function, output))
 
 
 def _aggregation(name: str, value: object) -> Aggregation:

@@ -212,7 +212,7 @@ class Stream(Pipeline):
         1  2  4
         """
         with step_errors(self.node, MapFrames.verb):
-            function = _function(fn, "map_frames(lambda frame: frame.round(1))")
+            function = function_of(fn, "map_frames(lambda frame: frame.round(1))")
             output = function.schema(self.schema) if schema is None else schema_of(schema)
             return Stream(MapFrames(self.node, function, output))
 
@@ -241,7 +241,7 @@ class Stream(Pipeline):
         2   or
         """
         with step_errors(self.node, FlatMapRows.verb):
-            function = _function(fn, "flat_map_rows(lambda row: [row, row])")
+            function = function_of(fn, "flat_map_rows(lambda row: [row, row])")
             return Stream(FlatMapRows(self.node, function, self.schema if schema is None else schema_of(schema)))
 
     # -- windows and aggregates
@@ -506,7 +506,7 @@ class Stream(Pipeline):
         >>> import flower as fl
         >>> flights = fl.read.parquet(fl.datasets.flights, event_time="departure", arrival="observed")
         >>> flights.window(fl.FixedWindows("6h")).groupby("origin").agg(n="count").time_diagram(key="JFK")
-        <Diagram 'n of JFK', 153 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
+        <Diagram 'n of JFK', 154 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
         """
         return made("time_diagram", self)(key=key, value=value, step=step, epochs=row_count("time_diagram", epochs))
 
@@ -543,7 +543,8 @@ def concat(*streams: Stream) -> Stream:
     return streams[0] if len(streams) == 1 else Stream(Concat(tuple(each.node for each in streams)))
 
 
-def _function(fn: object, example: str) -> FrameFunction:
+def function_of(fn: object, example: str) -> FrameFunction:
+    """A function that a person gave."""
     if not callable(fn):
         raise GraphError("`fn` must be a function", got=repr(fn), hint=f"write {example}")
     from flower.graph.expressions import FrameFunction

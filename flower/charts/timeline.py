@@ -15,7 +15,7 @@ from flower.charts.texts import number_text, short, texts_of
 from flower.engine.history import History, Moment
 from flower.errors import GraphError
 from flower.graph.schema import frame_of
-from flower.model.panes import PANE_COLUMNS, TIMINGS
+from flower.model.panes import PANE_COLUMNS, RETRACTION, TIMINGS
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.windows import by_clock
 
@@ -31,8 +31,6 @@ KEYS = 12
 
 LISTED = 12
 """Rows that the hover of a pane lists one by one."""
-
-RETRACTION = "pane_retraction"
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class _Timeline:
             self.moments.pop(0)
         self.names = () if self.step is None else self.step.keys
         there = [] if self.step is None else self.step.schema.names
-        self.aggregates = aggregates = [name for name in there if name not in (*self.names, *PANE_COLUMNS, RETRACTION)]
+        self.aggregates = aggregates = [name for name in there if name not in (*self.names, *PANE_COLUMNS)]
         if value is not None and value not in aggregates:
             raise GraphError(
                 "`value` must be an aggregate of the step",

@@ -137,7 +137,7 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
         net,
         windowing.accumulation == "retracting",
     )
-    return Keyed(name, node.keys, windowing, law, node.schema, Dropped(node).schema)
+    return Keyed(name, node.keys, windowing, law, node.panes, Dropped(node).schema)
 
 
 def initial(job: Job, now: int) -> JobState:

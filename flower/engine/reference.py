@@ -183,8 +183,8 @@ class _Oracle:
                     self.watermarks[index] = self.steps[index].watermark
                     errors[self.job.keyed[index].name] += self._failed(index)
                     dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
-                    fired = _batch(panes, stage.origin.schema, "event_time")
-                    if RETRACTION in stage.origin.schema.names:
+                    fired = _batch(panes, stage.origin.panes, "event_time")
+                    if RETRACTION in stage.origin.panes.names:
                         retraction = np.array([pane[RETRACTION] for pane in panes], np.bool_)
                         oldest = [MAX_TIME if us is None else us for us in self.steps[index].oldest]
                         fired = replace(fired, retraction=retraction, oldest=np.array(oldest, np.int64))

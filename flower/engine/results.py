@@ -11,10 +11,9 @@ from typing import Any, cast
 import pandas as pd
 import pyarrow as pa
 
-from flower.graph.nodes import Aggregate, Assign, Filter, Node, Select, WindowInto
+from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Select, WindowInto
 from flower.graph.schema import frame_of
 from flower.model.panes import PANE_COLUMNS, Combination, view_of
-from flower.model.windowing import Windowing
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
@@ -104,7 +103,7 @@ class Results:
     def viewed(self, batches: list[pa.RecordBatch]) -> pa.RecordBatch:
         """The view of batches of rows, a view of earlier ones perhaps the first of them."""
         rows = _whole(batches, self.schema)
-        return rows if self._panes is None else view_of(rows, *self._panes)
+        return rows if self._panes is None else self._panes(rows)
 
     def since(self, seen: int) -> tuple[Fresh, int]:
         """What was added beyond the first ``seen`` rows, and how many rows there were in all."""
@@ -161,8 +160,8 @@ def aggregate_of(node: Node) -> Aggregate | None:
     return node
 
 
-def _panes(node: Node) -> tuple[tuple[str, ...], Windowing, dict[str, Combination]] | None:
-    """Keys, windowing and combinations of the panes that ``node`` gives; None if its rows are no panes any more."""
+def _panes(node: Node) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
+    """Makes the view of panes that ``node`` gives; None if its rows are no panes any more."""
     source = aggregate_of(node)
     if source is None:
         return None
@@ -174,7 +173,8 @@ def _panes(node: Node) -> tuple[tuple[str, ...], Windowing, dict[str, Combinatio
         for each in source.aggregations
         if each.combiner.combines is not None and node.schema == source.schema
     }
-    return source.keys, source.grouping, combine
+    keys, windowing, several = source.keys, source.grouping, isinstance(source, Apply)
+    return lambda rows: view_of(rows, keys, windowing, combine, several=several)
 
 
 def _sorted_by(node: Node) -> list[str]:

@@ -6,8 +6,10 @@ of `ERROR_SCHEMA`, the others go on (see `flower.engine.isolate`). Event time, p
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,14 @@ import pyarrow.compute as pc
 from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.engine.isolate import isolate
 from flower.errors import DtypeError, FlowerError, SchemaError
-from flower.graph.batch import Batch
+from flower.graph.applied import rows_of
+from flower.graph.batch import Batch, constant
 from flower.graph.expressions import Expr, FrameFunction
-from flower.graph.nodes import Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
+from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
 from flower.model import arrays
+from flower.model.panes import WINDOW_END, WINDOW_START
 from flower.model.time import I64, MAX_TIME, duration_text
 
 NO_VALUE, RAISED, WRONG, NO_GAP = "no value", "function raised", "wrong result", "no gap"
@@ -40,8 +44,9 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
 
     Parameters
     ----------
-    node : Filter, Select, Assign, MapFrames, FlatMapRows or Concat
-        The step; a concat puts the columns of one part into the order of the whole; what is before it is not asked.
+    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply or Concat
+        The step; an apply takes panes that hold the rows of their groups; a concat puts the
+        columns of one part into the order of the whole; what is before it is not asked.
     batch : Batch
         Rows with the columns of the step's input.
     step : str
@@ -72,6 +77,8 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             result = _mapped(node, batch, errors)
         case FlatMapRows():
             result = _flat_mapped(node, batch, errors)
+        case Apply():
+            result = _applied(node, batch, errors)
         case Concat():
             ordered = [batch.rows.column(name) for name in node.schema.names]
             result = batch.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
@@ -88,7 +95,7 @@ class _Errors:
         self.parts: list[pa.RecordBatch] = []
 
     def add(self, batch: Batch, indices: npt.NDArray[np.int64], reason: str, error: str | Sequence[str]) -> None:
-        """The rows of ``batch`` at ``indices``, with one text or one each."""
+        """The rows of ``batch`` at ``indices``, with one text or one each; places below 0 are none."""
         n = len(indices)
         if not n:
             return
@@ -100,8 +107,8 @@ class _Errors:
             if isinstance(error, str)
             else pa.array(error, pa.large_string()),
             pa.nulls(n, pa.large_string()),
-            pa.array(failed.partition, pa.int64()),
-            pa.array(failed.position, pa.int64()),
+            pa.array(failed.partition, pa.int64(), mask=failed.partition < 0),
+            pa.array(failed.position, pa.int64(), mask=failed.position < 0),
             _json(failed.rows),
         ]
         self.parts.append(pa.RecordBatch.from_arrays(columns, schema=ERROR_SCHEMA))
@@ -372,6 +379,33 @@ def _flat_mapped(node: FlatMapRows, batch: Batch, errors: _Errors) -> Batch:
     rows = pa.RecordBatch.from_arrays(columns, schema=node.output)
     result = batch.take(taken).with_rows(rows)
     return result if failed is None else result.filter(~failed[taken])
+
+
+def _applied(node: Apply, batch: Batch, errors: _Errors) -> Batch:
+    """``fn(frame)`` for the rows of each pane; a pane of which it makes nothing is an error, told by key and window."""
+    lists = batch.rows.column(ROWS)
+    offsets = np.asarray(lists.offsets)
+    ends = offsets - offsets[:1]
+    rows = pa.RecordBatch.from_arrays(lists.flatten().flatten(), schema=node.rows)
+    parts = [pa.RecordBatch.from_pylist([], schema=node.output)]
+    made = np.zeros(len(batch), np.int64)
+    failures: list[tuple[int, int, Exception]] = []
+    for i, (start, end) in enumerate(itertools.pairwise(ends.tolist())):
+        try:
+            result = rows_of(node.fn.fn(frame_of(rows.slice(start, end - start))), node.fn, node.output.names)
+            parts.append(columns_of(result, node.output))
+        except Exception as error:  # a user's function may raise anything
+            failures.append((i, i + 1, error))
+            continue
+        made[i] = len(parts[-1])
+    panes = batch.with_rows(batch.rows.drop_columns([ROWS]))
+    nowhere = constant(-1, len(batch))
+    told = replace(panes, partition=nowhere, position=nowhere)
+    errors.raised(told.with_rows(panes.rows.select([*node.keys, WINDOW_START, WINDOW_END])), failures)
+    panes = panes.take(np.repeat(np.arange(len(batch)), made))
+    columns = pa.concat_batches(parts)
+    ordered = [(columns if name in node.output.names else panes.rows).column(name) for name in node.schema.names]
+    return panes.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
 
 
 def _iterable(rows: object, function: str) -> Iterable[object]:

@@ -10,6 +10,7 @@ from flower.errors import GraphError
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import (
     Aggregate,
+    Apply,
     Assign,
     Concat,
     Dropped,
@@ -129,6 +130,8 @@ def _arguments(node: Node) -> str:
             return str(node.fn)
         case WindowInto():
             return node.into.source
+        case Apply():
+            return f"by {', '.join(node.keys)}: {node.fn}"
         case Aggregate():
             results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
@@ -205,7 +208,8 @@ def _origin(stage: Stage, plan: Plan) -> str:
             return f"{stage.name} reads {read.source.label}"
         case Aggregate() as keyed:
             by = f"keyed by {', '.join(keyed.keys)}" if keyed.keys else "all in one group"
-            return f"{stage.name} aggregates rows of {sources}, {by}"
+            verb = "gathers" if isinstance(keyed, Apply) else "aggregates"
+            return f"{stage.name} {verb} rows of {sources}, {by}"
         case Dropped():
             return f"{stage.name}: what {sources} dropped"
         case Errors() as errors:

@@ -20,7 +20,7 @@ from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import dtype_name, names_text, require_columns
 from flower.model.custom import WindowFn
-from flower.model.panes import INSTANT, WINDOW_END, WINDOW_START, pane_schema, so_far
+from flower.model.panes import INSTANT, PANE_COLUMNS, WINDOW_END, WINDOW_START, pane_schema, so_far
 from flower.model.triggers import Trigger, When
 from flower.model.windowing import Windowing
 from flower.model.windows import GlobalWindows, Sessions, Windows, by_clock
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from flower.graph.protocols import Sink, Source
     from flower.model.combiners import Combiner
     from flower.model.watermarks import WatermarkPolicy
+
+ROWS = "rows of the group"
+"""The column of panes that holds what a function is applied to; gone before anybody sees it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -369,7 +372,9 @@ class Aggregate(Step):
         """The windowing of its panes: the input's, else the global window."""
         return self.input.windowing or Windowing(GlobalWindows())
 
-    def _schema(self) -> pa.Schema:
+    @cached_property
+    def panes(self) -> pa.Schema:
+        """The columns of the panes that it fires."""
         before = self.input.schema
         keys = [column_of(before, key) for key in self.keys]
         for key in keys:
@@ -391,6 +396,9 @@ class Aggregate(Step):
         if self.grouping.trigger.driven_by_data:
             self._look(so_far(panes, self.keys))
         return panes
+
+    def _schema(self) -> pa.Schema:
+        return self.panes
 
     def _placed(self, windows: Windows) -> None:
         """See whether what gives rows their gaps fits them, and what places them has its columns."""
@@ -430,6 +438,43 @@ class Aggregate(Step):
 
     def _retracting(self) -> bool:
         return self.grouping.accumulation == "retracting" or self.input.retracting
+
+
+@dataclass(frozen=True, eq=False)
+class Apply(Aggregate):
+    """Any number of rows a key and pane: what ``fn`` gives for a frame of the group's rows, with columns ``output``.
+
+    Its panes hold these rows as a list, in the column `ROWS`; ``fn`` is called as they leave the keyed step.
+    """
+
+    fn: FrameFunction
+    output: pa.Schema
+    verb = "apply"
+
+    @classmethod
+    def of(cls, before: Node, keys: tuple[str, ...], fn: FrameFunction, output: pa.Schema) -> Apply:
+        """The step on all columns but the keys."""
+        from flower.model.combiners import Rows
+
+        column, *others = (name for name in before.schema.names if name not in keys)
+        return cls(before, keys, (Aggregation(ROWS, column, Rows(tuple(others))),), fn, output)
+
+    @cached_property
+    def rows(self) -> pa.Schema:
+        """The columns of the frames that ``fn`` gets."""
+        return pa.schema(list(self.panes.field(ROWS).type.value_type))
+
+    def _schema(self) -> pa.Schema:
+        twice = [name for name in self.output.names if name in (*self.panes.names, *PANE_COLUMNS)]
+        if twice:
+            raise GraphError(
+                "what is applied to groups must give columns of other names than the keys and those of panes",
+                got=names_text(twice),
+                hint="leave them out or rename them: each row has its keys and window anyway",
+            )
+        at = self.panes.get_field_index(ROWS)
+        fields = list(self.panes)
+        return pa.schema([*fields[:at], *self.output, *fields[at + 1 :]])
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from flower.graph.nodes import (
     Aggregate,
+    Apply,
     Concat,
     Dropped,
     Errors,
@@ -188,7 +189,7 @@ def physical(
             case Aggregate():
                 stage = begin(node, {place.index for place, _ in places[node.input]})
                 stage.port = consume("aggregate", _name(node), node, node.input, stage.index)
-                places[node] = [(stage, 0)]
+                places[node] = [(stage, stage.run(node, 0) if isinstance(node, Apply) else 0)]
             case Dropped():
                 places[node] = [(begin(node, {place.index for place, _ in places[node.of]}), 0)]
             case Errors():

@@ -21,11 +21,13 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.errors import FlowerError, GraphError
+from flower.graph.applied import applied_schema
 from flower.graph.calls import Call
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import (
     Aggregate,
     Aggregation,
+    Apply,
     Assign,
     Filter,
     FlatMapRows,
@@ -186,6 +188,9 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
             call = _window(node.into, render)
             call.func = ast.Attribute(on, "window", ast.Load())
             return call
+        case Apply():
+            on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
+            return _verb(on, "apply", [render(node.fn)], _output(node, _given(node)))
         case Aggregate():
             if node.keys:
                 on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
@@ -265,15 +270,17 @@ def _selected(node: Select, on: ast.expr) -> ast.Call:
     return made
 
 
-def _given(node: MapFrames) -> bool:
+def _given(node: MapFrames | Apply) -> bool:
     """Whether its columns must be declared: the function does not tell them by itself."""
     try:
+        if isinstance(node, Apply):
+            return bool(applied_schema(node.fn, node.rows) != node.output)
         return bool(node.fn.schema(node.input.schema) != node.output)
     except FlowerError:
         return True
 
 
-def _output(node: MapFrames | FlatMapRows, given: bool) -> dict[str, ast.expr]:
+def _output(node: MapFrames | FlatMapRows | Apply, given: bool) -> dict[str, ast.expr]:
     return {"schema": _value(node.output)} if given else {}
 
 

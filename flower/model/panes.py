@@ -112,6 +112,8 @@ def view_of(
     keys: tuple[str, ...],
     windowing: Windowing,
     combine: Mapping[str, Combination] | None = None,
+    *,
+    several: bool = False,
 ) -> pa.RecordBatch:
     """What a table or chart of panes shows: by window end, window start and keys.
 
@@ -131,6 +133,8 @@ def view_of(
         What made the panes.
     combine : mapping of str to {"sum", "min", "max", "first", "last"}, optional
         How the increments of each aggregate combine; missing ones have no combination.
+    several : bool
+        Whether a pane may have several rows, one after another; they stay or go together.
 
     Examples
     --------
@@ -151,7 +155,7 @@ def view_of(
         return _sorted(panes, keys)
     window, absorbed, by = _windows(panes, keys)
     if windowing.accumulation != "discarding":
-        standing = panes.take(pa.array(_standing(window, absorbed, by)))
+        standing = panes.take(pa.array(_standing(window, absorbed, by, _numbers(panes, window, several))))
         if RETRACTION in schema.names:
             standing = standing.filter(pc.invert(standing.column(RETRACTION)))
         return _sorted(standing, keys)
@@ -200,13 +204,25 @@ def _paired(left: I64, right: I64) -> I64:
     return pd.factorize(left * width + right)[0].astype(np.int64)
 
 
-def _standing(window: I64, absorbed: I64, by: I64) -> I64:
-    """Positions of the last pane of each window that no later pane absorbed."""
+def _numbers(panes: pa.RecordBatch | pa.Table, window: I64, several: bool) -> I64:
+    """The panes, numbered in order of emission: one a row, or as many as there are changes of window and index."""
+    if not several:
+        return np.arange(len(window))
+    change = window[1:] != window[:-1]
+    for name in (INDEX, RETRACTION):
+        if name in panes.schema.names:
+            values = np.asarray(panes.column(name))
+            change |= values[1:] != values[:-1]
+    return np.concatenate((np.zeros(min(len(window), 1), np.int64), np.cumsum(change)))
+
+
+def _standing(window: I64, absorbed: I64, by: I64, pane: I64) -> I64:
+    """Positions of the rows of the last pane of each window that no later pane absorbed; ``pane`` numbers them."""
     last = np.full(max(window.max(initial=-1), absorbed.max(initial=-1)) + 1, -1)
-    last[window] = np.arange(len(window))
+    last[window] = pane
     gone = np.full(len(last), -1)
-    np.maximum.at(gone, absorbed, by)
-    return np.sort(last[last > gone])
+    np.maximum.at(gone, absorbed, pane[by])
+    return np.flatnonzero((last > gone)[window] & (pane == last[window]))
 
 
 def _absorbers(window: I64, absorbed: I64, by: I64) -> I64:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FPS = 2.0
 """Updates a second, at most: each is a figure of its own."""
 
+FOLLOWED = 1_000_000
+"""Rows up to which a run is followed: to run the epochs of a larger one again would slow it."""
+
 
 class _Replayed:
     """Stands where a live view has its run: a stream that was run to its end."""
@@ -41,6 +44,7 @@ class LiveDiagram(Live, Diagram):
     """A time diagram in a notebook."""
 
     kind = "diagram"
+    share = 4  # a figure of its own takes longer than a patch, and whoever looks at a diagram looks at little else
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class LiveDiagram(Live, Diagram):
         self._value = value
         self._said: list[str] = []
         self._new = True
+        self._left = False
         Diagram.__init__(self, history, key=key, value=value, title=title, line=line)
         Live.__init__(self, run if run is not None else cast("Run", _Replayed(self.title)), owned=False, fps=FPS)
         self._followed = run
@@ -66,7 +71,7 @@ class LiveDiagram(Live, Diagram):
         """The figure, the selects, and what was said last."""
         with self.lock:
             return {
-                "doc": whole(self._drawn()),
+                "doc": whole(self.figure),
                 "selects": self._selects(),
                 "said": self._said,
                 "about": self._about(),
@@ -76,12 +81,20 @@ class LiveDiagram(Live, Diagram):
     def changes(self) -> Message | None:
         """All of it, if the run has gone on."""
         with self.lock:
-            if self._followed is not None and not self.closed and self.history.follow(self._followed._driver):
-                self._redraw()
+            self._follow()
             if not self._new:
                 return None
             self._new = False
             return {"type": "snapshot", **self.snapshot()}, []
+
+    def _follow(self) -> None:
+        """Draw what the run has done since."""
+        run = self._followed
+        if run is None or self.closed:
+            return
+        self._left = run.metrics.rows_in > FOLLOWED
+        if not self._left and self.history.follow(run._driver):
+            self._redraw()
 
     def still(self) -> dict[str, Any] | None:
         """It can be stepped through when the run is over, so it stays."""
@@ -89,7 +102,10 @@ class LiveDiagram(Live, Diagram):
 
     def _below(self) -> dict[str, Any]:
         if self._followed is not None:
-            return self.about()
+            told = self.about()
+            if self._left:
+                told["note"] += f" · the diagram follows it for {FOLLOWED:,} rows"
+            return told
         return {"note": "click a window that fills, to hear what it waits for", "problem": False}
 
     def _about(self) -> list[tuple[str, str]]:
@@ -149,9 +165,7 @@ class LiveDiagram(Live, Diagram):
         """Follow the run; what came with its end is drawn too."""
         if over(self.run):
             with self.lock:
-                if not self.closed and self._followed is not None:
-                    self.history.follow(self._followed._driver)
-                    self._redraw()
+                self._follow()
         return super().tick(now)
 
 
@@ -159,14 +173,14 @@ class LiveFigure(LiveDiagram):
     """A published figure in a notebook, with selects that treat its rows otherwise."""
 
     def __init__(self, figure: Published) -> None:
-        self._figure = figure
+        self._published = figure
         self._chosen = {control: 0 for control in figure.choices}
         self._refused: str | None = None
         history = of_stream(figure.pipeline().node)
         super().__init__(history, title=figure.title, line=figure.line)
 
     def _about(self) -> list[tuple[str, str]]:
-        return [(kind, text) for kind, text in self._figure.about]
+        return [(kind, text) for kind, text in self._published.about]
 
     def _below(self) -> dict[str, Any]:
         return {"note": self._refused, "problem": True} if self._refused is not None else super()._below()
@@ -174,16 +188,16 @@ class LiveFigure(LiveDiagram):
     def _selects(self) -> list[dict[str, Any]]:
         return [
             {"name": control, "options": list(options), "chosen": self._chosen[control]}
-            for control, options in self._figure.choices.items()
+            for control, options in self._published.choices.items()
         ]
 
     def _choose(self, name: str, number: int) -> None:
         """Run the same rows again; what cannot be is said."""
         self._chosen[name] = number
-        options = self._figure.choices
+        options = self._published.choices
         changes = {control.replace(" ", "_"): options[control][at] for control, at in self._chosen.items()}
         try:
-            self.history = of_stream(self._figure.changed(**changes).pipeline().node)
+            self.history = of_stream(self._published.changed(**changes).pipeline().node)
         except FlowerError as error:
             self._refused = str(error)
         else:

@@ -1,4 +1,4 @@
-// The front end of every live view (see view_widget.py). Data is untrusted: it is shown by textContent only.
+// The front end of every live view (see view_widget.py); flower/charts/front.js stands before it.
 
 const STYLE = `
 .flower-view { position: relative; color: var(--jp-content-font-color1, #222);
@@ -12,15 +12,11 @@ const STYLE = `
 .flower-gone { font-weight: 600; }
 .flower-problem { color: var(--jp-error-color1, #c0392b); white-space: pre-wrap; }
 .flower-view table { border-collapse: collapse; font-size: 12.5px; margin: 0; }
-.flower-scroll { overflow-x: auto; }
 .flower-view th { text-align: left; font-weight: 600; padding: 4px 12px 4px 8px; white-space: nowrap;
   border-bottom: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view td { text-align: left; padding: 3px 12px 3px 8px; white-space: nowrap; max-width: 28em; overflow: hidden;
   text-overflow: ellipsis; border-bottom: 1px solid var(--jp-border-color3, #e6e6e6); }
 .flower-view .flower-number { text-align: right; font-variant-numeric: tabular-nums; }
-.flower-view td.flower-changed { animation: flower-changed 1.6s ease-out; }
-@keyframes flower-changed { from { background: rgb(255 165 30 / 45%); } to { background: transparent; } }
-@media (prefers-reduced-motion: reduce) { .flower-view td.flower-changed { animation-timing-function: step-end; } }
 .flower-head { display: flex; align-items: center; gap: 8px; flex-wrap: wrap; margin-bottom: 6px; }
 .flower-name { font-weight: 600; }
 .flower-state { border-radius: 9px; padding: 0 9px; font-size: 12px; color: #fff; background: #5f6b76; }
@@ -31,7 +27,6 @@ const STYLE = `
   color: inherit; background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view button:disabled { opacity: .5; cursor: default; }
 .flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
-.flower-view button.flower-sort { font: inherit; font-weight: 600; padding: 0; border: 0; background: none; }
 .flower-view select { font: inherit; font-size: 12px; color: inherit; max-width: 17em; padding: 1px 3px;
   background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); border-radius: 3px; }
 .flower-view [aria-busy=true] { opacity: .5; }
@@ -44,14 +39,7 @@ const STYLE = `
 .flower-view .flower-facts :is(th, td) { border: 0; padding: 1px 14px 1px 0; }
 .flower-view .flower-facts td { white-space: normal; max-width: none; overflow-wrap: anywhere;
   font-variant-numeric: tabular-nums; }
-`
-
-function element(tag, name, text) {
-  const made = document.createElement(tag)
-  if (name) made.className = name
-  if (text !== undefined) made.textContent = text
-  return made
-}
+` + TABLE_STYLE
 
 // -- BokehJS, from the kernel, once a page
 
@@ -84,23 +72,18 @@ function bokeh(model) {
   return loading.get(version)
 }
 
-// -- the colours of a dark theme: those that Python chose are exchanged, a person's own stay
+// -- the theme
 
 const dark = () => document.body.dataset.jpThemeLight === "false" || document.body.classList.contains("vscode-dark")
 
-function recolour(doc, colours) {
-  for (const model of doc._all_models.values()) {
-    const changed = {}
-    for (const property of model) {
-      const name = property.attr
-      if (!name.endsWith("_color")) continue
-      const now = model[name]
-      const plain = typeof now === "string" ? now : now?.value
-      const other = typeof plain === "string" ? colours.get(plain.toUpperCase()) : undefined
-      if (other) changed[name] = typeof now === "string" ? other : {value: other}
-    }
-    if (Object.keys(changed).length) model.setv(changed)
-  }
+// Views of one dashboard, wherever on the page they are.
+const dashboards = (globalThis.__flower_links ??= new Map())
+
+function linksOf(model) {
+  const name = model.get("links")
+  if (!name) return null
+  if (!dashboards.has(name)) dashboards.set(name, new Links())
+  return dashboards.get(name)
 }
 
 // -- what is drawn: each kind has draw(snapshot), and may have patch(message, buffers), ended() and close()
@@ -112,6 +95,7 @@ async function chart(model, el) {
   const box = element("div", "flower-chart")
   const note = element("div", "flower-note")
   el.append(box)
+  const links = linksOf(model)
   let shown = null
   // Python moves the ranges in steps; what a person zoomed to stays until it is reset.
   let ends = new Map()
@@ -128,7 +112,8 @@ async function chart(model, el) {
   const watcher = new MutationObserver(() => theme())
   watcher.observe(document.body, {attributes: true, attributeFilter: ["data-jp-theme-light", "class"]})
 
-  const release = ({doc, views, place}) => {
+  const release = ({doc, views, place, member}) => {
+    member?.leave()
     views.clear()
     doc.clear()
     const at = Bokeh.documents.indexOf(doc)
@@ -151,7 +136,8 @@ async function chart(model, el) {
       const views = await add_document_standalone(doc, place, doc.roots().map(() => place))
       place.style.position = ""
       if (before) release(before)
-      shown = {doc, views, place}
+      const member = links ? linked(Bokeh, doc.roots()[0], links) : null
+      shown = {doc, views, place, member}
       ends = new Map()
       for (const made of doc._all_models.values()) {
         if (made.type === "Range1d" && made.tags?.includes("flower")) ends.set(made.id, [made.start, made.end])
@@ -169,23 +155,26 @@ async function chart(model, el) {
           return [name, buffer.slice(byteOffset, byteOffset + byteLength)]
         })
         const content = JSON.parse(message.content)
+        const moved = new Set([...ends].filter(([id, known]) => {
+          const range = shown.doc.get_model_by_id(id)
+          const reset = range.start === range.reset_start && range.end === range.reset_end
+          return !reset && (range.start !== known[0] || range.end !== known[1])
+        }).map(([id]) => id))
         content.events = content.events.filter(({kind, model, attr, new: value}) => {
-          const range = kind === "ModelChanged" ? shown.doc.get_model_by_id(model.id) : null
-          const at = ["start", "end"].indexOf(attr)
-          if (!range || at < 0 || !ends.has(range.id)) return true
-          const known = ends.get(range.id)
-          const zoomed = range[attr] !== known[at] && range[attr] !== range[`reset_${attr}`]
-          known[at] = value
-          return !zoomed
+          const at = kind === "ModelChanged" ? ["start", "end"].indexOf(attr) : -1
+          if (at < 0 || !ends.has(model.id)) return true
+          ends.get(model.id)[at] = value
+          return !moved.has(model.id)
         })
-        shown.doc.apply_json_patch(content, new Map(parts))
+        const change = () => shown.doc.apply_json_patch(content, new Map(parts))
+        if (shown.member) shown.member.follow(change)
+        else change()
       }
       say(message)
     },
     async ended() {
       const {doc, views} = shown
       if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
-      theme(false)  // a picture is for any page
       await new Promise(done => setTimeout(done, 50))
       const [view] = views.roots
       const drawn = view.export("png", true).canvas
@@ -193,7 +182,7 @@ async function chart(model, el) {
       canvas.width = drawn.width
       canvas.height = drawn.height
       const paper = canvas.getContext("2d")
-      paper.fillStyle = "#fff"
+      paper.fillStyle = isDark ? "#161616" : "#fff"
       paper.fillRect(0, 0, canvas.width, canvas.height)
       paper.drawImage(drawn, 0, 0)
       const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
@@ -291,71 +280,6 @@ async function diagram(model, el) {
   }
 }
 
-function table(_, el) {
-  const note = element("div", "flower-note")
-  const scroll = element("div", "flower-scroll")
-  el.append(scroll, note)
-  let before = new Map(), sorted = null, latest = null
-  const order = rows => {
-    if (!sorted) return rows
-    const {at, down} = sorted
-    const value = ({cells, values}) => values?.[at] ?? cells[at]
-    const compare = (one, other) => {
-      const [a, b] = [value(one), value(other)]
-      if (a === "" || b === "") return (a === "") - (b === "")  // missing ones last
-      const by = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b))
-      return down ? -by : by
-    }
-    return [...rows].sort(compare)
-  }
-  const view = {
-    draw(snapshot) {
-      latest = snapshot
-      const focused = scroll.contains(document.activeElement) ? document.activeElement.dataset.at : undefined
-      const made = element("table")
-      const head = made.createTHead().insertRow()
-      snapshot.columns.forEach((name, at) => {
-        const cell = element("th", snapshot.numeric[at] ? "flower-number" : "")
-        cell.scope = "col"
-        const down = sorted?.at === at ? sorted.down : undefined
-        cell.setAttribute("aria-sort", down === undefined ? "none" : down ? "descending" : "ascending")
-        const button = element("button", "flower-sort", name + (down === undefined ? "" : down ? " \u25be" : " \u25b4"))
-        button.type = "button"
-        button.dataset.at = String(at)
-        button.title = "sort"
-        // Up, down, and as they came.
-        button.addEventListener("click", event => {
-          event.stopPropagation()
-          sorted = down === undefined ? {at, down: false} : down ? null : {at, down: true}
-          view.draw(latest)
-        })
-        button.addEventListener("keydown", event => event.stopPropagation())  // Lab would act on it
-        cell.append(button)
-        head.append(cell)
-      })
-      const body = made.createTBody()
-      const now = new Map()
-      order(snapshot.rows).forEach(({key, cells}) => {
-        const row = body.insertRow()
-        const old = before.get(key)
-        cells.forEach((text, at) => {
-          const cell = element("td", snapshot.numeric[at] ? "flower-number" : "", text)
-          if (text.length > 40) cell.title = text
-          if (before.size && (!old || old[at] !== text)) cell.classList.add("flower-changed")
-          row.append(cell)
-        })
-        now.set(key, cells)
-      })
-      before = now
-      scroll.replaceChildren(made)
-      if (focused !== undefined) scroll.querySelector(`button[data-at="${focused}"]`)?.focus()
-      note.textContent = snapshot.note
-      note.classList.toggle("flower-problem", Boolean(snapshot.problem))
-    },
-  }
-  return view
-}
-
 function run(model, el) {
   const head = element("div", "flower-head")
   const state = element("span", "flower-state")
@@ -402,7 +326,14 @@ function run(model, el) {
   }
 }
 
-const KINDS = {chart, diagram, table, run}
+// What is selected in a dashboard, and the way back.
+function bar(model, el) {
+  const links = linksOf(model)
+  const leave = links.bar(el)
+  return {draw() {}, close: leave}
+}
+
+const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar}
 
 const GONE = "No longer live: its kernel was restarted or has ended. Run the cell again."
 const LOST = ["restarting", "autorestarting", "terminating", "dead"]

@@ -16,6 +16,7 @@ import anywidget
 import traitlets
 
 from flower.charts.diagram import STEPS
+from flower.charts.page import front
 from flower.charts.style import DARK
 from flower.notebook.bokeh_document import VERSION, bokehjs
 from flower.notebook.feed import Feed
@@ -72,10 +73,12 @@ class View(anywidget.AnyWidget):
         Whether the kernel runs a cell, and so hears nothing.
     """
 
-    _esm = STEPS + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    _esm = front("front.js") + STEPS + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     kind = traitlets.Unicode().tag(sync=True)
     version = traitlets.Unicode(VERSION).tag(sync=True)
     library = traitlets.Unicode("").tag(sync=True)
+    # The dashboard that it is part of.
+    links = traitlets.Unicode("").tag(sync=True)
     dark = traitlets.Dict(DARK).tag(sync=True)
     # Made when the state is asked for, so that a page that comes later sees the moment, not the beginning.
     snapshot = traitlets.Any(None).tag(sync=True, to_json=lambda _, view: view._everything())

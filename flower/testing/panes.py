@@ -55,9 +55,11 @@ def assert_panes(
         raise TranscriptError(
             f"panes must have the column {unknown[0]!r}", got=", ".join(map(repr, actual.columns)) or "no columns"
         )
+    columns = [name for name in actual.columns if name in columns]  # what is before the window is a key
+    wanted = [{name: row[name] for name in columns if name in row} for row in rows]
     times = [str(name) for name in actual.columns if pd.api.types.is_datetime64_any_dtype(actual[name])]
     got = plain_rows(actual[columns].to_dict("records"))
-    compare_rows(got, plain_rows(rows, times), times, rtol=rtol)
+    compare_rows(got, plain_rows(wanted, times), times, rtol=rtol)
 
 
 def plain_rows(rows: Iterable[Mapping[Any, Any]], times: Sequence[str] = ()) -> list[Plain]:
@@ -88,7 +90,10 @@ def _value(value: Any, is_time: bool) -> Any:
 
 
 def compare_rows(actual: Sequence[Plain], expected: Sequence[Plain], times: Sequence[str], *, rtol: float) -> None:
-    """`assert_panes` for plain rows; ``times`` are the columns to be shown as instants."""
+    """`assert_panes` for plain rows; ``times`` are the columns to be shown as instants.
+
+    A line a pane: what came where it is as expected, else what came and what was expected, between stars.
+    """
     unexpected, missing = list(actual), []
     for row in expected:
         for i, other in enumerate(unexpected):
@@ -143,7 +148,7 @@ def _difference(row: Plain, other: Plain, times: Sequence[str], rtol: float) -> 
     for name, value in row.items():
         text = _text(name, other[name], times)
         same = _same(value, other[name], rtol)
-        shown[name] = text if same else f"{text} (expected {_text(name, value, times)})"
+        shown[name] = text if same else f"*{text} (expected {_text(name, value, times)})*"
     return shown
 
 

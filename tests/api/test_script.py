@@ -202,6 +202,22 @@ PIPELINES = {
         strict = fl.read.parquet(fl.datasets.flights, event_time="departure")
         out = strict.window(fl.FixedWindows("1h")).groupby("carrier").agg(n="count").dropped.agg(n="count")
     """,
+    "apply": """
+        MOST = 2
+
+        def worst(rows):
+            return rows.nlargest(MOST, "delay")[["delay", "destination"]]
+
+        def shares(rows):
+            return {"late": (rows["delay"] > 15).mean() if len(rows) else 0.0}
+
+        columns = {"delay": "Int64", "destination": "str"}
+        late = flights.filter("delay > 200").groupby("carrier").apply(worst, schema=columns)
+        out = fl.concat(
+            late.select("carrier", "delay").assign(delay="delay * 1.0"),
+            flights.groupby("carrier").apply(shares).select("carrier", "late").rename(late="delay"),
+        )
+    """,
     "errors": """
         out = flights.select("carrier").errors.select("step", "reason").agg(n="count")
     """,

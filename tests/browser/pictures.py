@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 from conftest import FLAGS, chromium  # noqa: E402
 
+import flower as fl  # noqa: E402
 from flower.charts import (  # noqa: E402
     Area,
     Bar,
@@ -31,7 +31,6 @@ from flower.charts import (  # noqa: E402
     Stacked,
     Step,
 )
-from flower.charts.style import DARK  # noqa: E402
 
 DRAWN = "() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every(document => document.is_idle)"
 CITIES = {
@@ -99,32 +98,38 @@ def charts() -> dict[str, Chart]:
         "number": Number(y="rows", unit="rows/s").figure(one),
         "map": Map(lon="lon", lat="lat", size="rows", by="city").figure(where),
     }
-    return {name: Chart(plot) for name, plot in made.items()}
+    return {**{name: Chart(plot) for name, plot in made.items()}, **diagrams()}
+
+
+def diagrams() -> dict[str, Chart]:
+    """Time diagrams of three published figures and of two days of flights."""
+    flights = fl.read.parquet(
+        fl.datasets.flights, event_time="departure", arrival="observed", watermark=fl.BoundedDisorder("3h")
+    )
+    windows = flights.filter("observed < '2013-03-08'").window(fl.FixedWindows("6h"), allowed_lateness="1h")
+    return {
+        "time-diagram-early-late": fl.teach.figure("book_fig2_11_right").time_diagram(),
+        "time-diagram-retracting": fl.teach.figure("book_fig2_14_retracting").time_diagram(),
+        "time-diagram-sessions": fl.teach.figure("book_fig4_7_sessions_1m_retracting").time_diagram(),
+        "time-diagram-flights": windows.groupby("origin").agg(n="count").time_diagram(key="JFK"),
+    }
 
 
 def main() -> None:
     """Write the pictures."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    source = (HERE.parents[1] / "flower" / "notebook" / "view_widget.js").read_text()
-    recolour = source[source.index("function recolour") : source.index("// -- what is drawn: each")]
-    night = f"() => {{ {recolour}; recolour(Bokeh.documents[0], new Map(Object.entries({json.dumps(DARK)}))) }}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_page(viewport={"width": 780, "height": 620})
         for name, chart in charts().items():
-            path = chart.save(folder / f"{name}.html")
-            page.goto(path.as_uri())
-            page.wait_for_function(DRAWN)
-            shown = page.locator(".bk-Figure").first
-            shown.screenshot(path=folder / f"{name}-light.png")
-            page.evaluate(night)
-            page.evaluate("() => document.body.style.background = '#161616'")
-            page.evaluate("() => document.documentElement.style.background = '#161616'")
-            page.wait_for_function(DRAWN)
-            page.wait_for_timeout(150)
-            shown.screenshot(path=folder / f"{name}-dark.png")
-            path.unlink()
+            for theme in ("light", "dark"):
+                path = chart.save(folder / f"{name}.html", theme=theme)
+                page.goto(path.as_uri())
+                page.wait_for_function(DRAWN)
+                page.wait_for_timeout(150)
+                page.locator(".bk-Figure").first.screenshot(path=folder / f"{name}-{theme}.png")
+                path.unlink()
         browser.close()
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scripted import (
     aggregated,
     alone,
+    applied,
     canonical,
     examples,
     keys,
@@ -20,6 +21,7 @@ from scripted import (
     scripts,
     steps,
     ttls,
+    waiting,
     windows,
 )
 from strategies import Rows, random_pipeline, stream_of, tables
@@ -101,6 +103,23 @@ def test_two_keyed_steps_in_a_row_are_those_of_the_embedded_executor(
     second = grouped.agg(sum_total=("total", "sum"), mean_total=("total", "mean"))
     agree(second, client, as_stream=True)
     agree(second.dropped, client, as_stream=True)
+
+
+@examples(8, **hasty)
+@given(
+    script=scripts,
+    where=windows,
+    when=waiting,
+    how=st.sampled_from(["accumulating", "discarding"]),
+    by=keys.filter(bool),
+)
+def test_what_a_function_gives_for_whole_groups_is_that_of_the_embedded_executor(
+    client: Any, script: Any, where: Any, when: Any, how: Any, by: Any
+) -> None:
+    windowed = scripted(script).window(where, trigger=when, accumulation=how, allowed_lateness="2s")
+    for groups in applied(windowed, by):
+        agree(groups, client, as_stream=True)
+        agree(groups.errors, client, as_stream=True)
 
 
 @examples(100, **hasty)

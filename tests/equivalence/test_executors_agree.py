@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scripted import (
     aggregated,
     alone,
+    applied,
     canonical,
     counts,
     examples,
@@ -23,6 +24,7 @@ from scripted import (
     steps,
     triggers,
     ttls,
+    waiting,
     windows,
 )
 from strategies import SCHEMA as ROWS
@@ -97,6 +99,29 @@ def test_two_keyed_steps_in_a_row_are_the_oracles(script: Any, where: Any, by: A
     second = grouped.agg(sum_total=("total", "sum"), mean_total=("total", "mean"))
     agree(second, as_stream=True)
     agree(second.dropped, as_stream=True)
+
+
+@examples(40)
+@given(
+    scripts,
+    steps,
+    windows,
+    waiting,
+    st.sampled_from(["accumulating", "discarding"]),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+    ttls,
+    keys.filter(bool),
+)
+def test_what_a_function_gives_for_whole_groups_is_the_oracles(
+    script: Any, before: Any, where: Any, when: Any, how: Any, lateness: Any, ttl: Any, by: Any
+) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    windowed = stream.window(where, trigger=when, accumulation=how, allowed_lateness=lateness, ttl=ttl)
+    for groups in applied(windowed, by):
+        agree(groups, as_stream=True)
+        agree(groups.errors, as_stream=True)
 
 
 @examples(60)

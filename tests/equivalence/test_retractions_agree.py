@@ -154,3 +154,52 @@ def test_a_column_of_that_name_alone_makes_no_retraction() -> None:
     stream = stream.add([{"t": at(1), "pane_retraction": True, "n": 1}]).end()
     result = stream.window(fl.FixedWindows("4s")).agg(n=("n", "sum"))
     assert result.collect(as_stream=True)["n"].tolist() == [1]
+
+
+def row(seconds: int, n: int) -> dict[str, Any]:
+    return {"t": at(seconds), "k": "a", "n": n}
+
+
+def totals(stream: TestStream, trigger: Any, *, allowed_lateness: str) -> fl.Stream:
+    """Totals in windows of 4 s of the panes of windows of 8 s, each at the time of its latest row."""
+    panes = (
+        stream.window(
+            fl.FixedWindows("8s"),
+            trigger=trigger,
+            accumulation="retracting",
+            timestamp_combiner="latest",
+            allowed_lateness="unbounded",
+        )
+        .groupby("k")
+        .agg(total=("n", "sum"))
+    )
+    return panes.window(fl.FixedWindows("4s"), allowed_lateness=allowed_lateness).groupby("k").agg(n=("total", "sum"))
+
+
+@pytest.mark.parametrize("executor", ["embedded", "reference"])
+def test_a_pane_is_not_admitted_where_what_it_replaces_can_no_longer_be_taken_back(executor: str) -> None:
+    # When the late panes come, the window of the first one, [0, 4), has expired, while theirs, [4, 8), lives.
+    stream = TestStream(schema={"k": "str", "n": "int64"}, event_time="t")
+    stream = stream.epoch(lambda s: s.add([row(1, 1)]).watermark(at(8)))
+    for late in (row(6, 10), row(7, 100)):
+        stream = stream.epoch(lambda s, late=late: s.add([late]))
+    result = totals(stream.end(), fl.AfterWatermark(late=fl.AfterCount(1)), allowed_lateness="2s")
+    assert result.collect(as_stream=True, executor=executor)["n"].tolist() == [1]
+    gone = result.dropped.collect(as_stream=True, executor=executor)
+    assert sorted(zip(gone["total"], gone["pane_retraction"], strict=True)) == [
+        (1, True),
+        (11, False),
+        (11, True),
+        (111, False),
+    ]
+
+
+@pytest.mark.parametrize("executor", ["embedded", "reference"])
+def test_the_output_watermark_waits_for_panes_of_an_open_window_that_may_be_taken_back(executor: str) -> None:
+    stream = TestStream(schema={"k": "str", "n": "int64"}, event_time="t")
+    stream = stream.epoch(lambda s: s.add([row(1, 1)]))
+    stream = stream.epoch(lambda s: s.add([row(6, 10)]).watermark(at(5)))
+    stream = stream.epoch(lambda s: s.add([row(7, 100)])).end()
+    result = totals(stream, fl.AfterWatermark(early=fl.AfterCount(1)), allowed_lateness="0s")
+    assert len(result.dropped.collect(as_stream=True, executor=executor)) == 0
+    assert result.collect(as_stream=True, executor=executor)["n"].tolist() == result.collect()["n"].tolist() == [111]

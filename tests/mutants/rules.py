@@ -40,6 +40,7 @@ LEAVES = "flower/model/triggers/leaves.py"
 COMBINED = "flower/model/triggers/combined.py"
 AT_WATERMARK = "flower/model/triggers/watermark.py"
 TOP = "flower/model/triggers/top.py"
+RETRACT = ("tests/equivalence/test_retractions_agree.py", *TRANSCRIPTS)
 TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
 DISORDER = "flower/model/watermarks/disorder.py"
 TOLD = "flower/model/watermarks/told.py"
@@ -57,10 +58,15 @@ RESUMING = ("tests/recovery/test_resuming.py",)
 DAMAGE = ("tests/recovery/test_damage.py",)
 FAULTS = ("tests/recovery/test_faults.py",)
 
-COUNTED = "flower/engine/counted.py"
+FILLED = "flower/engine/counted.py"
 PLACING = "flower/engine/placing.py"
 CALENDAR = "flower/model/calendar.py"
 OWN = ("tests/api/test_own_windows.py",)
+ROWS = "flower/model/combiners/rows.py"
+COUNTED = "flower/model/combiners/counted.py"
+ROWWISE = "flower/engine/rowwise.py"
+APPLY = ("tests/api/test_apply.py",)
+COMBINERS = ("tests/model/test_combiners.py",)
 
 MUTANTS: tuple[Mutant, ...] = (
     # Windows
@@ -69,12 +75,12 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a sliding window is forgotten", WINDOWS, "most = -(-self.size_us // self.every_us)", "most = self.size_us // self.every_us"),
     Mutant("sessions that touch merge", SESSIONS, "else start >= reach", "else start > reach"),
     Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
-    Mutant("windows of rows: one row more fills a window", COUNTED, "(number % windows.n == 0)", "(number % (windows.n + 1) == 0)"),
-    Mutant("windows of rows: what was begun is begun again", COUNTED, "        had[at] = begun.rows\n", "        pass\n"),
-    Mutant("windows of rows: partitions take no turns", COUNTED, "np.lexsort((pairs.batch.position, pairs.batch.partition))", "np.arange(len(pairs))[::-1]"),
-    Mutant("windows of rows: a full window goes on", COUNTED, "rows, holds = np.where(full, 0, groups.rows), ", "rows, holds = groups.rows, "),
-    Mutant("windows of rows: late rows hold the watermark", COUNTED, "timely = batch.time >= batch.met", "timely = batch.time >= MIN_TIME", OUT),
-    Mutant("windows of rows: rows that wait hold nothing", COUNTED, "out = min(w1, held(runs, law, newest_wins=True))", "out = w1", OUT),
+    Mutant("windows of rows: one row more fills a window", FILLED, "(number % windows.n == 0)", "(number % (windows.n + 1) == 0)"),
+    Mutant("windows of rows: what was begun is begun again", FILLED, "        had[at] = begun.rows\n", "        pass\n"),
+    Mutant("windows of rows: partitions take no turns", FILLED, "np.lexsort((pairs.batch.position, pairs.batch.partition))", "np.arange(len(pairs))[::-1]"),
+    Mutant("windows of rows: a full window goes on", FILLED, "rows, holds = np.where(full, 0, groups.rows), ", "rows, holds = groups.rows, "),
+    Mutant("windows of rows: late rows hold the watermark", FILLED, "timely = batch.time >= batch.met", "timely = batch.time >= MIN_TIME", OUT),
+    Mutant("windows of rows: rows that wait hold nothing", FILLED, "out = min(w1, held(runs, law, newest_wins=True))", "out = w1", OUT),
     Mutant("windows of rows: panes of one time are one in the view", "flower/model/panes.py", "if isinstance(windowing.windows, CountWindows):", "if False:", ("flower/model/windows.py", "tests/model/test_view.py")),
     Mutant("gaps: of the rows of a session the last ends it", LIFT, "    reach = _reach(key, end)\n", "    reach = end\n"),
     Mutant("gaps: a gap of nothing is one", "flower/engine/rowwise.py", "bad = values <= 0 if none", "bad = values < 0 if none", ("tests/engine/test_gaps.py",)),
@@ -190,4 +196,31 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what a checkpoint puts together is new to charts", "flower/engine/results.py", "batch.slice(max(0, len(batch) - left))", "batch", RESUMING),
     Mutant("a later run's part may be another", LEDGER, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
     Mutant("output watermarks begin anew", RECOVERY, 'told["watermarks"].get(stage.name, MIN_TIME)', "MIN_TIME", ("tests/recovery/test_any_pipeline.py",)),
+    # Combiners
+    Mutant("a combiner forgets what a value taken back leaves", COUNTED, "there = counts > 0", "there = counts > 1", COMBINERS),
+    Mutant("a combiner's quantile is that of the value below", COUNTED, "np.where(below == above, below, below + (above - below) * (place - low))", "below", COMBINERS),
+    Mutant("a combiner's mode is the rarest value", COUNTED, "np.lexsort((-rows.counts, rows.group))", "np.lexsort((rows.counts, rows.group))", COMBINERS),
+    Mutant("a combiner of the top counts equal values once", COUNTED, "np.clip(self.n - before, 0, counts)", "np.clip(self.n - before, 0, 1)", COMBINERS),
+    Mutant("a combiner of weights counts rows without a weight", "flower/model/combiners/several.py", "        for part in (values, weights):\n", "        for part in (values,):\n", ("tests/model/test_combiners.py", *AGREE)),
+    # Apply
+    Mutant("apply gives rows in the order in which they came", ROWS, "        order = np.lexsort(keys[::-1])\n        if not", "        order = np.lexsort(keys[:1])\n        if not", APPLY),
+    Mutant("apply puts rows of merged parts into other groups", ROWS, "_appended(state, codes[group], columns)", "_appended(state, group, columns)", (*APPLY, *AGREE)),
+    Mutant("apply forgets the rows that a group has", ROWS, "group = np.concatenate((group, codes))", "group = np.concatenate((group, codes)) * 0", APPLY),
+    Mutant("apply orders equal places by nothing", ROWS, "if not _distinct(keys, order):", "if False:", APPLY),
+    Mutant("apply gives a pane's columns to the rows of another", ROWWISE, "np.repeat(np.arange(len(batch)), made)", "np.repeat(np.arange(len(batch))[::-1], made)", APPLY),
+    Mutant("apply loses the error of a group", ROWWISE, "            failures.append((i, i + 1, error))\n            continue\n        made[i] = len(parts[-1])", "            continue\n        made[i] = len(parts[-1])", APPLY),
+    Mutant("apply shows one row of the last pane", "flower/engine/results.py", "isinstance(source, Apply)", "False", APPLY),
+    Mutant("apply shows the rows of all panes", "flower/model/panes.py", "(pane == last[window])", "(pane >= 0)", APPLY),
+    Mutant("apply says that the error of a group came from a row", ROWWISE, "nowhere = constant(-1, len(batch))", "nowhere = constant(0, len(batch))", APPLY),
+    Mutant("apply takes the names of keys", "flower/graph/nodes.py", "if name in (*self.panes.names, *PANE_COLUMNS)]", "if name in PANE_COLUMNS]", APPLY),
+    # Retractions
+    Mutant("a retraction does not come before its replacement", PANES, "return Batch.concat([old, new]), kept", "return new, kept", RETRACT),
+    Mutant("a retraction has the values of the new pane", "flower/engine/standing.py", "new = _kept(panes, keys)\n", "new = _kept(panes.slice(0, len(panes)), keys) if len(panes) < 1 else _kept(pa.RecordBatch.from_arrays([c.take(pa.array([0] * len(panes))) for c in panes.columns], schema=panes.schema), keys)\n", RETRACT),
+    Mutant("retractions are added", LIFT, "states = law.aggregates.subtract(states, codes[back], some.rows, _order(some))", "states = law.aggregates.add(states, codes[back], some.rows, _order(some))", RETRACT),
+    Mutant("rows that retractions take back are counted", LIFT, "np.bincount(codes[new], minlength=size) - np.bincount(codes[back], minlength=size)", "np.bincount(codes[new], minlength=size)", RETRACT),
+    Mutant("a group without rows gives a pane", PANES, "else firing.fired & (groups.net == 0)", "else firing.fired & (groups.net < 0)", RETRACT),
+    Mutant("panes of absorbed sessions are not taken back", "flower/engine/standing.py", "kept = np.flatnonzero(np.repeat(~which, counts))", "kept = np.flatnonzero(np.repeat(which, counts))", RETRACT),
+    Mutant("a pane and its retraction are admitted each by its own", LIFT, "        if step.law.net and batch.oldest is not None:\n", "        if False:\n", RETRACT),
+    Mutant("a retraction stays in the view", "flower/model/panes.py", "        if RETRACTION in schema.names:\n            standing", "        if False:\n            standing", RETRACT),
+    Mutant("a retraction is not told as one", "flower/engine/standing.py", "known[RETRACTION] = pa.repeat(pa.scalar(True), len(flat))", "known[RETRACTION] = pa.repeat(pa.scalar(False), len(flat))", RETRACT),
 )  # fmt: skip

@@ -100,6 +100,13 @@ def test_arguments_see_the_variables_of_the_notebook_and_functions_made_in_them_
     assert len(late.collect()) == 0
 
 
+def test_a_line_applies_a_function_to_the_groups_of_the_line_before(ip):
+    ip.run_cell("def worst(rows):\n    return rows.nlargest(1, 'delay')[['delay']]")
+    applied = value(ip, '%%flow tops --from flights\ngroupby "carrier"\napply worst')
+    most = ip.user_ns["flights"].groupby("carrier").agg(most=("delay", "max"))
+    assert applied.collect()["delay"].tolist() == most.collect()["most"].tolist()
+
+
 def test_a_function_in_a_line_may_use_flowers_names_without_an_import(ip):
     ip.run_cell("del fl")
     late = value(

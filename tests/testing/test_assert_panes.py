@@ -17,6 +17,12 @@ PANES = pd.DataFrame(
         "pane_absorbs": [[], [{"start": pd.Timestamp("2000-01-01T12:00Z"), "end": pd.Timestamp("2000-01-01T12:01Z")}]],
     }
 )
+DIFFERENCE = """\
+panes must be as expected; got 1 different, 1 missing, 1 unexpected:
+            k  window_start          total                                 pane_timing                 pane_index
+different   a  2000-01-01T12:00:00Z  *0.30000000000000004 (expected 5.0)*  *on_time (expected early)*  0
+missing     -  2000-01-01T12:00:00Z  -                                     late                        2
+unexpected  -  2000-01-01T12:00:00Z  -                                     late                        1"""
 END = "2000-01-01T12:02:00Z"
 
 
@@ -49,8 +55,17 @@ def test_a_pane_that_differs_shows_both_values():
     header, line = str(caught.value).splitlines()[1:]
     assert header.split() == list(PANES.columns)
     assert line.startswith(
-        "different  a  2000-01-01T12:00:00Z  2000-01-01T12:02:00Z  0.30000000000000004 (expected 5.0)"
+        "different  a  2000-01-01T12:00:00Z  2000-01-01T12:02:00Z  *0.30000000000000004 (expected 5.0)*"
     )
+
+
+def test_the_difference_is_an_aligned_table_with_a_line_a_pane():
+    expected = PANES.drop(columns=["window_end", "pane_absorbs"]).to_dict("records")
+    expected[0] |= {"total": 5.0, "pane_timing": "early"}
+    expected[1]["pane_index"] = 2
+    with pytest.raises(TranscriptError) as caught:
+        assert_panes(PANES, expected)
+    assert str(caught.value) == DIFFERENCE
 
 
 def test_missing_and_unexpected_panes_are_listed():

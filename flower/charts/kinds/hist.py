@@ -10,7 +10,7 @@ import pandas as pd
 from flower.charts.axes import Axis, extent, nice
 from flower.charts.chart_type import ChartType, Seen
 from flower.charts.marks import Columns, kept_places, numbers_of
-from flower.charts.sketch import Sketch
+from flower.charts.sketch import Linked, Sketch
 from flower.charts.style import INK, REST, color_of
 from flower.charts.texts import short, texts_of
 from flower.errors import ColumnError, FlowerError
@@ -74,6 +74,7 @@ class Hist(ChartType):
             Axis("rows", low=0, high=float(counts.sum(axis=0).max(initial=0)), floor=True),
             legend=self.by or "",
             kept=tuple(names),
+            linked=Linked(by=(self.by,) if self.by else ()),
         )
         sketch.tips = [(short(self.by), "@key")] if self.by else []
         sketch.tips += [(short(self.x), "@left{0,0.[0000]} up to @right{0,0.[0000]}"), ("rows", "@count{0,0}")]

@@ -5,6 +5,7 @@ from flower.model.combiners.counted import List, Median, Mode, Quantile, Top
 from flower.model.combiners.named import combiner_of, names
 from flower.model.combiners.numeric import Count, Extreme, Mean, Product, Size, Sum, Truth
 from flower.model.combiners.order import Edge, Nunique
+from flower.model.combiners.rows import Rows
 from flower.model.combiners.several import Rate, WeightedMean
 from flower.model.combiners.spread import Spread
 
@@ -22,6 +23,7 @@ __all__ = [
     "Product",
     "Quantile",
     "Rate",
+    "Rows",
     "Size",
     "Spread",
     "State",

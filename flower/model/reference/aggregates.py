@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean, combiner_of, names
+from flower.model.combiners import Combiner, Quantile, Rate, Rows, Top, WeightedMean, combiner_of, names
 from flower.model.reference.rows import Row, Window
 
 Custom = Callable[[Sequence[Row]], Any]
@@ -84,10 +84,22 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             pairs = [(value, weight) for value, weight in pairs if not missing(value) and not missing(weight)]
             weight = sum(weight for _, weight in pairs)
             return sum(value * weight for value, weight in pairs) / weight if weight else math.nan
+        case Rows():
+            assert column is not None
+            every = [{name: row.values[name] for name in (column, *how.others)} for row in rows]
+            places = [(row.time, row.partition, row.position) for row in rows]
+            ordered = sorted(zip(places, every, strict=True), key=lambda each: (each[0], _by_value(each[1])))
+            return [values for _, values in ordered]
         case Rate():
             return aggregate(how.of, column, rows, window) / ((window[1] - window[0]) / 1e6)
     assert callable(how), how
     return how(rows)
+
+
+def _by_value(values: dict[str, Any]) -> list[tuple[bool, Any]]:
+    """How rows of one origin are ordered: by their values, a missing one first; lists do not count."""
+    there = [(not missing(value), value) for value in values.values() if not isinstance(value, list)]
+    return [(some, value if some else 0) for some, value in there]
 
 
 def missing(value: Any) -> bool:
