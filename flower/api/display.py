@@ -18,7 +18,7 @@ PROVIDERS = {
     "run_diagram": "flower.charts",
     "figure_diagram": "flower.charts",
 }
-"""Which module registers which name when it is imported: views of a stream, of several, of a published figure, of a run."""
+"""Which module registers which name when it is imported: views of a stream or several, of a figure, of a run."""
 
 _factories: dict[str, Callable[[Any], Any]] = {}
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from flower.charts.axes import milliseconds
 from flower.charts.texts import number_text
-from flower.model.panes import ABSORBS, FINAL, WINDOW_END, WINDOW_START
+from flower.model.panes import ABSORBS, FINAL, RETRACTION, WINDOW_END, WINDOW_START
 
-HIDDEN = (ABSORBS, FINAL, "event_time")
+HIDDEN = (ABSORBS, FINAL, RETRACTION, "event_time")
 """Columns of panes that a frame has, and a glance does not need."""
 
 LONGEST = 200

@@ -14,7 +14,7 @@ from flower.charts.sketch import Linked, Sketch
 from flower.charts.style import INK, REST, color_of
 from flower.charts.texts import short, texts_of
 from flower.errors import ColumnError, FlowerError
-from flower.model.panes import EARLY, TIMING, TIMINGS
+from flower.model.panes import EARLY, LATE, TIMING, TIMINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +112,8 @@ def _notes(frame: pd.DataFrame, there: np.ndarray, x: str) -> list[str]:
     notes = []
     if (~there).any():
         notes.append(f"{(~there).sum():,} rows without {x} are left out")
-    if TIMING in frame.columns and (early := int((frame[TIMING] == TIMINGS[EARLY]).sum())):
-        notes.append(f"{early:,} of the panes are early, and may still change")
+    if TIMING in frame.columns:
+        early, late = (int((frame[TIMING] == TIMINGS[timing]).sum()) for timing in (EARLY, LATE))
+        notes += [f"{early:,} of the panes are early, and may still change"] if early else []
+        notes += [f"{late:,} of the panes were corrected by late rows"] if late else []
     return notes if len(there) else [*notes, "no rows yet"]
