@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from flower import datasets
 from flower.api import read
+from flower.api.recordings import record, recordings
 from flower.api.replaying import replay
-from flower.api.running import run
+from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.model.calendar import CalendarWindows
 from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
@@ -38,6 +39,7 @@ from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingW
 if TYPE_CHECKING:
     from flower import teach
     from flower.api.script import to_script
+    from flower.charts.dashboard import dashboard
     from flower.notebook.extension import load_ipython_extension, unload_ipython_extension
 
 __all__ = [
@@ -72,17 +74,22 @@ __all__ = [
     "WeightedMean",
     "When",
     "concat",
+    "dashboard",
     "datasets",
     "load_ipython_extension",
     "read",
+    "record",
+    "recordings",
     "replay",
     "run",
+    "runs",
     "teach",
     "to_script",
     "unload_ipython_extension",
 ]
 
 _ON_DEMAND = {
+    "dashboard": "flower.charts",
     "to_script": "flower.api.script",
     "load_ipython_extension": "flower.notebook.extension",
     "unload_ipython_extension": "flower.notebook.extension",

@@ -13,11 +13,12 @@ from typing import Any
 PROVIDERS = {
     "plot": "flower.charts",
     "table": "flower.api.tables",
+    "dashboard": "flower.charts",
     "time_diagram": "flower.charts",
     "run_diagram": "flower.charts",
     "figure_diagram": "flower.charts",
 }
-"""Which module registers which name when it is imported: views of a stream, of a published figure, of a run."""
+"""Which module registers which name when it is imported: views of a stream or several, of a figure, of a run."""
 
 _factories: dict[str, Callable[[Any], Any]] = {}
 

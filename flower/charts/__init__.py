@@ -6,6 +6,7 @@ if find_spec("bokeh") is None:
     raise ModuleNotFoundError("charts need Bokeh; pip install 'flower-streams[charts]'", name="bokeh")
 
 from flower.api.display import register
+from flower.charts.dashboard import Dashboard, dashboard
 from flower.charts.diagram import Diagram, figure_diagram, run_diagram, time_diagram
 from flower.charts.kinds.area import Area
 from flower.charts.kinds.bar import Bar
@@ -31,6 +32,7 @@ __all__ = [
     "Candlestick",
     "Chart",
     "Custom",
+    "Dashboard",
     "Diagram",
     "Gauge",
     "Heatmap",
@@ -42,6 +44,7 @@ __all__ = [
     "Scatter",
     "Stacked",
     "Step",
+    "dashboard",
     "save",
 ]
 

@@ -15,7 +15,7 @@ import numpy as np
 from flower.charts.axes import Axis, extent
 from flower.charts.drawn import Drawn
 from flower.charts.marks import PANE_TEXTS, Columns, Marks, marks_of
-from flower.charts.sketch import Sketch
+from flower.charts.sketch import Linked, Sketch
 from flower.charts.style import FACES
 from flower.charts.view import standing
 from flower.model.panes import EARLY, LATE
@@ -161,6 +161,7 @@ class OverX(ChartType):
             legend=", ".join(self.names),
             left_out=marks.left_out,
             kept=marks.kept,
+            linked=linked(marks, self.x, self.names),
         )
         sketch.notes += notes_of(marks, self.marked)
         sketch.tell(marks, {"y": self.y}, x=self.x, by=", ".join(self.names))
@@ -170,6 +171,13 @@ class OverX(ChartType):
     @abstractmethod
     def draw(self, sketch: Sketch, marks: Marks) -> None:
         """Add the layers and the legend's entries of each place."""
+
+
+def linked(marks: Marks, x: str, by: Sequence[str]) -> Linked:
+    """What marks have in common with those of other charts: a category along the axis is a key too."""
+    if marks.axis.kind == "category":
+        return Linked("", tuple(by), "key") if by else Linked("", (x,), "category")
+    return Linked(x, tuple(by))
 
 
 def notes_of(marks: Marks, marked: Mapping[int, str]) -> list[str]:

@@ -20,7 +20,7 @@ from bokeh.models.tools import HoverTool, TapTool
 from bokeh.plotting import figure as Figure
 
 from flower.charts.axes import F64, extent
-from flower.charts.page import Chart, save
+from flower.charts.page import Chart, Theme, save
 from flower.charts.style import COLORS, GRID, INK, LINES, REST, SAID, canvas, heading, times
 from flower.charts.timeline import EVER, Timeline, timeline_of
 from flower.engine.history import History, of_run, of_stream
@@ -507,10 +507,11 @@ class Diagram(Chart):
         epochs = "1 epoch" if n == 1 else f"{n:,} epochs"
         return f"<Diagram {self.title!r}, {epochs}: .save('diagram.html') writes a page, .at(n) is a figure up to one>"
 
-    def save(self, path: str | os.PathLike[str], title: str | None = None) -> Path:
+    def save(self, path: str | os.PathLike[str], title: str | None = None, *, theme: Theme = "auto") -> Path:
         """Write a page that steps through the epochs, and needs neither network nor Python."""
         shown = diagram_figure(self.timeline, title="", line=self._line)
-        return save(shown, path, self.title if title is None else title, script=f"{STEPS}\nflowerPages()")
+        said = self.title if title is None else title
+        return save(shown, path, said, theme=theme, script=f"{STEPS}\nflowerPages()")
 
 
 class Published(Protocol):

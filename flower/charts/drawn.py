@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from bokeh.core.properties import value
 from bokeh.models.annotations import ColorBar, Legend, LegendItem
 from bokeh.models.formatters import BasicTickFormatter
+from bokeh.models.labeling import NoOverlap
 from bokeh.models.mappers import LinearColorMapper
 from bokeh.models.ranges import DataRange1d, Range1d
 from bokeh.models.renderers import GlyphRenderer
@@ -20,7 +22,7 @@ from bokeh.plotting import figure as Figure
 
 from flower.charts.axes import Axis
 from flower.charts.sketch import SCALED, Columns, Sketch
-from flower.charts.style import GRID, INK, SAID, canvas, heading, times
+from flower.charts.style import GRID, INK, PAPER, SAID, canvas, heading, times
 from flower.charts.texts import short
 
 PATCHED = 0.5
@@ -46,6 +48,8 @@ class Drawn:
         self.figure = plot = canvas(
             sketch.title, timed=(sketch.x.kind == "time", sketch.y.kind == "time"), **sketch.looks
         )
+        # The front end reads it (front.js).
+        plot.tags = [{"flower": asdict(sketch.linked)}]
         bare = bool(sketch.looks.get("bare"))
         self._notes = heading(sketch.said, bold=False)
         plot.add_layout(self._notes, "above")
@@ -61,6 +65,7 @@ class Drawn:
                 setattr(plot, f"{name}_range", _range(name, axis, start, end))
             if axis.kind == "time":
                 model.ticker, model.formatter = DatetimeTicker(desired_num_ticks=9), times()
+                model.major_label_policy = NoOverlap(min_distance=8)
             elif axis.kind == "number" and not sketch.map:
                 model.formatter = BasicTickFormatter(use_scientific=False)
             self._label(name, axis)
@@ -92,6 +97,7 @@ class Drawn:
             title_text_color=INK,
             label_text_color=INK,
             click_policy="hide",
+            inactive_fill_color=PAPER,
             border_line_color=None,
             background_fill_color=None,
             label_text_font_size="12px",

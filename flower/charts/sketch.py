@@ -24,6 +24,25 @@ class Layer:
     looks: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Linked:
+    """What a chart can have in common with others.
+
+    Parameters
+    ----------
+    x : str
+        The column along its x axis; empty: nothing moves with others.
+    by : tuple of str
+        The columns of the key that its marks have.
+    column : {"key", "category"}
+        Where among the columns of the marks the key is.
+    """
+
+    x: str = ""
+    by: tuple[str, ...] = ()
+    column: str = "key"
+
+
 @dataclass
 class Sketch:
     """A chart as layers.
@@ -58,6 +77,8 @@ class Sketch:
         What the canvas is like; see `flower.charts.style.canvas`.
     map : bool
         Whether the axes are those of a map in Mercator's projection.
+    linked : Linked
+        What it has in common with other charts of a dashboard.
     """
 
     title: str
@@ -75,6 +96,7 @@ class Sketch:
     scale: tuple[float, float] | None = None
     looks: dict[str, Any] = field(default_factory=dict)
     map: bool = False
+    linked: Linked = field(default_factory=lambda: Linked())
 
     def add(self, glyph: str, columns: Columns, *, hover: bool = False, **looks: Any) -> int:
         """Add a layer; gives its number."""

@@ -21,6 +21,7 @@ INK = "#222222"
 SAID = "#555555"
 LINES = "#B0B0B0"
 GRID = "#E6E6E6"
+PAPER = "#FEFEFE"
 FONT = "system-ui, DejaVu Sans, sans-serif"
 
 DARK = {
@@ -28,6 +29,7 @@ DARK = {
     SAID: "#B8B8B8",
     LINES: "#7A7A7A",
     GRID: "#3A3A3A",
+    PAPER: "#161616",
     "#000000": "#F5F5F5",
     "#0072B2": "#3FA2E5",
     "#009E73": "#1FC495",

@@ -10,12 +10,10 @@ import pyarrow as pa
 from flower.engine.results import aggregate_of
 from flower.graph.nodes import Node
 from flower.graph.schema import frame_of
-from flower.model.panes import ABSORBS
+from flower.model.panes import ABSORBS, RETRACTION
 
 if TYPE_CHECKING:
     from flower.engine.run import Run
-
-RETRACTION = "pane_retraction"
 
 MOST = 50_000
 """Rows that a chart looks at; of more the newest."""

@@ -123,7 +123,7 @@ class LiveDiagram(Live, Diagram):
 
     # -- what a person asks for
 
-    def command(self, name: str) -> None:
+    def command(self, name: str, value: object) -> None:
         """A select, or a window, was clicked; the text is not to be trusted."""
         match name.split(":"):
             case ["set", at, number] if _small(at) and _small(number):

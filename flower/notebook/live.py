@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from flower.api.display import register
 from flower.api.tables import tables
+from flower.charts.dashboard import itself
 from flower.charts.diagram import Published, figure_diagram, run_diagram, time_diagram
 from flower.charts.plot import Plot
+from flower.engine import progress
 from flower.engine.run import Run, alive
 from flower.notebook import showing
 from flower.notebook.chart import LiveChart, LivePlot
+from flower.notebook.dashboard import LiveDashboard
 from flower.notebook.diagram import LiveDiagram, LiveFigure, live_diagram, live_figure, live_run_diagram
 from flower.notebook.run_view import RunView
 from flower.notebook.showing import Live
 from flower.notebook.table import LiveTable
+from flower.notebook.waiting import cell_progress
 
 if TYPE_CHECKING:
     from flower.api.stream import Stream
@@ -34,7 +38,7 @@ class Notebook(showing.Screen):
     def __init__(self, ip: Any) -> None:
         self._ip = ip
         self._running: list[tuple[str, weakref.WeakSet[Run]]] = []
-        self._views: dict[str, list[Live]] = {}
+        self._views: dict[str, list[Live | LiveDashboard]] = {}
         self._runs: dict[str, weakref.WeakSet[Run]] = {}
 
     def busy(self) -> bool:
@@ -45,7 +49,7 @@ class Notebook(showing.Screen):
         """Show a bundle below the cell, or replace what has that id."""
         self._ip.display_pub.publish(data, metadata, transient={"display_id": display_id}, update=update)
 
-    def made(self, live: Live) -> None:
+    def made(self, live: Live | LiveDashboard) -> None:
         """Remember what the cell made."""
         if self._running:
             self._views.setdefault(self._running[-1][0], []).append(live)
@@ -74,11 +78,11 @@ class Notebook(showing.Screen):
         self._views.clear()
         self._runs.clear()
 
-    def views(self) -> list[Live]:
+    def views(self) -> list[Live | LiveDashboard]:
         """What is live, or was until its run was over."""
         return [live for several in self._views.values() for live in several]
 
-    def show(self, live: Live) -> None:
+    def show(self, live: Live | LiveDashboard) -> None:
         """Show what was made live."""
         live.show()
 
@@ -101,13 +105,14 @@ def install(ip: Any) -> None:
         return
     _loaded = notebook = Notebook(ip)
     showing.use(notebook)
+    progress.use(cell_progress)
     for name, (live, _) in _SHOWN.items():
         register(name, live)
     ip.events.register("pre_run_cell", notebook.before_cell)
     ip.events.register("post_run_cell", notebook.after_cell)
     display = ip.display_formatter.ipython_display_formatter
     display.for_type(Run, notebook.show_run)
-    for kind in (LiveChart, LiveTable, LiveDiagram):
+    for kind in (LiveChart, LiveTable, LiveDiagram, LiveDashboard):
         display.for_type(kind, notebook.show)
     # Loaded only by those who want it.
     display.for_type("flower.teach.figures.Figure", notebook.show_figure)
@@ -120,18 +125,19 @@ def uninstall(ip: Any) -> None:
         return
     notebook, _loaded = _loaded, None
     display = ip.display_formatter.ipython_display_formatter
-    for kind in (Run, LiveChart, LiveTable, LiveDiagram):
+    for kind in (Run, LiveChart, LiveTable, LiveDiagram, LiveDashboard):
         display.pop(kind, None)
     display.pop("flower.teach.figures.Figure", None)
     ip.events.unregister("pre_run_cell", notebook.before_cell)
     ip.events.unregister("post_run_cell", notebook.after_cell)
+    progress.use(None)
     for name, (_, plain) in _SHOWN.items():
         register(name, plain)
     notebook.close()
     showing.use(None)
 
 
-def views() -> list[Live]:
+def views() -> list[Live | LiveDashboard]:
     """The views that the notebook's cells have made, and not yet replaced."""
     return _loaded.views() if _loaded is not None else []
 
@@ -145,6 +151,7 @@ def _live_tables(stream: Stream) -> Any:
 
 _SHOWN: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "plot": (LivePlot, Plot),
+    "dashboard": (LiveDashboard, itself),
     "table": (_live_tables, tables),
     "time_diagram": (live_diagram, time_diagram),
     "run_diagram": (live_run_diagram, run_diagram),

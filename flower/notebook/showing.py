@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flower.charts.plot import FPS
@@ -37,7 +38,7 @@ class Screen:
     def publish(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str, update: bool) -> None:
         """Show a bundle, or replace what has that id."""
 
-    def made(self, live: Live) -> None:
+    def made(self, live: Any) -> None:
         """Called with what a cell made, so that it goes when the cell runs again."""
 
 
@@ -48,6 +49,16 @@ def use(other: Screen | None) -> None:
     """Show what is live on ``other``; None: nowhere."""
     global screen
     screen = other if other is not None else Screen()
+
+
+def bundle_of(widget: Any, text: str) -> dict[str, Any]:
+    """A widget as what a cell shows."""
+    return {"text/plain": text, WIDGET: {"version_major": 2, "version_minor": 1, "model_id": widget.model_id}}
+
+
+def number() -> int:
+    """Another one for each thing that is shown."""
+    return next(_numbers)
 
 
 def over(run: Run) -> bool:
@@ -66,6 +77,11 @@ class Live(ABC):
         Whether the run was started for it, and ends with it.
     fps : float
         Updates a second, at most.
+
+    Attributes
+    ----------
+    within : callable
+        Told of what stands in its place when it is over: the dashboard that shows it.
     """
 
     kind: str
@@ -81,6 +97,7 @@ class Live(ABC):
         self._fps = fps
         self._view: View | None = None
         self._shown: list[str] = []
+        self.within: Callable[[Live, dict[str, Any]], None] | None = None
         self._due = float("-inf")
         screen.made(self)
 
@@ -98,8 +115,8 @@ class Live(ABC):
     def still(self) -> dict[str, Any] | None:
         """What stands in its place when it is over; None: what the front end makes of it."""
 
-    def command(self, name: str) -> None:  # noqa: B027  # most have none
-        """A button was pressed."""
+    def command(self, name: str, value: object) -> None:  # noqa: B027  # most have none
+        """A button was pressed, or something chosen."""
 
     def picture(self, png: bytes, width: int, height: int) -> None:  # noqa: B027  # most need none
         """How it looks in the end, as PNG."""
@@ -119,21 +136,22 @@ class Live(ABC):
         with self.lock:
             still = self.still() if over(self.run) else None
             if still is not None:
-                screen.publish(still, {}, f"flower-{next(_numbers)}", update=False)
+                screen.publish(still, {}, f"flower-{number()}", update=False)
                 return
-            name = f"flower-{next(_numbers)}"
+            name = f"flower-{number()}"
             if self._view is None or not over(self.run):
                 # What is shown again after the end stays a widget: somebody wants to look closer.
                 self._shown.append(name)
+            screen.publish(bundle_of(self.widget(), repr(self)), {}, name, update=False)
+
+    def widget(self) -> View:
+        """Its widget, which follows the run from now on."""
+        with self.lock:
             if self._view is None:
                 self._view = View(self, screen.busy)
                 if not over(self.run):
                     ticker.add(self)
-            bundle = {
-                "text/plain": repr(self),
-                WIDGET: {"version_major": 2, "version_minor": 1, "model_id": self._view.model_id},
-            }
-            screen.publish(bundle, {}, name, update=False)
+            return self._view
 
     def tick(self, now: float) -> float | None:
         """Send what changed; at the run's end what stays. None: that was it."""
@@ -159,6 +177,8 @@ class Live(ABC):
         for name in self._shown:
             screen.publish(bundle, metadata or {}, name, update=True)
         self._shown = []
+        if self.within is not None:
+            self.within(self, bundle)
 
     def stop(self) -> None:
         """Stop the run; what is shown stays as it then is."""

@@ -1,4 +1,4 @@
-// The front end of every live view (see view_widget.py). Data is untrusted: it is shown by textContent only.
+// The front end of every live view (see view_widget.py); flower/charts/front.js stands before it.
 
 const STYLE = `
 .flower-view { position: relative; color: var(--jp-content-font-color1, #222);
@@ -12,15 +12,11 @@ const STYLE = `
 .flower-gone { font-weight: 600; }
 .flower-problem { color: var(--jp-error-color1, #c0392b); white-space: pre-wrap; }
 .flower-view table { border-collapse: collapse; font-size: 12.5px; margin: 0; }
-.flower-scroll { overflow-x: auto; }
 .flower-view th { text-align: left; font-weight: 600; padding: 4px 12px 4px 8px; white-space: nowrap;
   border-bottom: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view td { text-align: left; padding: 3px 12px 3px 8px; white-space: nowrap; max-width: 28em; overflow: hidden;
   text-overflow: ellipsis; border-bottom: 1px solid var(--jp-border-color3, #e6e6e6); }
 .flower-view .flower-number { text-align: right; font-variant-numeric: tabular-nums; }
-.flower-view td.flower-changed { animation: flower-changed 1.6s ease-out; }
-@keyframes flower-changed { from { background: rgb(255 165 30 / 45%); } to { background: transparent; } }
-@media (prefers-reduced-motion: reduce) { .flower-view td.flower-changed { animation-timing-function: step-end; } }
 .flower-head { display: flex; align-items: center; gap: 8px; flex-wrap: wrap; margin-bottom: 6px; }
 .flower-name { font-weight: 600; }
 .flower-state { border-radius: 9px; padding: 0 9px; font-size: 12px; color: #fff; background: #5f6b76; }
@@ -31,7 +27,17 @@ const STYLE = `
   color: inherit; background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view button:disabled { opacity: .5; cursor: default; }
 .flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
-.flower-view button.flower-sort { font: inherit; font-weight: 600; padding: 0; border: 0; background: none; }
+.flower-view button.flower-waiting { opacity: .75; border-style: dashed; cursor: progress; }
+.flower-view select:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.flower-view [hidden] { display: none; }
+.flower-rate { display: inline-flex; align-items: center; gap: 6px; font-size: 12px; font-variant-numeric: tabular-nums;
+  color: var(--jp-content-font-color2, #666); }
+.flower-rate polyline { fill: none; stroke: var(--jp-brand-color1, #1976d2); stroke-width: 1.5; }
+.flower-body { display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }
+.flower-body > .flower-facts { flex: 0 1 34em; }
+.flower-steps { flex: 0 1 auto; max-width: 100%; }
+.flower-steps summary { cursor: pointer; font-size: 12px; color: var(--jp-content-font-color2, #666); }
+.flower-steps > div { max-height: 340px; overflow: auto; }
 .flower-view select { font: inherit; font-size: 12px; color: inherit; max-width: 17em; padding: 1px 3px;
   background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); border-radius: 3px; }
 .flower-view [aria-busy=true] { opacity: .5; }
@@ -44,14 +50,7 @@ const STYLE = `
 .flower-view .flower-facts :is(th, td) { border: 0; padding: 1px 14px 1px 0; }
 .flower-view .flower-facts td { white-space: normal; max-width: none; overflow-wrap: anywhere;
   font-variant-numeric: tabular-nums; }
-`
-
-function element(tag, name, text) {
-  const made = document.createElement(tag)
-  if (name) made.className = name
-  if (text !== undefined) made.textContent = text
-  return made
-}
+` + TABLE_STYLE
 
 // -- BokehJS, from the kernel, once a page
 
@@ -84,23 +83,18 @@ function bokeh(model) {
   return loading.get(version)
 }
 
-// -- the colours of a dark theme: those that Python chose are exchanged, a person's own stay
+// -- the theme
 
 const dark = () => document.body.dataset.jpThemeLight === "false" || document.body.classList.contains("vscode-dark")
 
-function recolour(doc, colours) {
-  for (const model of doc._all_models.values()) {
-    const changed = {}
-    for (const property of model) {
-      const name = property.attr
-      if (!name.endsWith("_color")) continue
-      const now = model[name]
-      const plain = typeof now === "string" ? now : now?.value
-      const other = typeof plain === "string" ? colours.get(plain.toUpperCase()) : undefined
-      if (other) changed[name] = typeof now === "string" ? other : {value: other}
-    }
-    if (Object.keys(changed).length) model.setv(changed)
-  }
+// Views of one dashboard, wherever on the page they are.
+const dashboards = (globalThis.__flower_links ??= new Map())
+
+function linksOf(model) {
+  const name = model.get("links")
+  if (!name) return null
+  if (!dashboards.has(name)) dashboards.set(name, new Links())
+  return dashboards.get(name)
 }
 
 // -- what is drawn: each kind has draw(snapshot), and may have patch(message, buffers), ended() and close()
@@ -112,6 +106,7 @@ async function chart(model, el) {
   const box = element("div", "flower-chart")
   const note = element("div", "flower-note")
   el.append(box)
+  const links = linksOf(model)
   let shown = null
   // Python moves the ranges in steps; what a person zoomed to stays until it is reset.
   let ends = new Map()
@@ -128,7 +123,8 @@ async function chart(model, el) {
   const watcher = new MutationObserver(() => theme())
   watcher.observe(document.body, {attributes: true, attributeFilter: ["data-jp-theme-light", "class"]})
 
-  const release = ({doc, views, place}) => {
+  const release = ({doc, views, place, member}) => {
+    member?.leave()
     views.clear()
     doc.clear()
     const at = Bokeh.documents.indexOf(doc)
@@ -151,7 +147,8 @@ async function chart(model, el) {
       const views = await add_document_standalone(doc, place, doc.roots().map(() => place))
       place.style.position = ""
       if (before) release(before)
-      shown = {doc, views, place}
+      const member = links ? linked(Bokeh, doc.roots()[0], links) : null
+      shown = {doc, views, place, member}
       ends = new Map()
       for (const made of doc._all_models.values()) {
         if (made.type === "Range1d" && made.tags?.includes("flower")) ends.set(made.id, [made.start, made.end])
@@ -169,23 +166,26 @@ async function chart(model, el) {
           return [name, buffer.slice(byteOffset, byteOffset + byteLength)]
         })
         const content = JSON.parse(message.content)
+        const moved = new Set([...ends].filter(([id, known]) => {
+          const range = shown.doc.get_model_by_id(id)
+          const reset = range.start === range.reset_start && range.end === range.reset_end
+          return !reset && (range.start !== known[0] || range.end !== known[1])
+        }).map(([id]) => id))
         content.events = content.events.filter(({kind, model, attr, new: value}) => {
-          const range = kind === "ModelChanged" ? shown.doc.get_model_by_id(model.id) : null
-          const at = ["start", "end"].indexOf(attr)
-          if (!range || at < 0 || !ends.has(range.id)) return true
-          const known = ends.get(range.id)
-          const zoomed = range[attr] !== known[at] && range[attr] !== range[`reset_${attr}`]
-          known[at] = value
-          return !zoomed
+          const at = kind === "ModelChanged" ? ["start", "end"].indexOf(attr) : -1
+          if (at < 0 || !ends.has(model.id)) return true
+          ends.get(model.id)[at] = value
+          return !moved.has(model.id)
         })
-        shown.doc.apply_json_patch(content, new Map(parts))
+        const change = () => shown.doc.apply_json_patch(content, new Map(parts))
+        if (shown.member) shown.member.follow(change)
+        else change()
       }
       say(message)
     },
     async ended() {
       const {doc, views} = shown
       if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
-      theme(false)  // a picture is for any page
       await new Promise(done => setTimeout(done, 50))
       const [view] = views.roots
       const drawn = view.export("png", true).canvas
@@ -193,7 +193,7 @@ async function chart(model, el) {
       canvas.width = drawn.width
       canvas.height = drawn.height
       const paper = canvas.getContext("2d")
-      paper.fillStyle = "#fff"
+      paper.fillStyle = isDark ? "#161616" : "#fff"
       paper.fillRect(0, 0, canvas.width, canvas.height)
       paper.drawImage(drawn, 0, 0)
       const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
@@ -291,118 +291,166 @@ async function diagram(model, el) {
   }
 }
 
-function table(_, el) {
-  const note = element("div", "flower-note")
-  const scroll = element("div", "flower-scroll")
-  el.append(scroll, note)
-  let before = new Map(), sorted = null, latest = null
-  const order = rows => {
-    if (!sorted) return rows
-    const {at, down} = sorted
-    const value = ({cells, values}) => values?.[at] ?? cells[at]
-    const compare = (one, other) => {
-      const [a, b] = [value(one), value(other)]
-      if (a === "" || b === "") return (a === "") - (b === "")  // missing ones last
-      const by = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b))
-      return down ? -by : by
-    }
-    return [...rows].sort(compare)
-  }
-  const view = {
-    draw(snapshot) {
-      latest = snapshot
-      const focused = scroll.contains(document.activeElement) ? document.activeElement.dataset.at : undefined
-      const made = element("table")
-      const head = made.createTHead().insertRow()
-      snapshot.columns.forEach((name, at) => {
-        const cell = element("th", snapshot.numeric[at] ? "flower-number" : "")
-        cell.scope = "col"
-        const down = sorted?.at === at ? sorted.down : undefined
-        cell.setAttribute("aria-sort", down === undefined ? "none" : down ? "descending" : "ascending")
-        const button = element("button", "flower-sort", name + (down === undefined ? "" : down ? " \u25be" : " \u25b4"))
-        button.type = "button"
-        button.dataset.at = String(at)
-        button.title = "sort"
-        // Up, down, and as they came.
-        button.addEventListener("click", event => {
-          event.stopPropagation()
-          sorted = down === undefined ? {at, down: false} : down ? null : {at, down: true}
-          view.draw(latest)
-        })
-        button.addEventListener("keydown", event => event.stopPropagation())  // Lab would act on it
-        cell.append(button)
-        head.append(cell)
-      })
-      const body = made.createTBody()
-      const now = new Map()
-      order(snapshot.rows).forEach(({key, cells}) => {
-        const row = body.insertRow()
-        const old = before.get(key)
-        cells.forEach((text, at) => {
-          const cell = element("td", snapshot.numeric[at] ? "flower-number" : "", text)
-          if (text.length > 40) cell.title = text
-          if (before.size && (!old || old[at] !== text)) cell.classList.add("flower-changed")
-          row.append(cell)
-        })
-        now.set(key, cells)
-      })
-      before = now
-      scroll.replaceChildren(made)
-      if (focused !== undefined) scroll.querySelector(`button[data-at="${focused}"]`)?.focus()
-      note.textContent = snapshot.note
-      note.classList.toggle("flower-problem", Boolean(snapshot.problem))
+const SVG = "http://www.w3.org/2000/svg"
+
+// Rows a second, oldest first, as a line that fills its place.
+function sparkline() {
+  const [width, height] = [110, 20]
+  const svg = document.createElementNS(SVG, "svg")
+  const line = svg.appendChild(document.createElementNS(SVG, "polyline"))
+  svg.setAttribute("width", width)
+  svg.setAttribute("height", height)
+  svg.setAttribute("aria-hidden", "true")
+  const box = element("span", "flower-rate")
+  const text = element("span")
+  box.append(svg, text)
+  return {
+    box,
+    draw(rates) {
+      box.hidden = rates.length < 2
+      const most = Math.max(...rates, 1)
+      const step = width / Math.max(rates.length - 1, 1)
+      line.setAttribute("points", rates.map((rate, at) =>
+        `${(at * step).toFixed(1)},${(height - 1 - (height - 2) * rate / most).toFixed(1)}`).join(" "))
+      text.textContent = `${Math.round(rates.at(-1) ?? 0).toLocaleString("en")} rows/s`
     },
   }
-  return view
 }
+
+const BUTTONS = [
+  ["pause", "pause", "Stop after this epoch"],
+  ["resume", "resume", "Go on"],
+  ["step", "step", "Run one epoch"],
+  ["firing", "to next firing", "Run epochs until a window fires"],
+  ["drain", "drain", "End the input here, and fire all windows"],
+  ["stop", "stop", "End here; open windows do not fire"],
+]
+const SPEEDS = [0.1, 0.5, 1, 2, 5, 10, 100]
+const PATIENCE = 400  // milliseconds before a click is said to wait
 
 function run(model, el) {
   const head = element("div", "flower-head")
   const state = element("span", "flower-state")
   state.setAttribute("role", "status")
   const name = element("span", "flower-name")
+  const rate = sparkline()
   const facts = element("table", "flower-facts")
-  const buttons = ["pause", "resume", "stop"].map(command => {
-    const button = element("button", "", command)
+  const wait = element("span", "flower-note flower-waits")
+  wait.setAttribute("role", "status")
+  const steps = element("details", "flower-steps")
+  steps.open = true
+  const drawn = element("div")
+  steps.append(element("summary", "", "Steps"), drawn)
+  const body = element("div", "flower-body")
+  body.append(facts, steps)
+
+  let sent = 0, commands = [], lost = false
+  const pending = new Map()  // what the kernel has not taken yet: a click's number, and its control
+  const enable = () => {
+    const waiting = [...pending.values()]
+    for (const [command, button] of buttons) {
+      button.hidden = !commands.includes(command) && !["pause", "stop"].includes(command)
+      button.disabled = lost || !commands.includes(command) || waiting.includes(button)
+      button.classList.toggle("flower-waiting", button.ariaBusy === "true")
+    }
+    speed.disabled = lost || !commands.length || waiting.includes(speed)
+    const busy = [...buttons.values(), speed].filter(each => each.ariaBusy === "true")
+    wait.textContent = busy.length ? "waits for the kernel, which is busy" : ""
+  }
+  const tell = (control, command, value) => {
+    const id = ++sent
+    pending.set(id, control)
+    enable()
+    setTimeout(() => {
+      if (!pending.has(id) || lost) return
+      control.ariaBusy = "true"
+      enable()
+    }, PATIENCE)
+    model.send({type: "command", name: command, value, id})
+  }
+  const buttons = new Map(BUTTONS.map(([command, text, title]) => {
+    const button = element("button", "", text)
     button.type = "button"
+    button.title = title
     button.addEventListener("click", event => {
       event.stopPropagation()
-      button.disabled = true  // until the run says what became of it
-      model.send({type: "command", name: command})
+      tell(button, command)
     })
-    return button
-  })
-  head.append(name, state, ...buttons)
-  el.append(head, facts)
-  let last = ""
+    return [command, button]
+  }))
+  const speed = element("select")
+  speed.setAttribute("aria-label", "speed of replays and rates")
+  speed.title = "Speed of replays and rates"
+  for (const each of SPEEDS) speed.append(new Option(`${each}\u00d7`, each))
+  speed.addEventListener("change", () => tell(speed, "speed", Number(speed.value)))
+  speed.addEventListener("keydown", event => event.stopPropagation())
+
+  const share = element("progress")
+  share.max = 1
+  share.setAttribute("aria-label", "how much of the input is read")
+  head.append(name, state, ...buttons.values(), speed, rate.box, share, wait)
+  el.append(head, body)
+  const patch = told => {
+    name.textContent = told.name
+    state.textContent = told.state
+    state.dataset.state = told.state
+    commands = told.commands
+    share.hidden = told.share === null
+    share.value = told.share ?? 0
+    speed.hidden = told.speed === null
+    if (told.speed !== null && document.activeElement !== speed) {
+      if (!SPEEDS.includes(told.speed) && ![...speed.options].some(each => Number(each.value) === told.speed)) {
+        speed.append(new Option(`${told.speed}\u00d7`, told.speed))
+      }
+      speed.value = String(told.speed)
+    }
+    enable()
+    rate.draw(told.rates)
+    facts.replaceChildren(...told.facts.map(([term, text]) => {
+      const row = element("tr")
+      const head = element("th", "", term)
+      head.scope = "row"
+      row.append(head, element("td", "", text))
+      return row
+    }))
+    const counts = drawn.querySelectorAll(".flower-step")
+    for (const [at, text] of told.steps) {
+      const count = counts[at]?.querySelector(".flower-count")
+      if (count) count.textContent = text
+    }
+  }
   return {
     draw(snapshot) {
-      name.textContent = snapshot.name
-      state.textContent = snapshot.state
-      state.dataset.state = snapshot.state
-      if (snapshot.state !== last) {
-        last = snapshot.state
-        for (const button of buttons) {
-          button.disabled = !snapshot.commands.includes(button.textContent)
-        }
-      }
-      facts.replaceChildren(...snapshot.facts.map(([term, text]) => {
-        const row = element("tr")
-        const head = element("th", "", term)
-        head.scope = "row"
-        row.append(head, element("td", "", text))
-        return row
-      }))
+      // The kernel escaped what it wrote; parsed as XML, it can be nothing but a picture.
+      const svg = new DOMParser().parseFromString(snapshot.graph, "image/svg+xml").documentElement
+      for (const each of svg.querySelectorAll("script, foreignObject")) each.remove()
+      drawn.replaceChildren(document.importNode(svg, true))
+      patch(snapshot)
+    },
+    patch,
+    taken(id) {
+      const control = pending.get(id)
+      pending.delete(id)
+      if (control) control.ariaBusy = null
+      enable()
     },
     gone() {
+      lost = true
       state.textContent = "gone"
       state.dataset.state = "gone"
-      for (const button of buttons) button.disabled = true
+      enable()
     },
   }
 }
 
-const KINDS = {chart, diagram, table, run}
+// What is selected in a dashboard, and the way back.
+function bar(model, el) {
+  const links = linksOf(model)
+  const leave = links.bar(el)
+  return {draw() {}, close: leave}
+}
+
+const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar}
 
 const GONE = "No longer live: its kernel was restarted or has ended. Run the cell again."
 const LOST = ["restarting", "autorestarting", "terminating", "dead"]
@@ -439,6 +487,10 @@ export default {
     }
     const take = async (message, buffers) => {
       if (!open) return
+      if (message.type === "taken") {
+        view.taken?.(message.id)
+        return
+      }
       if (message.type === "snapshot") {
         if (message.seq < sequence) return
         await view.draw(message)

@@ -16,6 +16,7 @@ import anywidget
 import traitlets
 
 from flower.charts.diagram import STEPS
+from flower.charts.page import front
 from flower.charts.style import DARK
 from flower.notebook.bokeh_document import VERSION, bokehjs
 from flower.notebook.feed import Feed
@@ -38,8 +39,8 @@ class Content(Protocol):
     def changes(self) -> Message | None:
         """What changed since the last call, with its buffers; None: nothing."""
 
-    def command(self, name: str) -> None:
-        """A person pressed a button; the name is not to be trusted."""
+    def command(self, name: str, value: object) -> None:
+        """A person pressed a button, or chose a value; neither is to be trusted."""
 
     def picture(self, png: bytes, width: int, height: int) -> None:
         """How it looks in the end."""
@@ -72,10 +73,12 @@ class View(anywidget.AnyWidget):
         Whether the kernel runs a cell, and so hears nothing.
     """
 
-    _esm = STEPS + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    _esm = front("front.js") + STEPS + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     kind = traitlets.Unicode().tag(sync=True)
     version = traitlets.Unicode(VERSION).tag(sync=True)
     library = traitlets.Unicode("").tag(sync=True)
+    # The dashboard that it is part of.
+    links = traitlets.Unicode("").tag(sync=True)
     dark = traitlets.Dict(DARK).tag(sync=True)
     # Made when the state is asked for, so that a page that comes later sees the moment, not the beginning.
     snapshot = traitlets.Any(None).tag(sync=True, to_json=lambda _, view: view._everything())
@@ -135,7 +138,10 @@ class View(anywidget.AnyWidget):
                     self.feed.sent(time.monotonic())
                     self.send(self._everything())
                 case {"type": "command", "name": str(name)}:
-                    self._content.command(name)
+                    if isinstance(number := message.get("id"), int):
+                        # Until it hears that, the front end shows that the click waits.
+                        self.send({"type": "taken", "id": number})
+                    self._content.command(name, message.get("value"))
                 case {"type": "picture", "width": int(width), "height": int(height)} if len(buffers) == 1:
                     png = bytes(buffers[0])
                     sane = 0 < width <= 10_000 and 0 < height <= 10_000 and len(png) <= MOST_PICTURE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -32,7 +31,6 @@ from flower.charts import (  # noqa: E402
     Stacked,
     Step,
 )
-from flower.charts.style import DARK  # noqa: E402
 
 DRAWN = "() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every(document => document.is_idle)"
 CITIES = {
@@ -121,25 +119,17 @@ def main() -> None:
     """Write the pictures."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    source = (HERE.parents[1] / "flower" / "notebook" / "view_widget.js").read_text()
-    recolour = source[source.index("function recolour") : source.index("// -- what is drawn: each")]
-    night = f"() => {{ {recolour}; recolour(Bokeh.documents[0], new Map(Object.entries({json.dumps(DARK)}))) }}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_page(viewport={"width": 780, "height": 620})
         for name, chart in charts().items():
-            path = chart.save(folder / f"{name}.html")
-            page.goto(path.as_uri())
-            page.wait_for_function(DRAWN)
-            shown = page.locator(".bk-Figure").first
-            shown.screenshot(path=folder / f"{name}-light.png")
-            page.evaluate(night)
-            page.evaluate("() => document.body.style.background = '#161616'")
-            page.evaluate("() => document.documentElement.style.background = '#161616'")
-            page.wait_for_function(DRAWN)
-            page.wait_for_timeout(150)
-            shown.screenshot(path=folder / f"{name}-dark.png")
-            path.unlink()
+            for theme in ("light", "dark"):
+                path = chart.save(folder / f"{name}.html", theme=theme)
+                page.goto(path.as_uri())
+                page.wait_for_function(DRAWN)
+                page.wait_for_timeout(150)
+                page.locator(".bk-Figure").first.screenshot(path=folder / f"{name}-{theme}.png")
+                path.unlink()
         browser.close()
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from flower.charts import bar, line, save
-from flower.charts.style import short
+from flower.charts import Bar, Line, save
+from flower.charts.texts import short
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -65,9 +65,9 @@ def test_a_saved_chart_draws_without_a_network_and_shows_hostile_names_as_text(p
     frame = hostile_panes()
     by, y = HOSTILE[2], "<b>rows</b>"
     plots = [
-        line(frame, x="window_end", y=y, by=by, title=HOSTILE[0]),
-        bar(frame, x="window_end", y=y, by=by, title=HOSTILE[3]),
-        bar(frame.groupby(by, as_index=False)[[y]].sum(), x=by, y=y),
+        Line(x="window_end", y=y, by=by, title=HOSTILE[0]).figure(frame),
+        Bar(x="window_end", y=y, by=by, title=HOSTILE[3]).figure(frame),
+        Bar(x=by, y=y).figure(frame.groupby(by, as_index=False)[[y]].sum()),
     ]
     opened(page, save(plots, tmp_path / "hostile.html", HOSTILE[1]))
     assert page.title() == HOSTILE[1]
@@ -88,7 +88,7 @@ def test_a_saved_chart_draws_without_a_network_and_shows_hostile_names_as_text(p
 
 def test_a_click_on_a_legend_entry_hides_its_line(page, tmp_path):
     frame = hostile_panes().rename(columns={HOSTILE[2]: "key", "<b>rows</b>": "rows"})
-    opened(page, save(line(frame, x="window_end", y="rows", by="key"), tmp_path / "legend.html", "legend"))
+    opened(page, save(Line(x="window_end", y="rows", by="key").figure(frame), tmp_path / "legend.html", "legend"))
     visible = """key => {
         const {renderers, right} = Bokeh.index.roots[0].model
         const {items} = right.find(panel => panel.type === "Legend")
@@ -107,7 +107,7 @@ def test_a_click_on_a_legend_entry_hides_its_line(page, tmp_path):
 
 def test_the_page_may_not_fetch_anything(page, complaints, tmp_path):
     frame = hostile_panes()
-    opened(page, save(line(frame, x="window_end", y="<b>rows</b>"), tmp_path / "policy.html", "policy"))
+    opened(page, save(Line(x="window_end", y="<b>rows</b>").figure(frame), tmp_path / "policy.html", "policy"))
     refused = page.evaluate(
         """() => new Promise(resolve => {
             document.addEventListener("securitypolicyviolation", event => resolve(event.effectiveDirective))

@@ -19,9 +19,10 @@ from flower.charts import (
     Stacked,
     Step,
 )
+from flower.charts.cells import cells_of
 from flower.charts.chart_type import Seen
 from flower.charts.view import View, combinations, standing
-from flower.testing import ManualClock
+from flower.testing import ManualClock, TestStream
 
 FIXED, SESSIONS = fl.FixedWindows("2s"), fl.Sessions("600ms")
 OVER = {"x": "window_end", "y": "n", "by": "key"}
@@ -59,7 +60,7 @@ def data_of(plot):
     ]
 
 
-@pytest.mark.parametrize("accumulation", ["accumulating", "discarding"])
+@pytest.mark.parametrize("accumulation", ["accumulating", "discarding", "retracting"])
 @pytest.mark.parametrize("windows", [FIXED, SESSIONS], ids=["fixed", "sessions"])
 def test_the_view_of_what_is_new_is_the_view_of_all(windows, accumulation):
     panes, run, step = going(windows, accumulation)
@@ -73,7 +74,7 @@ def test_the_view_of_what_is_new_is_the_view_of_all(windows, accumulation):
     run.stop()
 
 
-@pytest.mark.parametrize("accumulation", ["accumulating", "discarding"])
+@pytest.mark.parametrize("accumulation", ["accumulating", "discarding", "retracting"])
 @pytest.mark.parametrize("kind", [*KINDS, *ONE], ids=lambda kind: type(kind).__name__)
 def test_a_figure_that_follows_equals_one_that_is_new(kind, accumulation):
     panes, run, step = going(FIXED, accumulation, by=() if kind in ONE else ("key",))
@@ -110,3 +111,70 @@ def test_a_retraction_takes_its_pane_out():
     assert standing(frame)["n"].tolist() == [5, 2]
     (bars,) = data_of(Bar(x="k", y="n").figure(frame))
     assert bars["y"] == [5, 2]
+
+
+def corrected(windows, by=("key",)):
+    """Retracting panes: early, on time, corrected by a late row; of sessions two that a third row merges."""
+    rows = (
+        TestStream(schema={"key": "str", "value": "int64"}, event_time="t")
+        .add(
+            [
+                {"key": "a", "value": 1, "t": "2000-01-01T00:00:00Z"},
+                {"key": "b", "value": 5, "t": "2000-01-01T00:00:00Z"},
+            ]
+        )
+        .add([{"key": "a", "value": 2, "t": "2000-01-01T00:00:01Z"}])
+        .watermark("2000-01-01T00:00:02.5Z")
+        .add([{"key": "a", "value": 4, "t": "2000-01-01T00:00:00.5Z"}])
+        .end()
+    )
+    trigger = fl.AfterWatermark(early=fl.AfterCount(1), late=fl.AfterCount(1))
+    windowed = rows.window(windows, trigger=trigger, accumulation="retracting", allowed_lateness="1h")
+    return (windowed.groupby(*by) if by else windowed).agg(n="count", low=("value", "min"))
+
+
+def told_of(plot):
+    """What a hover would show of each mark, in whatever order and place."""
+    names = ("key", "start", "end", "y", "pane", "index", "count")
+    told = set()
+    for each in plot.renderers:
+        data = each.data_source.data
+        if "pane" in data or "count" in data:
+            told |= set(zip(*(list(map(str, data[name])) for name in names if name in data), strict=True))
+        elif "text" in data:
+            told |= set(data["text"])
+    return {row for row in told if row and row[-1] != "0.0"}  # bins with no row
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *ONE], ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize("windows", [FIXED, SESSIONS], ids=["fixed", "sessions"])
+def test_a_chart_of_retracting_panes_shows_what_stands_and_says_what_late_rows_corrected(kind, windows):
+    stream = corrected(windows, by=() if kind in ONE else ("key",))
+    emitted = stream.collect(as_stream=True)
+    assert emitted["pane_retraction"].sum() >= 2
+    assert set(emitted["pane_timing"]) == {"early", "on_time", "late"}
+    follows = kind.drawn(Seen(emitted[:0]))
+    for count in range(1, len(emitted) + 1):
+        stands = standing(emitted[:count])
+        assert not stands["pane_retraction"].any()
+        if not follows.follow(Seen(stands)):
+            follows = kind.drawn(Seen(stands))
+        assert told_of(follows.figure) == told_of(kind.figure(emitted[:count]))
+    view = stream.run().wait().results
+    assert set(view["pane_timing"]) == ({"late"} if kind in ONE else {"late", "on_time"})
+    assert told_of(follows.figure) == told_of(kind.figure(view))
+    said = str(told_of(follows.figure)) + " ".join(item.text.text for item in follows.figure.above)
+    assert "corrected by late rows" in said
+
+
+def test_what_is_taken_back_without_another_pane_leaves_the_chart_and_the_table():
+    every = fl.Repeatedly(fl.AfterCount(1))
+    whole = corrected(FIXED).window(fl.GlobalWindows(), trigger=every, accumulation="retracting")
+    again = whole.groupby("n").agg(keys="count")
+    emitted = again.collect(as_stream=True)
+    shown = [standing(emitted[:count]) for count in range(1, len(emitted) + 1)]
+    assert any(2 in each["n"].tolist() for each in shown)
+    view = again.run().wait().results
+    assert view["n"].tolist() == [1, 3]
+    assert [row["cells"][0] for row in cells_of(view)["rows"]] == ["1", "3"]
+    assert sorted(shown[-1]["n"]) == [1, 3]

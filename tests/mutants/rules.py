@@ -183,7 +183,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("apply gives rows in the order in which they came", ROWS, "        order = np.lexsort(keys[::-1])\n        if not", "        order = np.lexsort(keys[:1])\n        if not", APPLY),
     Mutant("apply puts rows of merged parts into other groups", ROWS, "_appended(state, codes[group], columns)", "_appended(state, group, columns)", (*APPLY, *AGREE)),
     Mutant("apply forgets the rows that a group has", ROWS, "group = np.concatenate((group, codes))", "group = np.concatenate((group, codes)) * 0", APPLY),
-    Mutant("apply orders equal places by nothing", ROWS, "if not _distinct(keys, order):", "if False:", (*APPLY, *AGREE)),
+    Mutant("apply orders equal places by nothing", ROWS, "if not _distinct(keys, order):", "if False:", APPLY),
     Mutant("apply gives a pane's columns to the rows of another", ROWWISE, "np.repeat(np.arange(len(batch)), made)", "np.repeat(np.arange(len(batch))[::-1], made)", APPLY),
     Mutant("apply loses the error of a group", ROWWISE, "            failures.append((i, i + 1, error))\n            continue\n        made[i] = len(parts[-1])", "            continue\n        made[i] = len(parts[-1])", APPLY),
     Mutant("apply shows one row of the last pane", "flower/engine/results.py", "isinstance(source, Apply)", "False", APPLY),

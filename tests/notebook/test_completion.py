@@ -40,7 +40,7 @@ def test_a_verb_that_a_method_is_added_for_is_offered(monkeypatch):
 
 
 def test_after_groupby_comes_what_groups_can():
-    assert offered(HEAD + 'groupby "carrier"\n|') == ["agg"]
+    assert offered(HEAD + 'groupby "carrier"\n|') == ["agg", "apply"]
 
 
 def test_behind_a_dot_come_the_sinks_and_charts():
@@ -89,7 +89,7 @@ def test_names_of_arguments_and_flowers_are_offered():
 
 
 def test_texts_that_an_argument_can_be_are_offered():
-    assert offered(HEAD + 'window FixedWindows("1h"), accumulation="|') == ["accumulating", "discarding"]
+    assert offered(HEAD + 'window FixedWindows("1h"), accumulation="|') == ["accumulating", "discarding", "retracting"]
     assert "mean" in offered(HEAD + 'agg x=("delay", "m|')
 
 

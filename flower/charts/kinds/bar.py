@@ -88,6 +88,7 @@ class Bar(OverX):
             sketch.x = higher(sketch.x, marks.columns["left"], marks.columns["right"])
         if self.lying:
             sketch.x, sketch.y = sketch.y, replace(sketch.x)
+            sketch.linked = replace(sketch.linked, x="")
 
     def bars(self, sketch: Sketch, columns: Columns, color: str) -> int:
         """One key's."""

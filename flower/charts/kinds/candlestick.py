@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flower.charts.axes import Axis, extent
-from flower.charts.chart_type import ChartType, Seen, faces, notes_of, told
+from flower.charts.chart_type import ChartType, Seen, faces, linked, notes_of, told
 from flower.charts.marks import marks_of, one_each
 from flower.charts.sketch import Sketch
 from flower.charts.style import COLORS, FACES, INK, SAID
@@ -59,6 +59,7 @@ class Candlestick(ChartType):
             self.title if self.title is not None else f"{self.open} to {self.close}",
             axis,
             Axis(self.close, low=low, high=high),
+            linked=linked(marks, self.x, []),
         )
         shown = {"open": self.open, "high": self.high, "low": self.low, "y": self.close}
         sketch.notes = ["blue: up, orange: down", *notes_of(marks, FACES)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flower.charts.axes import CATEGORIES, Axis, extent, places, slots
-from flower.charts.chart_type import ChartType, Seen, faces, notes_of, told
+from flower.charts.chart_type import ChartType, Seen, faces, linked, notes_of, told
 from flower.charts.marks import marks_of, numbers_of
 from flower.charts.sketch import SCALED, Sketch
 from flower.charts.style import FACES, INK
@@ -72,6 +72,7 @@ class Heatmap(ChartType):
             replace(marks.axis, low=ends[0], high=ends[1]),
             Axis(label, kind, low, high, categories[:CATEGORIES]),
         )
+        sketch.linked = linked(marks, self.x, [self.y] if kind == "category" else [])
         sketch.notes = notes_of(marks, FACES)
         if len(categories) > CATEGORIES:
             sketch.notes.append(f"{len(categories) - CATEGORIES:,} more values of {self.y} are left out")

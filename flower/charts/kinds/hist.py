@@ -10,11 +10,11 @@ import pandas as pd
 from flower.charts.axes import Axis, extent, nice
 from flower.charts.chart_type import ChartType, Seen
 from flower.charts.marks import Columns, kept_places, numbers_of
-from flower.charts.sketch import Sketch
+from flower.charts.sketch import Linked, Sketch
 from flower.charts.style import INK, REST, color_of
 from flower.charts.texts import short, texts_of
 from flower.errors import ColumnError, FlowerError
-from flower.model.panes import EARLY, TIMING, TIMINGS
+from flower.model.panes import EARLY, LATE, TIMING, TIMINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,7 @@ class Hist(ChartType):
             Axis("rows", low=0, high=float(counts.sum(axis=0).max(initial=0)), floor=True),
             legend=self.by or "",
             kept=tuple(names),
+            linked=Linked(by=(self.by,) if self.by else ()),
         )
         sketch.tips = [(short(self.by), "@key")] if self.by else []
         sketch.tips += [(short(self.x), "@left{0,0.[0000]} up to @right{0,0.[0000]}"), ("rows", "@count{0,0}")]
@@ -111,6 +112,8 @@ def _notes(frame: pd.DataFrame, there: np.ndarray, x: str) -> list[str]:
     notes = []
     if (~there).any():
         notes.append(f"{(~there).sum():,} rows without {x} are left out")
-    if TIMING in frame.columns and (early := int((frame[TIMING] == TIMINGS[EARLY]).sum())):
-        notes.append(f"{early:,} of the panes are early, and may still change")
+    if TIMING in frame.columns:
+        early, late = (int((frame[TIMING] == TIMINGS[timing]).sum()) for timing in (EARLY, LATE))
+        notes += [f"{early:,} of the panes are early, and may still change"] if early else []
+        notes += [f"{late:,} of the panes were corrected by late rows"] if late else []
     return notes if len(there) else [*notes, "no rows yet"]

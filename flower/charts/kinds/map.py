@@ -10,7 +10,7 @@ import numpy as np
 from flower.charts.axes import Axis
 from flower.charts.chart_type import ChartType, Seen, notes_of, told
 from flower.charts.marks import marks_of
-from flower.charts.sketch import Sketch
+from flower.charts.sketch import Linked, Sketch
 from flower.charts.style import INK, color_of
 from flower.model.panes import EARLY, LATE
 
@@ -72,6 +72,7 @@ class Map(ChartType):
             left_out=marks.left_out,
             kept=marks.kept,
             map=True,
+            linked=Linked(by=tuple(by)),
         )
         timing = {EARLY: "hollow: early, may still change", LATE: "diamond: corrected by late rows"}
         sketch.notes = notes_of(marks, timing)
