@@ -93,6 +93,7 @@ async function chart(model, el) {
   const {Document} = Bokeh.require("document")
   const {add_document_standalone} = Bokeh.require("embed/standalone")
   const box = element("div", "flower-chart")
+  box.setAttribute("role", "figure")
   const note = element("div", "flower-note")
   el.append(box)
   const links = linksOf(model)
@@ -142,6 +143,7 @@ async function chart(model, el) {
       for (const made of doc._all_models.values()) {
         if (made.type === "Range1d" && made.tags?.includes("flower")) ends.set(made.id, [made.start, made.end])
       }
+      box.setAttribute("aria-label", doc.roots()[0].name ?? "chart")
       isDark = false
       box.classList.remove("flower-dark")
       theme()
@@ -281,6 +283,7 @@ async function diagram(model, el) {
 }
 
 function run(model, el) {
+  el.setAttribute("role", "group")
   const head = element("div", "flower-head")
   const state = element("span", "flower-state")
   state.setAttribute("role", "status")
@@ -302,6 +305,7 @@ function run(model, el) {
   return {
     draw(snapshot) {
       name.textContent = snapshot.name
+      el.setAttribute("aria-label", `run ${snapshot.name}`)
       state.textContent = snapshot.state
       state.dataset.state = snapshot.state
       if (snapshot.state !== last) {
