@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from flower import datasets
 from flower.api import read
+from flower.api.recordings import record, recordings
 from flower.api.replaying import replay
-from flower.api.running import run
+from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.model.calendar import CalendarWindows
 from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
@@ -77,8 +78,11 @@ __all__ = [
     "datasets",
     "load_ipython_extension",
     "read",
+    "record",
+    "recordings",
     "replay",
     "run",
+    "runs",
     "teach",
     "to_script",
     "unload_ipython_extension",

@@ -23,6 +23,7 @@ OWNERS = {
     "ipykernel": {"notebook"},
     "traitlets": {"notebook"},
     "fsspec": {"io", "engine"},
+    "psutil": {"io"},
     "confluent_kafka": {"io"},
     "sqlalchemy": {"io"},
     "paho": {"io"},

@@ -8,6 +8,7 @@ and aggregated, but has no windows in time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +17,14 @@ import pyarrow as pa
 
 from flower.api.sourced import Schema, declared, recorded, stream_of
 from flower.api.stream import Stream
-from flower.errors import EventTimeError
+from flower.errors import EventTimeError, SourceError
+from flower.graph.protocols import Source
 from flower.graph.schema import require_columns
-from flower.io.files import Paths
+from flower.io.files import PathLike, Paths
+from flower.model.time import Duration
 from flower.model.watermarks import WatermarkPolicy
 
-__all__ = ["csv", "frame", "generator", "json_lines", "parquet", "rate"]
+__all__ = ["csv", "frame", "generator", "json_lines", "parquet", "rate", "recording", "system"]
 
 
 def frame(
@@ -84,6 +87,7 @@ def parquet(
     watermark: WatermarkPolicy | None = None,
     schema: Schema | None = None,
     partitions: int | str = 1,
+    watch: bool | Duration = False,
 ) -> Stream:
     """Read Parquet files, in the order of their names.
 
@@ -108,6 +112,9 @@ def parquet(
     partitions : int or "files"
         Into how many partitions the files are dealt, each with a watermark of its own; ``"files"``: one a file. By
         default all files are one recording in order of arrival.
+    watch : bool, str or pandas.Timedelta
+        Whether to go on with the files that appear, in the order in which they come; how often to look (True: every
+        second). A file that is written slowly must have a name that begins with ``.`` or ``_`` until it is whole.
 
     Raises
     ------
@@ -129,7 +136,13 @@ def parquet(
     2      F9         DEN    430
     """
     from flower.io.parquet import ParquetSource
+    from flower.io.watched import WatchedSource
 
+    if watch is not False:
+        if partitions != 1:
+            raise SourceError("parquet: files that are watched are one partition", got=f"partitions={partitions!r}")
+        source = WatchedSource(ParquetSource, path, declared(schema), watch)
+        return stream_of(source, event_time, tz, arrival, watermark)
     return stream_of(ParquetSource(path, declared(schema), partitions=partitions), event_time, tz, arrival, watermark)
 
 
@@ -143,6 +156,7 @@ def csv(
     watermark: WatermarkPolicy | None = None,
     schema: Schema | None = None,
     sep: str = ",",
+    watch: bool | Duration = False,
 ) -> Stream:
     r"""Read CSV files in UTF-8, each with a header, in the order of their names.
 
@@ -167,6 +181,9 @@ def csv(
         types that fit the first megabyte.
     sep : str
         The character between two values.
+    watch : bool, str or pandas.Timedelta
+        Whether to go on with the files that appear, in the order in which they come; how often to look (True: every
+        second). A file that is written slowly must have a name that begins with ``.`` or ``_`` until it is whole.
 
     Raises
     ------
@@ -189,8 +206,14 @@ def csv(
     0 2024-01-01 12:00:00+00:00  1, "column 'v': 'two' is no int64")
     """
     from flower.io.csv import CsvSource
+    from flower.io.watched import WatchedSource
 
-    return stream_of(CsvSource(path, declared(schema), sep=sep), event_time, tz, arrival, watermark, text=True)
+    source: Source = (
+        CsvSource(path, declared(schema), sep=sep)
+        if watch is False
+        else WatchedSource(CsvSource, path, declared(schema), watch, sep=sep)
+    )
+    return stream_of(source, event_time, tz, arrival, watermark, text=True)
 
 
 @recorded
@@ -202,6 +225,7 @@ def json_lines(
     arrival: str | None = None,
     watermark: WatermarkPolicy | None = None,
     schema: Schema | None = None,
+    watch: bool | Duration = False,
 ) -> Stream:
     r"""Read text files with a JSON object a line, in the order of their names.
 
@@ -224,6 +248,9 @@ def json_lines(
     schema : mapping or pyarrow.Schema, optional
         The columns to take and their dtypes, as ``{"carrier": "str", "delay": "int64"}``; default: all columns, of
         types that fit the first megabyte.
+    watch : bool, str or pandas.Timedelta
+        Whether to go on with the files that appear, in the order in which they come; how often to look (True: every
+        second). A file that is written slowly must have a name that begins with ``.`` or ``_`` until it is whole.
 
     Raises
     ------
@@ -245,8 +272,14 @@ def json_lines(
     0 2024-01-01 12:00:00+00:00  1
     """
     from flower.io.json_lines import JsonLinesSource
+    from flower.io.watched import WatchedSource
 
-    return stream_of(JsonLinesSource(path, declared(schema)), event_time, tz, arrival, watermark, text=True)
+    source: Source = (
+        JsonLinesSource(path, declared(schema))
+        if watch is False
+        else WatchedSource(JsonLinesSource, path, declared(schema), watch)
+    )
+    return stream_of(source, event_time, tz, arrival, watermark, text=True)
 
 
 @recorded
@@ -356,6 +389,75 @@ def rate(
 
     source = RateSource(rows_per_second, start=start, keys=keys, rows=rows)
     return stream_of(source, "time", "UTC", None, Monotonic() if watermark is None else watermark)
+
+
+@recorded
+def recording(path: PathLike) -> Stream:
+    """Read the rows of a recording of one source, with event time, watermark and arrival as that was read.
+
+    `flower.replay` lets them come as they came.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file that ``recording.save`` wrote.
+
+    Raises
+    ------
+    SourceError
+        If it is no recording.
+    GraphError
+        If it has several sources.
+
+    Examples
+    --------
+    >>> import flower as fl, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "ticks.recording")
+    ...     _ = fl.record(fl.read.rate(1000), "1min", rows=2).wait().save(file)
+    ...     fl.replay(fl.read.recording(file), speed=100).collect()["value"].tolist()
+    [0, 1]
+    """
+    from flower.api.recordings import Recording
+    from flower.io.recording import load
+
+    text = os.path.expanduser(os.fspath(path))
+    files, about = load(text)
+    return Recording(about.name, files, about=about, path=text).stream
+
+
+@recorded
+def system(every: Duration = "1s", *, watermark: WatermarkPolicy | None = None) -> Stream:
+    """Measure this machine: a row every so often, with the event time ``time``.
+
+    Columns are ``cpu`` and ``memory`` in percent, ``load`` (of the last minute), and, as bytes a second since the row
+    before, ``received``, ``sent``, ``disk_read`` and ``disk_written``; what the machine does not tell is missing.
+    Needs psutil.
+
+    Parameters
+    ----------
+    every : str or pandas.Timedelta
+        Time between two rows; at least 10 milliseconds.
+    watermark : WatermarkPolicy, optional
+        Default: ``Monotonic()``, since the rows are in order.
+
+    Raises
+    ------
+    SourceError
+        If psutil is not installed.
+
+    Examples
+    --------
+    >>> import flower as fl
+    >>> machine = fl.read.system("10ms")
+    >>> recording = fl.record(machine, "1min", rows=3).wait()
+    >>> machine.on(recording).collect()["memory"].between(0, 100).all()
+    np.True_
+    """
+    from flower.io.system import SystemSource
+    from flower.model.watermarks import Monotonic
+
+    return stream_of(SystemSource(every), "time", "UTC", None, Monotonic() if watermark is None else watermark)
 
 
 def _refuse_index(frame: pd.DataFrame, event_time: str) -> None:

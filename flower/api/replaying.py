@@ -12,6 +12,7 @@ from flower.errors import DtypeError, GraphError
 from flower.graph.calls import Call
 from flower.graph.nodes import Read, walk
 from flower.io.frames import FrameSource
+from flower.io.recording import RecordingSource
 from flower.model.event_time import check_event_time
 from flower.model.watermarks import WatermarkPolicy
 
@@ -36,7 +37,7 @@ def replay(
         How much faster than they arrived: 60 lets an hour pass in a minute. Default: as fast as possible.
     arrival : str, optional
         The column that says when a row was observed; a row without a time comes with the row before it. Default: the
-        ``arrival`` that the stream was read with.
+        ``arrival`` that the stream was read with; of what `flower.record` recorded, when each row came.
     event_time, tz, watermark, schema
         For frames, as in `flower.read.frame`; of a stream they are known.
 
@@ -86,16 +87,24 @@ def _replayed(stream: Stream, speed: float | None, arrival: str | None) -> Strea
             hint="replay each by itself, and put them together with fl.concat",
         )
     read = reads[0]
+    if isinstance(read.source, RecordingSource) and arrival is None:
+        # It knows when its rows came.
+        call = None if read.call is None else Call.of("replay", replay, (read.call,), {"speed": speed})
+        return _on(stream, read, dataclasses.replace(read, source=read.source.at(speed), call=call))
     column = _named(arrival or read.arrival, read.source.label)
     check_event_time(read.source.schema, column, read.source.label, text=True)
-    from flower.graph.optimizer.rewrite import substituted
     from flower.io.replay import ReplaySource
 
     source = ReplaySource(read.source, column, speed, tz=read.tz)
     options = {"speed": speed} if arrival is None else {"speed": speed, "arrival": arrival}
     call = None if read.call is None else Call.of("replay", replay, (read.call,), options)
-    (node,) = substituted((stream.node,), {read: dataclasses.replace(read, source=source, arrival=column, call=call)})
-    return Stream(node)
+    return _on(stream, read, dataclasses.replace(read, source=source, arrival=column, call=call))
+
+
+def _on(stream: Stream, read: Read, other: Read) -> Stream:
+    from flower.graph.optimizer.rewrite import substituted
+
+    return Stream(substituted((stream.node,), {read: other})[0])
 
 
 def _named(arrival: str | None, label: str) -> str:

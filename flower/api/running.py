@@ -11,7 +11,7 @@ from flower.model.time import Duration
 if TYPE_CHECKING:
     from flower.api.pipeline import Pipeline
     from flower.engine.clock import Clock
-    from flower.engine.run import Run
+    from flower.engine.run import Run, Runs
 
 Client: TypeAlias = Any
 """A ``distributed.Client``, which is not imported here."""
@@ -102,3 +102,18 @@ def run(
         checkpoint=checkpoint,
         state_budget=state_budget,
     )
+
+
+def runs() -> Runs:
+    """The runs of this process, oldest first: those that go on, and those that are over and still in a variable.
+
+    Examples
+    --------
+    >>> import flower as fl
+    >>> run = fl.read.rate(10, rows=1).run(name="one").wait()
+    >>> [each.state for each in fl.runs() if each.name == "one"]
+    ['finished']
+    """
+    from flower.engine.run import known
+
+    return known()

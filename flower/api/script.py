@@ -18,6 +18,7 @@ from flower.graph.format import Text
 from flower.graph.nodes import Concat, Dropped, Errors, Node, Read, Write, step_names, step_text, walk
 from flower.graph.optimizer.rewrite import uses
 from flower.graph.source import call_source, laid_out, parsed, quoted, step_call
+from flower.io.recording import RecordingSource
 
 _MAIN = """
 
@@ -156,10 +157,13 @@ class _Writer:
         match node:
             case Read():
                 if node.call is None:
+                    recorded = isinstance(node.source, RecordingSource)
                     raise GraphError(
                         "a script can only read what is stored somewhere, or made by a function",
                         got=f"{node.source.label}, which is in this process",
-                        hint="write it with frame.to_parquet(path), and use fl.read.parquet(path)",
+                        hint="save it with recording.save(path), and use fl.read.recording(path)"
+                        if recorded
+                        else "write it with frame.to_parquet(path), and use fl.read.parquet(path)",
                     )
                 return self._call(node.call, ast.Name("fl"))
             case Write():

@@ -43,6 +43,7 @@ from flower.model.windows import GlobalWindows, Windows, by_clock
 
 if TYPE_CHECKING:
     from flower.api.grouped import Grouped, Named
+    from flower.api.recordings import Recording
     from flower.api.write import Write
     from flower.engine.run import Run
     from flower.graph.expressions import FrameFunction
@@ -430,26 +431,65 @@ class Stream(Pipeline):
     def preview(self, n: int = 10, within: Duration = "2s") -> pd.DataFrame:
         """Run for a moment, also if it never ends, and give the first ``n`` rows that came.
 
+        The first preview of a live source records it for as long as it may wait; every further one, whatever its steps,
+        is of the same rows, and at once. `flower.record` records more.
+
         Parameters
         ----------
         n : int
             Rows, at most.
         within : str or pandas.Timedelta
             How long to wait for them.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> ticks = fl.read.rate(1000, start="2024-01-01T00:00:00Z")
+        >>> ticks.preview(2, within="50ms")["value"].tolist()
+        [0, 1]
+        >>> ticks.filter("value > 0").preview(2)["value"].tolist()
+        [1, 2]
         """
+        from flower.api.recordings import first_recording, live_reads
+
         count = row_count("preview", n)
-        until = time.monotonic() + duration_us(within, "within") / 1e6
-        run = self.run()
-        try:
-            while (left := until - time.monotonic()) > 0 and run.state == "running" and run.metrics.rows_out < count:
-                _wait(run, min(left, 0.02))
-        finally:
-            run.stop()
-        if run.error is not None:
-            raise run.error
-        rows = run.panes()
-        assert isinstance(rows, pd.DataFrame)
-        return rows.head(count)
+        seconds = duration_us(within, "within") / 1e6
+        if not live_reads(self.node):
+            return _first_rows(self, count, seconds)
+
+        def enough(recorded: Stream) -> bool:
+            return len(_first_rows(recorded, count, seconds)) >= count
+
+        return _first_rows(self.on(first_recording(self, within, enough)), count, seconds)
+
+    def on(self, recording: Recording) -> Stream:
+        """Take the rows of a recording in place of the live sources: the same steps on the same rows every time.
+
+        Parameters
+        ----------
+        recording : Recording
+            Made by `flower.record` or ``fl.recordings.load``; of this stream, or of another with the same sources.
+
+        Raises
+        ------
+        GraphError
+            If the recording has no rows of a source.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> ticks = fl.read.rate(1000, start="2024-01-01T00:00:00Z")
+        >>> recording = fl.record(ticks, "1min", rows=3).wait()
+        >>> ticks.filter("value > 0").on(recording).collect()["value"].tolist()
+        [1, 2]
+        """
+        from flower.api.recordings import Recording
+
+        if not isinstance(recording, Recording):
+            raise GraphError(
+                "on() takes a recording", got=type(recording).__name__, hint="make one with fl.record(stream, '2min')"
+            )
+        return Stream(recording.under(self.node))
 
     @property
     def plot(self) -> Any:
@@ -506,7 +546,7 @@ class Stream(Pipeline):
         >>> import flower as fl
         >>> flights = fl.read.parquet(fl.datasets.flights, event_time="departure", arrival="observed")
         >>> flights.window(fl.FixedWindows("6h")).groupby("origin").agg(n="count").time_diagram(key="JFK")
-        <Diagram 'n of JFK', 153 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
+        <Diagram 'n of JFK', 154 epochs: .save('diagram.html') writes a page, .at(n) is a figure up to one>
         """
         return made("time_diagram", self)(key=key, value=value, step=step, epochs=row_count("time_diagram", epochs))
 
@@ -570,6 +610,22 @@ def _untimed(node: Node) -> EventTimeError:
                     hint="give them the time of their rows: .window(fl.GlobalWindows(), timestamp_combiner='latest')",
                 )
     return EventTimeError(required, got="rows that could not be processed", hint="use GlobalWindows()")
+
+
+def _first_rows(stream: Stream, count: int, seconds: float) -> pd.DataFrame:
+    """The first rows that come in so many seconds."""
+    until = time.monotonic() + seconds
+    run = stream.run()
+    try:
+        while (left := until - time.monotonic()) > 0 and run.state == "running" and run.metrics.rows_out < count:
+            _wait(run, min(left, 0.02))
+    finally:
+        run.stop()
+    if run.error is not None:
+        raise run.error
+    rows = run.panes()
+    assert isinstance(rows, pd.DataFrame)
+    return rows.head(count)
 
 
 def _wait(run: Any, seconds: float) -> None:

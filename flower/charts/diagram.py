@@ -69,7 +69,7 @@ def diagram_figure(
     title: str | None = None,
     at: int | None = None,
     line: pd.DataFrame | None = None,
-    height: int = 520,
+    height: int = 540,
 ) -> Figure:
     """Bokeh's figure of a timeline.
 
@@ -102,6 +102,7 @@ class _Drawing:
         self.texts: list[Any] = []
         self.height = height
         self.plot = canvas(title or shown.title, height=height, timed=(True, True))
+        self.plot.min_border_right = 24  # half a time
         self.plot.add_layout(heading("; ".join([shown.title] * bool(title) + list(shown.notes)), bold=False), "above")
         if title != "":
             self.plot.add_layout(heading(title or shown.title, bold=True), "above")
@@ -129,11 +130,7 @@ class _Drawing:
             for windows in (shown.panes, shown.filling):
                 across += [_ms(windows[name].to_numpy(np.int64)) for name in ("start", "end")]
         left, right = extent(*across)
-        bottom, top = (
-            (0.0, 1.0)
-            if not len(self.clock)
-            else extent(self.clock, _ms(shown.rows["processing_time"].to_numpy(np.int64)))
-        )
+        bottom, top = (0.0, 1.0) if not len(self.clock) else extent(*(_ms(column) for column in self._moments()))
         if self.line is not None and len(self.line):
             bottom = min(bottom, float(_stamps(self.line["processing_time"])[0]))
         if not np.isfinite(bottom):
@@ -143,7 +140,7 @@ class _Drawing:
         wide, high = max(right - left, 1.0), max(top - bottom, 1.0)
         self.left, self.right = left, right if right > left else left + 1
         self.bottom, self.top = bottom - 0.05 * high, top + 0.05 * high
-        self.up = (self.top - self.bottom) / (self.height - 160)  # of a pixel
+        self.up = (self.top - self.bottom) / (self.height - 180)  # of a pixel
         self.plot.x_range = Range1d(start=self.left - 0.015 * wide, end=self.right + 0.015 * wide)
         self.plot.y_range = Range1d(start=self.bottom, end=self.top)
         for axis, label in ((self.plot.xaxis, "event time"), (self.plot.yaxis, "processing time")):
@@ -158,6 +155,17 @@ class _Drawing:
             self.plot.xaxis.ticker = FixedTicker(ticks=edges.tolist())
         self.plot.xgrid.grid_line_color = GRID
         self.plot.yaxis.major_label_text_color = SAID
+
+    def _moments(self) -> list[I64]:
+        """When something happened that is drawn."""
+        shown = self.shown
+        moments = [shown.rows["processing_time"].to_numpy(np.int64), shown.panes["top"].to_numpy(np.int64)]
+        if (shown.filling["until"] == EVER).any() or not any(len(each) for each in moments):
+            moments.append(shown.clock[-1:])
+        if self.line is not None:
+            inside = shown.clock[shown.clock <= _stamps(self.line["processing_time"]).max(initial=0) * 1000]
+            moments.append(inside[-1:])
+        return moments
 
     def _across(self, frame: pd.DataFrame) -> tuple[F64, F64]:
         """The sides of boxes; those of all time are as wide as the picture."""
@@ -302,8 +310,10 @@ class _Drawing:
         ]
         self._hover([box], [*told, ("fired at", "@top{%F %T.%3N}")])
 
-    def _labels(self, left: F64, right: F64, top: F64, text: pd.Series, room: Any) -> dict[str, Any]:
-        """Where the values of boxes are written, beside the rows there; empty where there is no room."""
+    def _labels(self, left: F64, right: F64, top: F64, text: pd.Series, room: Any, drop: float = 12) -> dict[str, Any]:
+        """Where the values of boxes are written, so many pixels below their top and beside the rows there; empty where
+        there is no room.
+        """
         across, up = (self.right - self.left) / 900, self.up
         size = 9.0 * text.str.len().to_numpy()
         room = room & ((right - left) / across >= size + 4)
@@ -315,7 +325,7 @@ class _Drawing:
             for share in (0.5, 0.36, 0.64, 0.22, 0.78, 0.1, 0.9):
                 place = left + (right - left) * share
                 beside = np.abs(place[:, None] - row_x) / across > size[:, None] / 2 + 11
-                below = np.abs((top - 12 * up)[:, None] - row_y) / up > 19
+                below = np.abs((top - drop * up)[:, None] - row_y) / up > 19
                 fits = ~free & (beside | below).all(axis=1)
                 x = np.where(fits, place, x)
                 free |= fits
@@ -333,9 +343,10 @@ class _Drawing:
 
     def _taken_back(self, back: pd.DataFrame) -> None:
         left, right = self._across(back)
+        top = _ms(back["top"].to_numpy(np.int64))
         columns = {
-            "x": (left + right) / 2,
-            "y": _ms(back["top"].to_numpy(np.int64)),
+            "x": self._labels(left, right, top, back["text"], True, drop=28)["x"],
+            "y": top,
             "since": back["since"].to_numpy(np.int64),
             "text": [f"\N{MINUS SIGN}{text}" if text[:1] != "-" else f"+{text[1:]}" for text in back["text"]],
         }
@@ -421,7 +432,7 @@ class _Drawing:
             spacing=10,
             padding=2,  # type: ignore[arg-type]
             margin=2,
-            ncols=9,
+            ncols=5,
             label_standoff=4,
             glyph_width=18,
         )

@@ -18,8 +18,8 @@ _UNITS = {unit: 1000**power for power, unit in enumerate(("B", "KB", "MB", "GB",
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def budget_of(value: object) -> int | None:
-    """Bytes of what a person gave.
+def budget_of(value: object, name: str = "state_budget") -> int | None:
+    """Bytes of what a person gave for ``name``.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def budget_of(value: object) -> int | None:
     size = 0 if found is None or unit is None else int(float(found[1]) * unit)
     if size < 1:
         raise GraphError(
-            "`state_budget` must be a size above 0",
+            f"`{name}` must be a size above 0",
             got=repr(value),
             hint="write it with its unit, as '2GB' or '512MiB'",
         )

@@ -30,7 +30,7 @@ from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
 from flower.engine.job import JobState, SourceState
-from flower.engine.metrics import Metrics
+from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
 from flower.engine.standing import Standing
@@ -46,7 +46,7 @@ STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
-        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics),
+        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }
 """The classes that are stored, by name."""

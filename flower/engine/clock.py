@@ -14,6 +14,30 @@ class Clock(Protocol):
         ...
 
 
+class Pace:
+    """The age of a run as its sources are told it: processing time since the start, at a speed that can be changed.
+
+    Examples
+    --------
+    >>> pace = Pace(1_000)
+    >>> pace.elapsed(1_500)
+    500
+    >>> pace.speed = 10.0
+    >>> pace.elapsed(1_600)
+    1500
+    """
+
+    def __init__(self, started_us: int) -> None:
+        self.speed = 1.0
+        self._at, self._elapsed = started_us, 0
+
+    def elapsed(self, now_us: int) -> int:
+        """The age at a time; it never goes back."""
+        self._elapsed += int(max(0, now_us - self._at) * self.speed)
+        self._at = max(self._at, now_us)
+        return self._elapsed
+
+
 class SystemClock:
     """The machine's clock, kept from going back."""
 

@@ -18,17 +18,18 @@ import pandas as pd
 
 from flower.engine import budget
 from flower.engine.budget import budget_of
-from flower.engine.clock import Clock, SystemClock
+from flower.engine.clock import Clock, Pace, SystemClock
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
 from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
-from flower.engine.metrics import Metrics, remedy
+from flower.engine.metrics import Metrics, StepMetrics, remedy
+from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import Results
 from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
-from flower.graph.protocols import EpochedSource, ResumableSink, Sink
+from flower.graph.protocols import EpochedSource, Measured, ResumableSink, Sink, Waiting
 from flower.io.ingest import Ingested
 from flower.io.live import LiveRun, opened
 from flower.model.time import Duration, duration_us
@@ -140,11 +141,15 @@ class Driver:
         self._ticks = self._needs_ticks()
         self._rows = options.epoch_rows or FIRST_ROWS
         self._counts = Counts()
+        self._counts_of: dict[str, Counts] = {}
         if self._recovery is not None:
             self._recovery.live = self._live
             self.state, self.started, self.metrics, self._counts = self._recovery.begin(
                 self.job, self.state, self.started, self.results
             )
+        for each in self.metrics.steps:
+            self._counts_of[each.step] = Counts(each.on_time, each.late, each.dropped)
+        self.pace = Pace(self.started)
         self._began = time.perf_counter() - self.metrics.seconds
         self._recent: list[tuple[float, int]] = []
         self._ahead: dict[Range, Future[Ingested]] = {}
@@ -187,7 +192,7 @@ class Driver:
         if self._scripted is not None and not drain:
             return self._scripted_epoch()
         now = max(self.options.clock.now_us(), self.state.now)
-        ranges = self._ranges(now - self.started, drain)
+        ranges = self._ranges(self.pace.elapsed(now), drain)
         moved = any(r.end > r.start or r.ended != self._ended(r) for r in ranges)
         if not moved and not drain and not force and not self._ticks:
             return None
@@ -328,7 +333,7 @@ class Driver:
         """Have the rows after this epoch's read while it is computed."""
         if self._scripted is not None:
             return
-        elapsed = epoch.now - self.started
+        elapsed = self.pace.elapsed(epoch.now)
         for done in epoch.ranges:
             if done.ended or done.end == done.start:
                 continue
@@ -367,8 +372,9 @@ class Driver:
             self._recent.pop(0)
         span = now - self._recent[0][0] if len(self._recent) > 1 else now - self._began
         rows = sum(n for _, n in self._recent[1:]) if len(self._recent) > 1 else result.report.rows_in
-        for counts in result.report.counts.values():
+        for name, counts in result.report.counts.items():
             self._counts += counts
+            self._counts_of[name] = self._counts_of.get(name, Counts()) + counts
         old = self.metrics
         told = remedy(self._bound(), self._counts.excess) if self._counts.dropped else None
         self.metrics = Metrics(
@@ -387,7 +393,53 @@ class Driver:
             told,
             old.first_error or result.report.first_error,
             tuple(dict.fromkeys((*old.notes, *result.report.notes))),
+            self._backlog(result.state),
+            self._steps(result),
+            self._share(result.state),
         )
+
+    @property
+    def paced(self) -> bool:
+        """Whether there is a source whose rows come with time, as fast as the run's speed says."""
+        return any(getattr(read.source, "paced", False) for _, read in self._reads)
+
+    def _backlog(self, state: JobState) -> int | None:
+        """Rows that wait, of the sources that can tell."""
+        elapsed = self.pace.elapsed(state.now)
+        told = [
+            read.source.waiting(partition, position, elapsed)
+            for stage, read in self._reads
+            if isinstance(read.source, Waiting)
+            for partition, position in enumerate(state.sources[stage].positions)
+        ]
+        return sum(told) if told else None
+
+    def _share(self, state: JobState) -> float | None:
+        """How much of the input is read, if every source can tell."""
+        read = total = 0
+        for stage, node in self._reads:
+            if not isinstance(node.source, Measured):
+                return None
+            for partition, position in enumerate(state.sources[stage].positions):
+                rows = node.source.total(partition)
+                if rows is None:
+                    return None
+                read, total = read + position - node.source.initial(partition), total + rows
+        return read / total if total else None
+
+    def _steps(self, result: EpochResult) -> tuple[StepMetrics, ...]:
+        state, made = result.state, []
+        for index, stage in enumerate(self.job.stages):
+            watermark = state.watermarks[index]
+            if isinstance(stage.origin, Read):
+                source = stage.origin.source
+                rows = sum(at - source.initial(p) for p, at in enumerate(state.sources[index].positions))
+                made.append(StepMetrics(stage.name, rows=rows, watermark=watermark))
+            elif index in self.job.keyed:
+                name = self.job.keyed[index].name
+                counts, groups = self._counts_of.get(name, Counts()), result.report.held.get(name, (0, 0))[0]
+                made.append(StepMetrics(name, 0, counts.on_time, counts.late, counts.dropped, groups, watermark))
+        return tuple(made)
 
     def _bound(self) -> int | None:
         bounds = [read.watermark.bound_us for _, read in self._reads if isinstance(read.watermark, BoundedDisorder)]
@@ -421,9 +473,11 @@ class Driver:
 
     def drive(self) -> None:
         """Run to the end in this thread."""
+        progress = Progress("collect", lambda: self.metrics)
         try:
             self.open()
             while not self.over():
+                progress.tick()
                 epoch = self.next_epoch()
                 if epoch is None:
                     time.sleep(self.options.latency_us / 4e6)
@@ -431,6 +485,7 @@ class Driver:
                     self.run(epoch)
             self.settle()
         finally:
+            progress.close()
             self.close()
 
 

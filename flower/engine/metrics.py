@@ -8,6 +8,33 @@ from flower.model.time import duration_text, instant_text
 
 
 @dataclass(frozen=True, slots=True)
+class StepMetrics:
+    """Numbers of one step of a run that reads or holds windows.
+
+    Parameters
+    ----------
+    step : str
+        Its name.
+    rows : int
+        Rows read, by a step that reads.
+    on_time, late, dropped : int
+        (row, window) pairs of a keyed step.
+    groups : int
+        (key, window) records that it holds.
+    watermark : int
+        Its output watermark, in microseconds UTC.
+    """
+
+    step: str
+    rows: int = 0
+    on_time: int = 0
+    late: int = 0
+    dropped: int = 0
+    groups: int = 0
+    watermark: int = -(2**63)
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """Numbers of a run, as of its last epoch.
 
@@ -33,6 +60,12 @@ class Metrics:
         The first row that could not be processed.
     notes : tuple of str
         What sources had to say.
+    backlog : int or None
+        Rows that had come and were not yet read; None: no source can tell.
+    steps : tuple of StepMetrics
+        The steps that read, and those that hold windows.
+    share : float or None
+        How much of the input is read, from 0 to 1; None: a source has no end, or cannot tell.
     """
 
     epochs: int = 0
@@ -50,6 +83,9 @@ class Metrics:
     remedy: str | None = None
     first_error: str | None = None
     notes: tuple[str, ...] = ()
+    backlog: int | None = None
+    steps: tuple[StepMetrics, ...] = ()
+    share: float | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """Names and values as a person reads them; what is nothing is left out."""
@@ -59,6 +95,8 @@ class Metrics:
             ("epochs", f"{self.epochs:,} in {self.seconds:.1f} s"),
             ("state", f"{self.groups:,} groups, {self.state_bytes / 1e6:,.1f} MB"),
         ]
+        if self.backlog:
+            told.append(("backlog", f"{self.backlog:,} rows"))
         if self.late:
             told.append(("late", f"{self.late:,} of {self.on_time + self.late + self.dropped:,} pairs"))
         if self.dropped:

@@ -13,22 +13,29 @@ import pandas as pd
 
 from flower.engine.embedded import Driver, Options, driver_of
 from flower.engine.metrics import Metrics
-from flower.engine.progress import show_until
+from flower.engine.progress import Progress
+from flower.engine.progress import wait as wait_for
 from flower.engine.results import Fresh, Results
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
 
 if TYPE_CHECKING:
+    from flower.engine.epoch import EpochPlan
     from flower.engine.why import Why
+    from flower.graph.drawing import Graph
+
+MOST_SPEED = 1e6
 
 State = Literal["running", "paused", "stopped", "finished", "failed"]
 
 Display = Callable[[str, Any], Any]
 """Makes what a name stands for, as ``made("run_diagram", run)``: what draws is above this layer."""
 
+_unnamed = itertools.count(1)
 _numbers = itertools.count(1)
 _alive: weakref.WeakSet[Run] = weakref.WeakSet()
+"""Every run that somebody still holds; one that goes on is held by its thread."""
 
 
 class Run:
@@ -57,12 +64,16 @@ class Run:
         executor: object = "embedded",
         display: Display | None = None,
     ) -> None:
-        self.name = name if name is not None else f"run-{next(_numbers)}"
+        self.name = name if name is not None else f"run-{next(_unnamed)}"
         self._driver: Driver = driver_of(outputs, options, executor)
         self._display = display
         self._state: State = "running"
         self._error: BaseException | None = None
+        self.outputs = tuple(outputs)
+        """The last steps that it runs."""
+        self._number = next(_numbers)
         self._steps = 0
+        self._until_firing = False
         self._parked = False
         self._drain = False
         self._done = threading.Event()
@@ -99,6 +110,45 @@ class Run:
     def metrics(self) -> Metrics:
         """Its numbers as of the last epoch."""
         return self._driver.metrics
+
+    @property
+    def graph(self) -> Graph:
+        """The steps that it runs: as text, and drawn in a notebook."""
+        from flower.graph.drawing import Graph
+
+        return Graph(self.outputs)
+
+    @property
+    def stepping(self) -> bool:
+        """Whether it is paused, and just now does the epochs that `step` asked for."""
+        return self._state == "paused" and not self._idle()
+
+    @property
+    def paced(self) -> bool:
+        """Whether it has a source that `speed` makes faster or slower: a replay or a rate."""
+        return self._driver.paced
+
+    @property
+    def speed(self) -> float:
+        """How fast time passes for replays and rates: 2 is twice as fast as they are by themselves. Can be set.
+
+        Live sources come as they come, and processing time is what the clock shows.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> run = fl.read.rate(10).run()
+        >>> run.speed = 100
+        >>> run.stop().speed
+        100.0
+        """
+        return self._driver.pace.speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed <= MOST_SPEED:
+            raise RunError(f"`speed` must be a number above 0, at most {MOST_SPEED:,.0f}", got=repr(speed))
+        self._tell(lambda: setattr(self._driver.pace, "speed", float(speed)))
 
     @property
     def results(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
@@ -206,31 +256,67 @@ class Run:
     # -- what it can be told
 
     def pause(self) -> Run:
-        """Stop after the current epoch, and wait for it, until `resume` or `step`."""
-        self._tell(lambda: self._to("paused", {"running"}))
+        """Stop after the current epoch, and wait for it, until `resume` or `step`; a `step` that goes on is ended."""
+
+        def halt() -> None:
+            self._steps, self._until_firing = 0, False
+            self._to("paused", {"running"})
+
+        self._tell(halt)
         return self._wait_until_parked()
 
     def resume(self) -> Run:
         """Go on after `pause`."""
         return self._tell(lambda: self._to("running", {"paused"}))
 
-    def step(self, n: int = 1) -> Run:
+    def step(self, n: int = 1, *, until: Literal["firing"] | None = None) -> Run:
         """Run ``n`` epochs of a paused run, empty ones where no rows are there, and wait for them.
+
+        Parameters
+        ----------
+        n : int
+            Epochs.
+        until : {"firing"}, optional
+            Run epochs as rows come, in place of ``n``, until one gives panes, or rows where no step has panes. Ctrl-C
+            ends it.
 
         Raises
         ------
         RunError
-            If the run is not paused.
+            If the run is not paused, or an argument is out of its range.
+
+        Examples
+        --------
+        >>> import flower as fl
+        >>> from flower.testing import ManualClock
+        >>> clock = ManualClock()
+        >>> counts = fl.read.rate(10).window(fl.FixedWindows("1s")).agg(n="count")
+        >>> run = counts.run(clock=clock, epoch_rows=4).pause()
+        >>> clock.advance("3s")
+        >>> run.step(until="firing").metrics.epochs, run.results["n"].tolist()
+        (3, [10])
+        >>> _ = run.stop()
         """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise RunError("step() takes a number of epochs, at least 1", got=repr(n))
+        if until not in (None, "firing"):
+            raise RunError("`until` of step() must be 'firing'", got=repr(until), hint="or give a number of epochs")
         if self._state != "paused":
             raise RunError("step() needs a paused run", got=self._state, hint="call .pause() first")
 
         def more() -> None:
-            self._steps += n
+            if until is None:
+                self._steps += n
+            else:
+                self._until_firing = True
             self._parked = False
 
         self._tell(more)
-        return self._wait_until_parked()
+        try:
+            return self._wait_until_parked()
+        except KeyboardInterrupt:
+            self.pause()
+            raise
 
     def stop(self) -> Run:
         """Stop after the current epoch, and wait for it; windows that are open stay so, in its checkpoint too."""
@@ -251,7 +337,7 @@ class Run:
         return self.wait()
 
     def wait(self, timeout: float | None = None, *, progress: bool = True) -> Run:
-        """Wait for the end, or ``timeout`` seconds; in a terminal its numbers are shown meanwhile.
+        """Wait for the end, or ``timeout`` seconds; meanwhile a terminal or a notebook's cell shows how far it is.
 
         Ctrl-C stops the run and raises KeyboardInterrupt.
 
@@ -263,7 +349,7 @@ class Run:
             If it still runs after ``timeout`` seconds.
         """
         try:
-            ended = show_until(self, self._done, timeout) if progress else self._done.wait(timeout)
+            ended = wait_for(self._done, timeout, Progress(self.name, lambda: self.metrics) if progress else None)
         except KeyboardInterrupt:
             self.stop()
             raise
@@ -297,8 +383,7 @@ class Run:
             while not driver.finished and self._may_go_on():
                 epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0)
                 if epoch is not None:
-                    driver.run(epoch)
-                    self._steps = max(0, self._steps - 1)
+                    self._do(epoch)
                 if driver.over():
                     break
                 if epoch is None or not any(wanted.end > wanted.start for wanted in epoch.ranges):
@@ -322,11 +407,26 @@ class Run:
             with driver.changed:
                 driver.changed.notify_all()
 
+    def _do(self, epoch: EpochPlan) -> None:
+        driver = self._driver
+        before = driver.metrics.rows_out
+        driver.run(epoch)
+        if self._until_firing:
+            driver.settle()
+        with driver.changed:
+            self._steps = max(0, self._steps - 1)
+            if driver.metrics.rows_out > before:
+                self._until_firing = False
+
+    def _idle(self) -> bool:
+        """Whether no epoch was asked for by `step`."""
+        return not self._steps and not self._until_firing
+
     def _may_go_on(self) -> bool:
-        while self._state == "paused" and not self._steps:
+        while self._state == "paused" and self._idle():
             self._driver.settle()
             with self._driver.changed:
-                if self._state == "paused" and not self._steps:
+                if self._state == "paused" and self._idle():
                     self._parked = True
                     self._driver.changed.notify_all()
                     self._driver.changed.wait()
@@ -350,6 +450,35 @@ def start(
 def alive() -> list[Run]:
     """The runs of this process that are not over."""
     return [run for run in list(_alive) if not run._done.is_set()]
+
+
+class Runs(tuple[Run, ...]):
+    """Runs, shown as a table."""
+
+    __slots__ = ()
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row for each: its name, state, rows and watermark."""
+        told = [
+            {
+                "run": run.name,
+                "state": run.state,
+                "rows in": run.metrics.rows_in,
+                "rows out": run.metrics.rows_out,
+                "watermark": dict(run.metrics.lines())["watermark"],
+            }
+            for run in self
+        ]
+        return pd.DataFrame(told, columns=["run", "state", "rows in", "rows out", "watermark"])
+
+    def __repr__(self) -> str:
+        return self.frame.to_string(index=False) if self else "no runs"
+
+
+def known() -> Runs:
+    """The runs that go on, and those that somebody holds, oldest first."""
+    return Runs(sorted(_alive, key=lambda run: run._number))
 
 
 @atexit.register

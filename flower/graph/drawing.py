@@ -70,7 +70,7 @@ class _Box:
     y: float = 0.0
 
 
-def drawing(roots: Node | Sequence[Node], prefix: str = "flow") -> str:
+def drawing(roots: Node | Sequence[Node], prefix: str = "flow", *, counted: bool = False) -> str:
     """Draw the steps that ``roots`` need, inputs above.
 
     Parameters
@@ -80,6 +80,9 @@ def drawing(roots: Node | Sequence[Node], prefix: str = "flow") -> str:
     prefix : str
         Begins the ids of the steps' elements, ``prefix-0`` and so on in order of `walk`: unique within a page. Each has
         its step's name as ``data-step``.
+    counted : bool
+        Whether steps that read or aggregate have a line more, empty, for what a run counts there: a text with the class
+        ``flower-count``.
 
     Returns
     -------
@@ -97,13 +100,15 @@ def drawing(roots: Node | Sequence[Node], prefix: str = "flow") -> str:
     texts = {node: _wrapped(step_line(node)) for node in nodes}
     longest = max(max(CHARACTER * max(map(len, texts[node])), BOLD * min(len(names[node]), NAME)) for node in nodes)
     width = max(150.0, longest + 2 * PAD + 6)
-    boxes = {node: _Box(0, width, LINE * (1 + len(texts[node])) + 2 * PAD) for node in nodes}
+    lines = {node: len(texts[node]) + (1 if counted and isinstance(node, Read | Aggregate) else 0) for node in nodes}
+    boxes = {node: _Box(0, width, LINE * (1 + lines[node]) + 2 * PAD) for node in nodes}
     layers = _layered(nodes, boxes)
     _order(layers)
     total_width, total_height = _place(layers)
     paths = [_path(edge) for node in nodes for edge in _edges(boxes[node], list(boxes.values()))]
     steps = [
-        _step(boxes[node], node, names[node], texts[node], f"{prefix}-{index}") for index, node in enumerate(nodes)
+        _step(boxes[node], node, names[node], texts[node], f"{prefix}-{index}", lines[node] > len(texts[node]))
+        for index, node in enumerate(nodes)
     ]
     label = escape("Steps: " + "; ".join(_printable(f"{names[node]}: {step_line(node)}") for node in nodes))
     return (
@@ -230,7 +235,7 @@ def _path(way: list[_Box]) -> str:
     )
 
 
-def _step(box: _Box, node: Node, name: str, lines: list[str], identity: str) -> str:
+def _step(box: _Box, node: Node, name: str, lines: list[str], identity: str, counted: bool) -> str:
     left, top = box.x - box.width / 2, box.y
     rect = f'x="{left:.1f}" y="{top:.1f}" height="{box.height:.1f}"'
     parts = [
@@ -247,6 +252,12 @@ def _step(box: _Box, node: Node, name: str, lines: list[str], identity: str) -> 
         parts.append(
             f'<text x="{x:.1f}" y="{y + number * LINE:.1f}" fill="currentColor" fill-opacity="0.8" '
             f'style="{_MONO}; white-space: pre">{escape(line)}</text>'
+        )
+    if counted:
+        y += (len(lines) + 1) * LINE
+        parts.append(
+            f'<text class="flower-count" x="{x:.1f}" y="{y:.1f}" fill="currentColor" style="{_SANS}; font-weight: 400">'
+            "</text>"
         )
     return "".join(parts) + "</g>"
 

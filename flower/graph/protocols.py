@@ -63,6 +63,24 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Waiting(Protocol):
+    """A source that can tell at once how many of its rows have come and were not yet asked for."""
+
+    def waiting(self, partition: int, position: int, elapsed_us: int) -> int:
+        """Rows of a partition after ``position``."""
+        ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A source that can tell at once how many rows a partition has."""
+
+    def total(self, partition: int) -> int | None:
+        """Rows of a partition; None: there is no end."""
+        ...
+
+
+@runtime_checkable
 class MarkedSource(Source, Protocol):
     """A source that brings its own watermark, for `ManualWatermark`."""
 

@@ -38,11 +38,14 @@ class CsvSource(TextSource):
         If the first file lacks a column of ``schema``.
     """
 
+    kind = "csv"
+    suffixes = (".csv", ".tsv", ".txt")
+
     def __init__(self, paths: Paths, schema: pa.Schema | None = None, *, sep: str = ",") -> None:
         if not isinstance(sep, str) or len(sep) != 1 or sep in '"\r\n' or not sep.isascii():
             raise SourceError("csv: `sep` must be one character", got=repr(sep), hint=r"such as ',', ';' or '\t'")
         self._sep = sep
-        super().__init__("csv", (".csv", ".tsv", ".txt"), paths, schema, sep)
+        super().__init__(paths, schema, sep)
         first = self._names[0]
         if missing := [name for name in self.schema.names if name not in first]:
             raise ColumnError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import glob
 import os
@@ -80,6 +81,41 @@ def find_files(paths: Paths, suffixes: tuple[str, ...], kind: str) -> tuple[File
     if not found:
         raise SourceError(f"{kind}: at least one file is required", got="an empty list", hint="name the files to read")
     return found
+
+
+def listed(paths: Paths, suffixes: tuple[str, ...], kind: str) -> list[tuple[str, os.stat_result]]:
+    """The files that a person means to watch as far as they are there now, whose directory must be.
+
+    Raises
+    ------
+    SourceError
+        If a directory is not there.
+    """
+    found = []
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        text = os.path.expanduser(os.fspath(path))
+        directory = text if not glob.has_magic(text) else _fixed(text)
+        if not os.path.isdir(directory or "."):
+            raise SourceError(
+                f"{kind}: what is watched must be a directory, or a pattern in one",
+                got=repr(text),
+                hint="make the directory first, or leave out `watch`",
+            )
+        try:
+            names = _expand(path, suffixes, kind)
+        except SourceError:
+            continue  # no file yet
+        for name in names:
+            with contextlib.suppress(OSError):  # gone again
+                found.append((os.path.abspath(name), os.stat(name)))
+    return found
+
+
+def _fixed(pattern: str) -> str:
+    """The directory before the first part of a pattern that is one."""
+    while glob.has_magic(pattern):
+        pattern = os.path.dirname(pattern)
+    return pattern
 
 
 def label_of(kind: str, paths: Paths, files: Sequence[File]) -> str:

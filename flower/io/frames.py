@@ -78,6 +78,10 @@ class FrameSource:
         """All rows are there from the start."""
         return min(position + limit_rows, self._rows)
 
+    def total(self, partition: int) -> int:
+        """All rows."""
+        return self._rows
+
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range, without a copy."""
         table = self._table if columns is None else self._table.select(list(columns))

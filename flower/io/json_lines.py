@@ -41,8 +41,11 @@ class JsonLinesSource(TextSource):
         If a column holds lists or objects.
     """
 
+    kind = "json_lines"
+    suffixes = (".jsonl", ".ndjson", ".json")
+
     def __init__(self, paths: Paths, schema: pa.Schema | None = None) -> None:
-        super().__init__("json_lines", (".jsonl", ".ndjson", ".json"), paths, schema)
+        super().__init__(paths, schema)
 
     def _guess(self, piece: Piece | None) -> pa.Schema:
         where = f"{self.label}: {self._lines.files[0 if piece is None else piece.file].path!r}"

@@ -109,6 +109,11 @@ class LiveRun:
         with self._changed:
             return self._over and self._error is None and not self._came and position >= self._writer.end
 
+    def waiting(self, partition: int, position: int, elapsed_us: int) -> int:
+        """Rows that have come, in the journal or on the way to it."""
+        with self._changed:
+            return max(0, self._writer.end + self._waiting - position)
+
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range, from the journal."""
         return self._reader.read(start, end) if end > start else self.schema.empty_table()

@@ -68,10 +68,12 @@ class ParquetSource:
     """
 
     bounded = True
+    kind = "parquet"
+    suffixes = (".parquet", ".pq")
 
     def __init__(self, paths: Paths, schema: pa.Schema | None = None, *, partitions: int | str = 1) -> None:
-        files = find_files(paths, (".parquet", ".pq"), "parquet")
-        self.label = label_of("parquet", paths, files)
+        files = find_files(paths, self.suffixes, self.kind)
+        self.label = label_of(self.kind, paths, files)
         footers = [(file, _footer(file, self.label)) for file in files]
         self._whole = schema is None
         self.schema: pa.Schema = self._declared(footers, schema)
@@ -154,6 +156,10 @@ class ParquetSource:
     def ended(self, partition: int, position: int) -> bool:
         """Whether the last row is before ``position``."""
         return position >= self._rows[partition]
+
+    def total(self, partition: int) -> int:
+        """All rows."""
+        return self._rows[partition]
 
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range. A row group that cannot be decoded is one error row, and the others of it are empty."""

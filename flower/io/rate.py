@@ -62,6 +62,7 @@ class RateSource:
         self._start = instant_us(first, "start")
         self.schema: pa.Schema = pa.schema(_COLUMNS if keys is not None else _COLUMNS[:2])
         self.bounded = rows is not None
+        self.paced = True
         self.label = f"rate of {rows_per_second:g} rows per second"
 
     def __repr__(self) -> str:
@@ -81,6 +82,14 @@ class RateSource:
         if self._rows is not None:
             there = min(there, self._rows)
         return max(position, min(there, position + limit_rows))
+
+    def waiting(self, partition: int, position: int, elapsed_us: int) -> int:
+        """Rows that the time is worth already."""
+        return self.latest(partition, position, 2**62, elapsed_us) - position
+
+    def total(self, partition: int) -> int | None:
+        """All rows."""
+        return self._rows
 
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range, computed."""

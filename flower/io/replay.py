@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.errors import SourceError
-from flower.graph.protocols import IdentifiedSource, Source
+from flower.graph.protocols import IdentifiedSource, Measured, Source
 from flower.model.event_time import event_time_us
 from flower.model.time import I64, MAX_TIME, MIN_TIME, instant_text
 
@@ -46,15 +46,13 @@ class ReplaySource:
     """
 
     def __init__(self, source: Source, arrival: str, speed: float | None = None, *, tz: str = "UTC") -> None:
-        if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
-            raise SourceError(
-                "replay: `speed` must be a number above 0, or None for as fast as possible", got=repr(speed)
-            )
+        check_speed(speed)
         self._source, self._arrival, self._speed, self._tz = source, arrival, speed, tz
         self._known: dict[int, _Arrivals] = {}
         self._began: int | None = None
         self.schema: pa.Schema = source.schema
         self.bounded = source.bounded
+        self.paced = speed is not None
         self.driver_local = getattr(source, "driver_local", False)
         self.label = f"replay of {source.label}" + ("" if speed is None else f" at {speed:g} times its speed")
 
@@ -87,6 +85,10 @@ class ReplaySource:
         due = min(self._start() + elapsed_us * self._speed, MAX_TIME)
         rows = int(np.searchsorted(arrivals.time[position - arrivals.start :], due, side="right"))
         return max(position, min(end, position + rows))
+
+    def total(self, partition: int) -> int | None:
+        """All rows."""
+        return self._source.total(partition) if isinstance(self._source, Measured) else None
 
     def read(self, partition: int, start: int, end: int, columns: tuple[str, ...] | None = None) -> pa.Table:
         """The rows of a range."""
@@ -131,6 +133,12 @@ class ReplaySource:
                 firsts += time[time > MIN_TIME][:1].tolist()
             self._began = min(firsts, default=0)
         return self._began
+
+
+def check_speed(speed: object) -> None:
+    """Refuse what is no speed."""
+    if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
+        raise SourceError("replay: `speed` must be a number above 0, or None for as fast as possible", got=repr(speed))
 
 
 def in_order(column: pa.ChunkedArray, tz: str) -> I64:

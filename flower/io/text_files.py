@@ -16,10 +16,6 @@ class TextSource:
 
     Parameters
     ----------
-    kind : str
-        The format's name.
-    suffixes : tuple of str
-        The files of a directory that are meant.
     paths : str, os.PathLike or a sequence of them
         A file, a directory, a pattern, or a list of them; see `find_files`.
     schema : pyarrow.Schema, optional
@@ -30,19 +26,21 @@ class TextSource:
 
     bounded = True
     schema: pa.Schema
+    kind: str
+    """The format's name."""
+    suffixes: tuple[str, ...]
+    """The files of a directory that are meant."""
 
-    def __init__(
-        self, kind: str, suffixes: tuple[str, ...], paths: Paths, schema: pa.Schema | None, delimiter: str | None = None
-    ) -> None:
-        files = find_files(paths, suffixes, kind)
-        self.label = label_of(kind, paths, files)
+    def __init__(self, paths: Paths, schema: pa.Schema | None, delimiter: str | None = None) -> None:
+        files = find_files(paths, self.suffixes, self.kind)
+        self.label = label_of(self.kind, paths, files)
         self._lines = Lines(files, self.label, delimiter)
         self._whole = schema is None
         self._prepare()
         try:
             self.schema = normal_schema(self._guess(self._lines.first_piece())) if schema is None else schema
         except FlowerError as error:
-            if not error.required.startswith(kind):
+            if not error.required.startswith(self.kind):
                 error.required = f"{self.label}: {error.required}"
             raise
 

@@ -39,7 +39,7 @@ class Fixed:
         """Never any."""
         return None
 
-    def command(self, name: str) -> None:
+    def command(self, name: str, value: object) -> None:
         """It has no buttons of the kernel's."""
 
     def picture(self, png: bytes, width: int, height: int) -> None:

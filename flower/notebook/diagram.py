@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FPS = 2.0
 """Updates a second, at most: each is a figure of its own."""
 
+FOLLOWED = 1_000_000
+"""Rows up to which a run is followed: to run the epochs of a larger one again would slow it."""
+
 
 class _Replayed:
     """Stands where a live view has its run: a stream that was run to its end."""
@@ -57,6 +60,7 @@ class LiveDiagram(Live, Diagram):
         self._value = value
         self._said: list[str] = []
         self._new = True
+        self._left = False
         Diagram.__init__(self, history, key=key, value=value, title=title, line=line)
         Live.__init__(self, run if run is not None else cast("Run", _Replayed(self.title)), owned=False, fps=FPS)
         self._followed = run
@@ -77,12 +81,20 @@ class LiveDiagram(Live, Diagram):
     def changes(self) -> Message | None:
         """All of it, if the run has gone on."""
         with self.lock:
-            if self._followed is not None and not self.closed and self.history.follow(self._followed._driver):
-                self._redraw()
+            self._follow()
             if not self._new:
                 return None
             self._new = False
             return {"type": "snapshot", **self.snapshot()}, []
+
+    def _follow(self) -> None:
+        """Draw what the run has done since."""
+        run = self._followed
+        if run is None or self.closed:
+            return
+        self._left = run.metrics.rows_in > FOLLOWED
+        if not self._left and self.history.follow(run._driver):
+            self._redraw()
 
     def still(self) -> dict[str, Any] | None:
         """It can be stepped through when the run is over, so it stays."""
@@ -90,7 +102,10 @@ class LiveDiagram(Live, Diagram):
 
     def _below(self) -> dict[str, Any]:
         if self._followed is not None:
-            return self.about()
+            told = self.about()
+            if self._left:
+                told["note"] += f" · the diagram follows it for {FOLLOWED:,} rows"
+            return told
         return {"note": "click a window that fills, to hear what it waits for", "problem": False}
 
     def _about(self) -> list[tuple[str, str]]:
@@ -108,7 +123,7 @@ class LiveDiagram(Live, Diagram):
 
     # -- what a person asks for
 
-    def command(self, name: str) -> None:
+    def command(self, name: str, value: object) -> None:
         """A select, or a window, was clicked; the text is not to be trusted."""
         match name.split(":"):
             case ["set", at, number] if _small(at) and _small(number):
@@ -150,9 +165,7 @@ class LiveDiagram(Live, Diagram):
         """Follow the run; what came with its end is drawn too."""
         if over(self.run):
             with self.lock:
-                if not self.closed and self._followed is not None:
-                    self.history.follow(self._followed._driver)
-                    self._redraw()
+                self._follow()
         return super().tick(now)
 
 

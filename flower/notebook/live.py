@@ -11,6 +11,7 @@ from flower.api.tables import tables
 from flower.charts.dashboard import itself
 from flower.charts.diagram import Published, figure_diagram, run_diagram, time_diagram
 from flower.charts.plot import Plot
+from flower.engine import progress
 from flower.engine.run import Run, alive
 from flower.notebook import showing
 from flower.notebook.chart import LiveChart, LivePlot
@@ -19,6 +20,7 @@ from flower.notebook.diagram import LiveDiagram, LiveFigure, live_diagram, live_
 from flower.notebook.run_view import RunView
 from flower.notebook.showing import Live
 from flower.notebook.table import LiveTable
+from flower.notebook.waiting import cell_progress
 
 if TYPE_CHECKING:
     from flower.api.stream import Stream
@@ -103,6 +105,7 @@ def install(ip: Any) -> None:
         return
     _loaded = notebook = Notebook(ip)
     showing.use(notebook)
+    progress.use(cell_progress)
     for name, (live, _) in _SHOWN.items():
         register(name, live)
     ip.events.register("pre_run_cell", notebook.before_cell)
@@ -112,7 +115,7 @@ def install(ip: Any) -> None:
     for kind in (LiveChart, LiveTable, LiveDiagram, LiveDashboard):
         display.for_type(kind, notebook.show)
     # Loaded only by those who want it.
-    display.for_type_by_name("flower.teach.figures", "Figure", notebook.show_figure)
+    display.for_type("flower.teach.figures.Figure", notebook.show_figure)
 
 
 def uninstall(ip: Any) -> None:
@@ -127,6 +130,7 @@ def uninstall(ip: Any) -> None:
     display.pop("flower.teach.figures.Figure", None)
     ip.events.unregister("pre_run_cell", notebook.before_cell)
     ip.events.unregister("post_run_cell", notebook.after_cell)
+    progress.use(None)
     for name, (_, plain) in _SHOWN.items():
         register(name, plain)
     notebook.close()

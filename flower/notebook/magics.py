@@ -17,6 +17,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
+from flower.api.recordings import first_recording, live_reads
 from flower.api.stream import Stream
 from flower.engine.run import Run, alive
 from flower.errors import FlowerError
@@ -81,9 +82,10 @@ class FlowMagics(Magics):
             plot.line   x="window_end", y="mean_delay", by="carrier"
 
         Arguments are Python and see the notebook's variables; Flower's names need no import. A step goes on while a
-        bracket is open, and over lines that are indented more. Comments begin with #. The stream is shown, or what the
-        last line gives (plot, write, collect ...); the variable is then the stream before that line. Running the cell
-        again replaces the stream and its run. `%flow?` tells about the runs.
+        bracket is open, and over lines that are indented more. Comments begin with #. The stream is shown, on recorded
+        rows if its source is live (the first cell records some), or what the last line gives (plot, write, collect
+        ...); the variable is then the stream before that line. Running the cell again replaces the stream and its run.
+        `%flow?` tells about the runs.
         """
         name, source = self._header(line)
         before = alive()
@@ -95,6 +97,8 @@ class FlowMagics(Magics):
         except CellError as error:
             _refuse(f"%%flow {name}, {error}")
         self._namespace[name] = outcome.stream
+        if isinstance(outcome.result, Stream):
+            _record(outcome.result)
         # A last line that runs the stream, or shows it live, is its run.
         run = outcome.result if isinstance(outcome.result, Run) else getattr(outcome.result, "run", None)
         if isinstance(run, Run):
@@ -330,6 +334,15 @@ class Listing:
 def streams_of(namespace: dict[str, Any]) -> dict[str, Stream]:
     """The streams that variables hold; not IPython's own ``_`` and ``_3``."""
     return {name: each for name, each in list(namespace.items()) if isinstance(each, Stream) and name[0] != "_"}
+
+
+def _record(stream: Stream) -> None:
+    """Have rows of its live sources at hand, on which it is shown; one that fails is shown without."""
+    if live_reads(stream.node):
+        try:
+            first_recording(stream, "2s", lambda _: True)
+        except Exception as error:
+            print(f"No rows to show: {type(error).__name__}: {error}")
 
 
 def _no_options(command: str, options: str) -> None:

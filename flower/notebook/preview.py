@@ -8,10 +8,12 @@ from html import escape
 
 import pandas as pd
 
+from flower.api.recordings import Recording, live_reads, recordings
 from flower.api.stream import Stream
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read, walk
 from flower.graph.optimizer.rewrite import substituted
 from flower.graph.schema import dtype_name
+from flower.io.recording import RecordingSource
 from flower.io.replay import ReplaySource
 from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, duration_text
@@ -30,7 +32,8 @@ _SMALL = "font-size: 85%; opacity: 0.75"
 def stream_html(stream: Stream) -> str:
     """Show a stream; whatever fails is told in its place, nothing is raised, and nothing waits longer than a second.
 
-    Rows are read of sources that end: those of a replay as they were recorded. Others are not opened.
+    Rows are read of sources that end: those of a replay as they were recorded. Live ones are not opened: their rows are
+    those of a recording, if there is one.
     """
     try:
         shown = f"{_described(stream.node)}{_shown(stream.node)}"
@@ -102,10 +105,14 @@ def _grouping(node: Node) -> str | None:
 
 def _shown(node: Node) -> str:
     """The table, and what there is to say about its rows."""
-    reads = [each for each in walk(node) if isinstance(each, Read)]
-    if not all(read.source.bounded for read in reads):
-        return _table(node) + _note("Its rows come over time: .preview() waits for some, .run() runs it.")
-    rows = _first(node, reads)
+    said = "."
+    if live_reads(node):
+        recording = recordings.of(node)
+        if recording is None:
+            return _table(node) + _note("Its rows come over time: .preview() records some, .run() runs it.")
+        said = f" on the recording {recording.name!r} of {_length(recording)}."
+        node = recording.under(node)
+    rows = _first(node, [each for each in walk(node) if isinstance(each, Read)])
     match rows:
         case None:
             return _table(node) + _note("Its first rows take a while: .preview(within='10s') waits for them.")
@@ -113,7 +120,7 @@ def _shown(node: Node) -> str:
             return _table(node) + _note(f"No rows to show: {_text(rows)}")
     if not len(rows):
         return _table(node) + _note("No rows came while the display waited.")
-    return _table(node, rows) + _note(f"The first {len(rows)} rows." if len(rows) > 1 else "The first row.")
+    return _table(node, rows) + _note((f"The first {len(rows)} rows" if len(rows) > 1 else "The first row") + said)
 
 
 def _first(node: Node, reads: list[Read]) -> pd.DataFrame | Exception | None:
@@ -121,7 +128,7 @@ def _first(node: Node, reads: list[Read]) -> pd.DataFrame | Exception | None:
     recorded: dict[Node, Node] = {
         read: dataclasses.replace(read, source=read.source.recording)
         for read in reads
-        if isinstance(read.source, ReplaySource)
+        if isinstance(read.source, ReplaySource | RecordingSource)
     }
     (node,) = substituted((node,), recorded) if recorded else (node,)
     got: list[pd.DataFrame | Exception] = []
@@ -136,6 +143,11 @@ def _first(node: Node, reads: list[Read]) -> pd.DataFrame | Exception | None:
     reader.start()
     reader.join(WITHIN + 0.1)
     return got[0] if got else None
+
+
+def _length(recording: Recording) -> str:
+    """To a tenth of a second."""
+    return duration_text(max(100_000, round(recording.duration.total_seconds() * 10) * 100_000))
 
 
 def _note(text: str) -> str:

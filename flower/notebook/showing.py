@@ -115,8 +115,8 @@ class Live(ABC):
     def still(self) -> dict[str, Any] | None:
         """What stands in its place when it is over; None: what the front end makes of it."""
 
-    def command(self, name: str) -> None:  # noqa: B027  # most have none
-        """A button was pressed."""
+    def command(self, name: str, value: object) -> None:  # noqa: B027  # most have none
+        """A button was pressed, or something chosen."""
 
     def picture(self, png: bytes, width: int, height: int) -> None:  # noqa: B027  # most need none
         """How it looks in the end, as PNG."""

@@ -27,6 +27,17 @@ const STYLE = `
   color: inherit; background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); }
 .flower-view button:disabled { opacity: .5; cursor: default; }
 .flower-view button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.flower-view button.flower-waiting { opacity: .75; border-style: dashed; cursor: progress; }
+.flower-view select:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.flower-view [hidden] { display: none; }
+.flower-rate { display: inline-flex; align-items: center; gap: 6px; font-size: 12px; font-variant-numeric: tabular-nums;
+  color: var(--jp-content-font-color2, #666); }
+.flower-rate polyline { fill: none; stroke: var(--jp-brand-color1, #1976d2); stroke-width: 1.5; }
+.flower-body { display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }
+.flower-body > .flower-facts { flex: 0 1 34em; }
+.flower-steps { flex: 0 1 auto; max-width: 100%; }
+.flower-steps summary { cursor: pointer; font-size: 12px; color: var(--jp-content-font-color2, #666); }
+.flower-steps > div { max-height: 340px; overflow: auto; }
 .flower-view select { font: inherit; font-size: 12px; color: inherit; max-width: 17em; padding: 1px 3px;
   background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); border-radius: 3px; }
 .flower-view [aria-busy=true] { opacity: .5; }
@@ -282,50 +293,156 @@ async function diagram(model, el) {
   }
 }
 
+const SVG = "http://www.w3.org/2000/svg"
+
+// Rows a second, oldest first, as a line that fills its place.
+function sparkline() {
+  const [width, height] = [110, 20]
+  const svg = document.createElementNS(SVG, "svg")
+  const line = svg.appendChild(document.createElementNS(SVG, "polyline"))
+  svg.setAttribute("width", width)
+  svg.setAttribute("height", height)
+  svg.setAttribute("aria-hidden", "true")
+  const box = element("span", "flower-rate")
+  const text = element("span")
+  box.append(svg, text)
+  return {
+    box,
+    draw(rates) {
+      box.hidden = rates.length < 2
+      const most = Math.max(...rates, 1)
+      const step = width / Math.max(rates.length - 1, 1)
+      line.setAttribute("points", rates.map((rate, at) =>
+        `${(at * step).toFixed(1)},${(height - 1 - (height - 2) * rate / most).toFixed(1)}`).join(" "))
+      text.textContent = `${Math.round(rates.at(-1) ?? 0).toLocaleString("en")} rows/s`
+    },
+  }
+}
+
+const BUTTONS = [
+  ["pause", "pause", "Stop after this epoch"],
+  ["resume", "resume", "Go on"],
+  ["step", "step", "Run one epoch"],
+  ["firing", "to next firing", "Run epochs until a window fires"],
+  ["drain", "drain", "End the input here, and fire all windows"],
+  ["stop", "stop", "End here; open windows do not fire"],
+]
+const SPEEDS = [0.1, 0.5, 1, 2, 5, 10, 100]
+const PATIENCE = 400  // milliseconds before a click is said to wait
+
 function run(model, el) {
   el.setAttribute("role", "group")
   const head = element("div", "flower-head")
   const state = element("span", "flower-state")
   state.setAttribute("role", "status")
   const name = element("span", "flower-name")
+  const rate = sparkline()
   const facts = element("table", "flower-facts")
-  const buttons = ["pause", "resume", "stop"].map(command => {
-    const button = element("button", "", command)
+  const wait = element("span", "flower-note flower-waits")
+  wait.setAttribute("role", "status")
+  const steps = element("details", "flower-steps")
+  steps.open = true
+  const drawn = element("div")
+  steps.append(element("summary", "", "Steps"), drawn)
+  const body = element("div", "flower-body")
+  body.append(facts, steps)
+
+  let sent = 0, commands = [], lost = false
+  const pending = new Map()  // what the kernel has not taken yet: a click's number, and its control
+  const enable = () => {
+    const waiting = [...pending.values()]
+    for (const [command, button] of buttons) {
+      button.hidden = !commands.includes(command) && !["pause", "stop"].includes(command)
+      button.disabled = lost || !commands.includes(command) || waiting.includes(button)
+      button.classList.toggle("flower-waiting", button.ariaBusy === "true")
+    }
+    speed.disabled = lost || !commands.length || waiting.includes(speed)
+    const busy = [...buttons.values(), speed].filter(each => each.ariaBusy === "true")
+    wait.textContent = busy.length ? "waits for the kernel, which is busy" : ""
+  }
+  const tell = (control, command, value) => {
+    const id = ++sent
+    pending.set(id, control)
+    enable()
+    setTimeout(() => {
+      if (!pending.has(id) || lost) return
+      control.ariaBusy = "true"
+      enable()
+    }, PATIENCE)
+    model.send({type: "command", name: command, value, id})
+  }
+  const buttons = new Map(BUTTONS.map(([command, text, title]) => {
+    const button = element("button", "", text)
     button.type = "button"
+    button.title = title
     button.addEventListener("click", event => {
       event.stopPropagation()
-      button.disabled = true  // until the run says what became of it
-      model.send({type: "command", name: command})
+      tell(button, command)
     })
-    return button
-  })
-  head.append(name, state, ...buttons)
-  el.append(head, facts)
-  let last = ""
+    return [command, button]
+  }))
+  const speed = element("select")
+  speed.setAttribute("aria-label", "speed of replays and rates")
+  speed.title = "Speed of replays and rates"
+  for (const each of SPEEDS) speed.append(new Option(`${each}\u00d7`, each))
+  speed.addEventListener("change", () => tell(speed, "speed", Number(speed.value)))
+  speed.addEventListener("keydown", event => event.stopPropagation())
+
+  const share = element("progress")
+  share.max = 1
+  share.setAttribute("aria-label", "how much of the input is read")
+  head.append(name, state, ...buttons.values(), speed, rate.box, share, wait)
+  el.append(head, body)
+  const patch = told => {
+    name.textContent = told.name
+    el.setAttribute("aria-label", `run ${told.name}`)
+    state.textContent = told.state
+    state.dataset.state = told.state
+    commands = told.commands
+    share.hidden = told.share === null
+    share.value = told.share ?? 0
+    speed.hidden = told.speed === null
+    if (told.speed !== null && document.activeElement !== speed) {
+      if (!SPEEDS.includes(told.speed) && ![...speed.options].some(each => Number(each.value) === told.speed)) {
+        speed.append(new Option(`${told.speed}\u00d7`, told.speed))
+      }
+      speed.value = String(told.speed)
+    }
+    enable()
+    rate.draw(told.rates)
+    facts.replaceChildren(...told.facts.map(([term, text]) => {
+      const row = element("tr")
+      const head = element("th", "", term)
+      head.scope = "row"
+      row.append(head, element("td", "", text))
+      return row
+    }))
+    const counts = drawn.querySelectorAll(".flower-step")
+    for (const [at, text] of told.steps) {
+      const count = counts[at]?.querySelector(".flower-count")
+      if (count) count.textContent = text
+    }
+  }
   return {
     draw(snapshot) {
-      name.textContent = snapshot.name
-      el.setAttribute("aria-label", `run ${snapshot.name}`)
-      state.textContent = snapshot.state
-      state.dataset.state = snapshot.state
-      if (snapshot.state !== last) {
-        last = snapshot.state
-        for (const button of buttons) {
-          button.disabled = !snapshot.commands.includes(button.textContent)
-        }
-      }
-      facts.replaceChildren(...snapshot.facts.map(([term, text]) => {
-        const row = element("tr")
-        const head = element("th", "", term)
-        head.scope = "row"
-        row.append(head, element("td", "", text))
-        return row
-      }))
+      // The kernel escaped what it wrote; parsed as XML, it can be nothing but a picture.
+      const svg = new DOMParser().parseFromString(snapshot.graph, "image/svg+xml").documentElement
+      for (const each of svg.querySelectorAll("script, foreignObject")) each.remove()
+      drawn.replaceChildren(document.importNode(svg, true))
+      patch(snapshot)
+    },
+    patch,
+    taken(id) {
+      const control = pending.get(id)
+      pending.delete(id)
+      if (control) control.ariaBusy = null
+      enable()
     },
     gone() {
+      lost = true
       state.textContent = "gone"
       state.dataset.state = "gone"
-      for (const button of buttons) button.disabled = true
+      enable()
     },
   }
 }
@@ -374,6 +491,10 @@ export default {
     }
     const take = async (message, buffers) => {
       if (!open) return
+      if (message.type === "taken") {
+        view.taken?.(message.id)
+        return
+      }
       if (message.type === "snapshot") {
         if (message.seq < sequence) return
         await view.draw(message)

@@ -39,8 +39,8 @@ class Content(Protocol):
     def changes(self) -> Message | None:
         """What changed since the last call, with its buffers; None: nothing."""
 
-    def command(self, name: str) -> None:
-        """A person pressed a button; the name is not to be trusted."""
+    def command(self, name: str, value: object) -> None:
+        """A person pressed a button, or chose a value; neither is to be trusted."""
 
     def picture(self, png: bytes, width: int, height: int) -> None:
         """How it looks in the end."""
@@ -138,7 +138,10 @@ class View(anywidget.AnyWidget):
                     self.feed.sent(time.monotonic())
                     self.send(self._everything())
                 case {"type": "command", "name": str(name)}:
-                    self._content.command(name)
+                    if isinstance(number := message.get("id"), int):
+                        # Until it hears that, the front end shows that the click waits.
+                        self.send({"type": "taken", "id": number})
+                    self._content.command(name, message.get("value"))
                 case {"type": "picture", "width": int(width), "height": int(height)} if len(buffers) == 1:
                     png = bytes(buffers[0])
                     sane = 0 < width <= 10_000 and 0 < height <= 10_000 and len(png) <= MOST_PICTURE

@@ -258,8 +258,8 @@ class Figure:
 
         Examples
         --------
-        >>> figure("paper_fig12_fixed_watermark_repeat").time_diagram()
-        <Diagram 'Fixed windows, streaming: on-time and late panes', 15 epochs: .save('diagram.html') ...
+        >>> figure("102_fig9_discarding").time_diagram().title
+        'Early, on-time and late panes, discarding'
         """
         return made("figure_diagram", self)()
 

@@ -203,6 +203,12 @@ def test_the_error_of_a_group_comes_from_no_row() -> None:
     assert pd.isna([error["partition"], error["position"], error["source"]]).all()
 
 
+def test_rows_of_one_origin_are_in_the_order_of_their_values() -> None:
+    several = fl.read.frame(FRAME).flat_map_rows(lambda row: [{**row, "v": v} for v in (row["v"] + 10, row["v"])])
+    result = several.groupby("k").apply(lambda rows: rows[["v"]]).collect()
+    assert result["v"].tolist() == [1, 11, 2, 12, 5, 15, 3, 13, 4, 14]
+
+
 def test_after_a_retracting_step_it_is_refused_by_name() -> None:
     timed = fl.read.frame(FRAME.assign(t=pd.Timestamp("2000-01-01", tz="UTC")), event_time="t")
     windowed = timed.window(fl.FixedWindows("1h"), accumulation="retracting", allowed_lateness="1h")

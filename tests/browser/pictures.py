@@ -14,6 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 from conftest import FLAGS, chromium  # noqa: E402
 
+import flower as fl  # noqa: E402
 from flower.charts import (  # noqa: E402
     Area,
     Bar,
@@ -97,7 +98,21 @@ def charts() -> dict[str, Chart]:
         "number": Number(y="rows", unit="rows/s").figure(one),
         "map": Map(lon="lon", lat="lat", size="rows", by="city").figure(where),
     }
-    return {name: Chart(plot) for name, plot in made.items()}
+    return {**{name: Chart(plot) for name, plot in made.items()}, **diagrams()}
+
+
+def diagrams() -> dict[str, Chart]:
+    """Time diagrams of three published figures and of two days of flights."""
+    flights = fl.read.parquet(
+        fl.datasets.flights, event_time="departure", arrival="observed", watermark=fl.BoundedDisorder("3h")
+    )
+    windows = flights.filter("observed < '2013-03-08'").window(fl.FixedWindows("6h"), allowed_lateness="1h")
+    return {
+        "time-diagram-early-late": fl.teach.figure("book_fig2_11_right").time_diagram(),
+        "time-diagram-retracting": fl.teach.figure("book_fig2_14_retracting").time_diagram(),
+        "time-diagram-sessions": fl.teach.figure("book_fig4_7_sessions_1m_retracting").time_diagram(),
+        "time-diagram-flights": windows.groupby("origin").agg(n="count").time_diagram(key="JFK"),
+    }
 
 
 def main() -> None:

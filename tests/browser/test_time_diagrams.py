@@ -2,8 +2,11 @@
 
 import re
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
+
+import flower as fl
 
 SETUP = """
 import flower as fl
@@ -63,6 +66,21 @@ def test_a_published_figure_steps_back_and_forth(opened, lab_page, lab_screensho
     lab_screenshot(f"time-diagram-at-9-{theme.split()[-1].lower()}")
     output.get_by_role("button", name="one epoch back").click()
     waits_for(lab_page, "filling", ["18"])
+
+
+def test_a_saved_page_steps_without_kernel_or_network(page, tmp_path, keep_screenshot):
+    hostile = "</script><script>alert(1)</script>"
+    times = pd.to_datetime(["2000-01-01 00:10", "2000-01-01 01:10", "2000-01-01 02:10"], utc=True)
+    rows = fl.read.frame(pd.DataFrame({"t": times, "k": hostile, "v": [1, 2, 4]}), event_time="t")
+    totals = rows.window(fl.FixedWindows("1h")).groupby("k").agg(total=("v", "sum"))
+    page.goto(totals.time_diagram().save(tmp_path / "d.html").as_uri())
+    page.wait_for_function(DRAWN)
+    expect(page.get_by_role("heading")).to_contain_text(hostile[:30])
+    waits_for(page, "on-time pane", ["1", "2", "4"])
+    page.get_by_role("button", name="one epoch back").click()
+    waits_for(page, "on-time pane", ["1"])
+    waits_for(page, "filling", ["2"])
+    expect(page.get_by_role("slider", name="epoch")).to_have_attribute("aria-valuetext", re.compile("epoch 2 of 3"))
 
 
 def test_it_plays_to_its_end(opened, lab_page):

@@ -169,11 +169,11 @@ def test_ctrl_c_stops_a_run_cleanly() -> None:
         import flower as fl
         import flower.engine.run as running
 
-        def ready(*args, shown=running.show_until):
+        def ready(*args, shown=running.wait_for):
             print("ready", flush=True)  # from within wait(), where the signal is to land
             return shown(*args)
 
-        running.show_until = ready
+        running.wait_for = ready
         run = fl.read.rate(1000).window(fl.FixedWindows("1s")).agg(rows="count").run()
         try:
             run.wait()

@@ -104,7 +104,7 @@ def test_two_keyed_steps_in_a_row_are_those_of_the_embedded_executor(
     agree(second.dropped, client, as_stream=True)
 
 
-@examples(20, **hasty)
+@examples(8, **hasty)
 @given(
     script=scripts,
     where=windows,

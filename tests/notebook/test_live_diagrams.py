@@ -5,6 +5,7 @@ import pytest
 import flower as fl
 from flower import teach
 from flower.errors import GraphError
+from flower.notebook import diagram as diagram_module
 from flower.notebook.diagram import LiveDiagram, LiveFigure, live_run_diagram
 from flower.notebook.showing import WIDGET
 from flower.testing import ManualClock
@@ -64,6 +65,20 @@ def test_a_diagram_follows_its_run_and_is_silent_when_nothing_happens(paper, sen
     assert diagram.tick(2000.0) is None
     last = sent(diagram.view)[-1]
     assert last["type"] == "snapshot" and last["ended"] and len(diagram.timeline.clock) == 2
+
+
+def test_a_run_of_many_rows_is_not_followed_for_ever(paper, monkeypatch):
+    monkeypatch.setattr(diagram_module, "FOLLOWED", 10)
+    run, step = paused()
+    diagram = of(run)
+    diagram.show()
+    for now in (100.0, 1000.0):
+        step()
+        diagram.view.feed.heard(diagram.view.feed.sequence)
+        diagram.tick(now)
+    assert run.metrics.rows_in > 10 and len(diagram.timeline.clock) == 1
+    assert "follows it for 10 rows" in diagram.snapshot()["note"]
+    run.stop()
 
 
 def test_keys_and_values_are_chosen(paper, sent):

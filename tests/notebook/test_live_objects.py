@@ -1,12 +1,15 @@
 """Live charts, tables and runs without a browser."""
 
 import base64
+import threading
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 import flower as fl
 from flower.charts.marks import kept_places
+from flower.engine.metrics import Metrics
 from flower.errors import ColumnError, FlowerError
 from flower.notebook import showing
 from flower.notebook.chart import LivePlot
@@ -14,6 +17,7 @@ from flower.notebook.run_view import RunView, facts_of
 from flower.notebook.showing import WIDGET
 from flower.notebook.table import LiveTable, cells_of, html_of
 from flower.notebook.view_widget import PNG
+from flower.notebook.waiting import cell_progress
 from flower.testing import ManualClock
 
 HOSTILE = "<script>alert(1)</script> $x$ \\(y\\)"
@@ -203,14 +207,100 @@ def test_a_run_that_is_over_is_shown_as_html(paper):
 def test_a_run_takes_only_the_commands_it_shows(paper):
     run, _ = paused()
     view = RunView(run)
-    assert view.snapshot()["commands"] == ["resume", "stop"]
-    for name in ("pause", "step", "drain", "__init__"):
-        view.command(name)
+    assert view.snapshot()["commands"] == ["resume", "step", "firing", "drain", "stop"]
+    for name in ("pause", "results", "wait", "__init__"):
+        view.command(name, None)
     assert run.state == "paused"
-    view.command("stop")
+    view.command("stop", None)
     run.wait()
     assert run.state == "stopped"
     assert view.snapshot()["commands"] == []
+
+
+def clicked(name):
+    """The thread in which a click does its work."""
+    return next((each for each in threading.enumerate() if each.name == f"flower-{name}"), None)
+
+
+def click(view, name, value=None):
+    view.command(name, value)
+    if thread := clicked(name):
+        thread.join(10)
+
+
+def test_buttons_step_a_run_and_drain_it(paper):
+    clock = ManualClock()
+    run = going().run(clock=clock, epoch_rows=3).pause()
+    view = RunView(run)
+    clock.advance("3s")
+    click(view, "step")
+    assert run.metrics.epochs == 1
+    click(view, "firing")
+    assert run.metrics.epochs == 2 and len(run.panes()) == 2
+    click(view, "drain")
+    assert run.state == "finished" and view.still() is not None
+
+
+def test_a_step_to_the_next_firing_is_shown_and_paused(paper):
+    run, _ = paused()
+    view = RunView(run)
+    view.command("firing", None)
+    assert view.snapshot()["state"] == "stepping" and view.snapshot()["commands"] == ["pause", "stop"]
+    click(view, "pause")
+    assert view.snapshot()["state"] == "paused"
+    run.stop()
+
+
+@pytest.mark.parametrize("value", ["fast", 0, -1, None, True, float("nan"), [2]])
+def test_a_speed_from_a_page_is_not_to_be_trusted(paper, value):
+    run, _ = paused()
+    RunView(run).command("speed", value)
+    assert run.speed == 1
+    RunView(run).command("speed", 5)
+    assert run.speed == 5
+    run.stop()
+
+
+def test_what_has_no_speed_shows_none(paper):
+    run = stream().run().wait()
+    assert RunView(run).snapshot()["speed"] is None
+
+
+def test_rows_a_second_are_noted_while_it_runs(paper):
+    seconds = iter([0.0, 0.4, 2.0, 2.1, 4.0, 8.0])
+    clock = ManualClock()
+    run = fl.read.rate(10).run(clock=clock)
+    view = RunView(run, clock=lambda: next(seconds))
+    clock.advance("1s")
+    while run.metrics.rows_in < 10:
+        pass
+    for _ in range(4):
+        view.changes()
+    assert view.snapshot()["rates"] == [5.0, 0.0]
+    run.pause()
+    view.changes()
+    assert view.snapshot()["rates"] == [5.0, 0.0]
+    run.stop()
+
+
+def test_the_drawing_of_a_run_has_a_place_for_what_each_step_counts(paper):
+    run, step = paused()
+    step()
+    told = RunView(run).snapshot()
+    places = ElementTree.fromstring(told["graph"]).findall(".//*[@class='flower-step']")
+    counts = {places[at].get("data-step"): text for at, text in told["steps"]}
+    assert counts == {"read-1": "8 rows", "agg-1": "8 pairs, 2 open"}
+    assert all(places[at].find("*[@class='flower-count']") is not None for at, _ in told["steps"])
+    run.stop()
+
+
+def test_a_click_is_acknowledged_once_the_kernel_hears_it(paper, sent):
+    run, _ = paused()
+    view = RunView(run)
+    view.show()
+    view.view._handle_custom_msg({"type": "command", "name": "nothing", "id": 7}, [])
+    assert sent(view.view)[-1] == {"type": "taken", "id": 7}
+    run.stop()
 
 
 @pytest.mark.parametrize("ago, shown", [("10min", True), ("3650D", False)])
@@ -241,3 +331,18 @@ def test_without_a_notebook_nothing_is_shown_anywhere(comms):
     run = stream().run().wait()
     RunView(run).show()
     assert comms == []
+
+
+def test_a_cell_that_waits_shows_a_bar_and_leaves_nothing(paper):
+    assert cell_progress() is None  # no cell runs
+    paper.cell_runs = True
+    shown = cell_progress()
+    for share in (0.25, 0.5):
+        shown.show("<b>job</b>", Metrics(rows_in=1000, share=share))
+    shown.close()
+    first, second, last = paper.shown
+    assert [update for *_, update in paper.shown] == [False, True, True]
+    assert len({name for _, _, name, _ in paper.shown}) == 1
+    assert 'value="0.250"' in first[0]["text/html"] and "&lt;b&gt;job" in first[0]["text/html"]
+    assert second[0]["text/plain"].startswith("<b>job</b>: 50%, 1,000 in")
+    assert last[0] == {"text/html": "", "text/plain": ""}

@@ -12,6 +12,7 @@ from IPython.testing.globalipapp import start_ipython
 
 import flower as fl
 from flower.engine.run import Run, alive
+from flower.notebook.preview import stream_html
 
 IMPORTS = "import flower as fl, pandas as pd"
 FLIGHTS = """
@@ -340,3 +341,17 @@ def test_unloading_takes_the_magics_away_and_stops_their_runs(ip):
 def test_the_help_of_the_magics_says_what_there_is(ip, magic, words):
     found = ip.find_cell_magic("flow") if magic == "%flow" else ip.find_line_magic("flow")
     assert all(word in found.__doc__ for word in words)
+
+
+def test_a_cell_of_a_live_source_shows_the_same_rows_with_every_step(ip):
+    assert ip.run_cell("import itertools; numbers = itertools.count(1)").success
+    assert ip.run_cell("def ticks():\n    while True:\n        yield {'n': next(numbers)}").success
+    assert ip.run_cell("live = fl.read.generator(ticks, schema={'n': 'int64'})").success
+    fl.recordings.clear()
+    first = stream_html(value(ip, "%%flow some --from live\nfilter 'n > 0'"))
+    again = stream_html(value(ip, "%%flow some --from live\nfilter 'n > 0'\nassign m='n * 2'"))
+    assert "The first 5 rows on the recording" in first and ">1</td>" in first
+    assert ">1</td>" in again and ">2</td>" in again
+    [recording] = fl.recordings
+    assert recording.name == "ticks"
+    fl.recordings.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -58,16 +59,18 @@ def test_a_job_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path
     chance = random.Random(seed)
     (tmp_path / "job.py").write_text(JOB)
     kills = 0
-    for attempt in range(60):
+    for _ in range(60):
+        until = newest(tmp_path / "c") + chance.randrange(1, 60)
         process = subprocess.Popen(
             [sys.executable, str(tmp_path / "job.py"), str(tmp_path), str(ROWS)], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
         with process, process.stdout:
             assert process.stdout.readline() == "ready\n"
-            try:
-                process.wait(chance.uniform(0.02, 0.1 + attempt / 10))
-            except subprocess.TimeoutExpired:
+            while process.poll() is None and newest(tmp_path / "c") < until:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.003)
+            if process.poll() is None:
                 os.kill(process.pid, signal.SIGKILL)
                 kills += 1
                 continue
@@ -86,6 +89,12 @@ def test_a_job_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path
     pd.testing.assert_series_equal(panes.groupby("k")["total"].sum(), expected(), check_names=False)
     hidden: list[Any] = [each for each in (tmp_path / "rows").iterdir() if each.name.startswith(".")]
     assert hidden == []
+
+
+def newest(checkpoint: Path) -> int:
+    """The last epoch that is committed."""
+    names = os.listdir(checkpoint / "commits") if (checkpoint / "commits").is_dir() else []
+    return max((int(name[:12]) for name in names if name[:1].isdigit()), default=-1)
 
 
 def expected() -> pd.Series:

@@ -1,0 +1,106 @@
+"""A run in JupyterLab: led by its buttons, also while the kernel is busy, and replaced by its cell."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+SETUP = """
+%load_ext flower
+import comm
+import flower as fl
+from flower.engine.run import alive
+from flower.notebook import live
+panes = fl.read.rate(100).window(fl.FixedWindows("2s")).agg(rows="count").named("counts")
+"""
+RUN = "run = panes.run(name='mine')\nrun"
+BUSY = "import pathlib\nprint('busy')\nwhile not pathlib.Path('enough').exists():\n    sum(range(1000))"
+COUNT = "print(len(alive()), len(live.views()), len(comm.get_comm_manager().comms))"
+
+
+def button(shown, name):
+    return shown.get_by_role("button", name=name, exact=True)
+
+
+def fact(shown, name):
+    """The number with which a fact begins."""
+    text = shown.get_by_role("row", name=re.compile(f"^{name}")).locator("td").inner_text()
+    return int(re.match("[0-9,]+", text)[0].replace(",", ""))
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_a_run_is_led_by_its_buttons(opened, lab_page, lab_screenshot, theme):
+    notebook = opened([SETUP, RUN, "print(len(run.panes()), run.metrics.epochs)"])
+    notebook.theme(theme).run(0).run(1)
+    shown = notebook.output(1)
+    state = shown.locator(".flower-state")
+    expect(state).to_have_text("running")
+    expect(shown.locator(".flower-rate")).to_contain_text("rows/s")
+    expect(shown.locator("[data-step=counts] .flower-count")).to_contain_text("pairs")
+    expect(button(shown, "step")).to_be_hidden()
+    lab_screenshot(f"run-running-{theme.split()[-1].lower()}")
+    button(shown, "pause").click()
+    expect(state).to_have_text("paused")
+    expect(button(shown, "pause")).to_be_disabled()
+    notebook.run(2)
+    fired, epochs = map(int, notebook.output(2).inner_text().split())
+    button(shown, "step").click()
+    expect(shown).to_contain_text(re.compile(rf"epochs\s*{epochs + 1:,} in "))
+    notebook.run(2)
+    fired, epochs = map(int, notebook.output(2).inner_text().split())
+    button(shown, "to next firing").click()
+    expect(shown).to_contain_text(f", {fired + 1} out")
+    expect(state).to_have_text("paused")
+    lab_screenshot(f"run-paused-{theme.split()[-1].lower()}")
+    shown.get_by_label("speed of replays and rates").select_option("10")
+    button(shown, "resume").click()
+    expect(state).to_have_text("running")
+    lab_page.wait_for_function(
+        "() => parseInt(document.querySelector('.flower-rate').textContent.replaceAll(',', '')) > 500"
+    )
+    button(shown, "drain").click()
+    expect(shown.locator(".jp-RenderedHTMLCommon")).to_contain_text("mine finished")
+    lab_screenshot(f"run-over-{theme.split()[-1].lower()}")
+
+
+def test_a_click_that_a_busy_kernel_cannot_take_shows_that_it_waits(opened, lab, lab_page, lab_screenshot):
+    notebook = opened([SETUP, RUN, BUSY])
+    # By a subshell, which JupyterLab uses once it has started, the click may be taken while the cell runs.
+    lab_page.evaluate(
+        "() => { jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.commsOverSubshells = 'disabled' }"
+    )
+    notebook.run(0).run(1)
+    shown = notebook.output(1)
+    expect(shown.locator(".flower-state")).to_have_text("running")
+    notebook.run(2, wait=False)
+    expect(notebook.output(2)).to_have_text("busy")
+    button(shown, "pause").click()
+    expect(shown.locator(".flower-waits")).to_have_text("waits for the kernel, which is busy")
+    expect(button(shown, "pause")).to_have_attribute("aria-busy", "true")
+    epochs = fact(shown, "epochs")
+    lab_page.wait_for_function(
+        "before => parseInt([...document.querySelectorAll('.flower-facts tr')].map(each => each.innerText)"
+        ".find(text => text.startsWith('epochs')).replace(/[^0-9]*([0-9,]+).*/s, '$1').replaceAll(',', '')) > before",
+        arg=epochs,
+    )
+    lab_screenshot("run-waits")
+    (lab.notebooks / "enough").touch()
+    notebook.wait_until_idle()
+    expect(shown.locator(".flower-state")).to_have_text("paused")
+    expect(shown.locator(".flower-waits")).to_have_text("")
+    (lab.notebooks / "enough").unlink()
+
+
+def test_a_cell_that_runs_ten_times_leaves_one_run_one_view_and_no_more_comms(opened, lab_page):
+    notebook = opened([SETUP, RUN, COUNT])
+    notebook.run(0).run(1)
+    expect(notebook.output(1).locator(".flower-state")).to_have_text("running")
+    notebook.run(2)
+    first = notebook.output(2).inner_text()
+    assert first.split()[:2] == ["1", "1"]
+    for _ in range(10):
+        notebook.run(1)
+    expect(notebook.output(1).locator(".flower-state")).to_have_text("running")
+    notebook.run(2)
+    expect(notebook.output(2)).to_have_text(first)
+    expect(notebook.output(1).locator(".flower-view")).to_have_count(1)
