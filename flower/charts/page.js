@@ -32,6 +32,11 @@ function drawn() {
     requestAnimationFrame(drawn)
     return
   }
+  for (const plot of roots) {
+    const part = document.querySelector(`[data-root-id="${CSS.escape(plot.id)}"]`).parentElement
+    part.setAttribute("role", "figure")
+    part.setAttribute("aria-label", plot.name ?? "chart")
+  }
   paint()
   asked.addEventListener("change", paint)
   if (links) for (const plot of roots) linked(Bokeh, plot, links)

@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
+from flower.engine.counted import CountedState
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
@@ -51,6 +52,7 @@ STORED: dict[str, type] = {
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
         *(JoinedState, IntervalState, AsofState, Held),
+        CountedState,
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }

@@ -220,6 +220,8 @@ def through_stage(job: Job, context: Context, index: int, partition: int, batch:
             side = job.plan.consumers[delivery.port].side
             lifted = lift_delivery(job, context, index, partition, target, rows, side)
             _deliver(part, lifted, delivery.port, target, job)
+            if lifted.errors is not None and len(lifted.errors):
+                part.errors.append((job.steps[target].name, errors_of_source(stage, lifted.errors)))
     return part
 
 

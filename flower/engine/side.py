@@ -11,6 +11,7 @@ from flower.engine.lift import EXPIRED, Lifted
 from flower.engine.waiting import held
 from flower.graph.batch import Batch
 from flower.model.arrays import Bools
+from flower.model.custom import WindowFn
 from flower.model.panes import instants
 from flower.model.time import I64, later
 
@@ -33,7 +34,9 @@ def lift_side(batch: Batch, step: Joint, side: int, *, watermark: int, elsewhere
         late, excess, reason = 0, met - batch.time - 1, LATE
         at, until = batch.time, _until(step, side, batch.time)
     else:
-        row, at, until = step.windowing.windows.assign(batch.time)
+        where = step.windowing.windows
+        assert not isinstance(where, WindowFn), "a join refuses them"
+        row, at, until = where.assign(batch.time)
         if row is not None:
             batch, met = batch.take(row), met[row]
         expiry = step.windowing.expiry(until)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, interval, sessions
+from flower.engine import aligned, asof, counted, interval, sessions
 from flower.engine import joined as windowed
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
@@ -15,10 +15,11 @@ from flower.engine.runs import Run
 from flower.engine.waiting import Held
 from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
-from flower.model.windows import by_clock
+from flower.model.windows import CountWindows, by_clock
 
 JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState
-KeyedState = aligned.AlignedState | sessions.SessionState | JoinState
+KeyedState = aligned.AlignedState | sessions.SessionState | counted.CountedState | JoinState
+AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
 AdvancedJoin = Advanced[windowed.JoinedState] | Advanced[interval.IntervalState] | Advanced[asof.AsofState]
 Piece = Run | sessions.SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
@@ -30,12 +31,14 @@ def empty(step: Keyed | Joint) -> KeyedState:
         if step.windowing is not None:
             return windowed.JoinedState()
         return interval.IntervalState() if step.direction is None else asof.AsofState()
+    if isinstance(step.windowing.windows, CountWindows):
+        return counted.CountedState()
     return sessions.SessionState() if step.windowing.windows.merging else aligned.AlignedState()
 
 
 def advance(
     state: KeyedState, pieces: Sequence[Piece], step: Keyed | Joint, watermark: int, now: int
-) -> Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | AdvancedJoin:
+) -> AdvancedGroups | AdvancedJoin:
     """One epoch of a step."""
     if isinstance(step, Joint):
         rows = [piece for piece in pieces if isinstance(piece, Held)]
@@ -48,6 +51,8 @@ def advance(
     if by_clock(step.windowing.windows) and watermark < MAX_TIME:
         watermark = now
     pairs = [piece for piece in pieces if isinstance(piece, Pairs)]
+    if isinstance(state, counted.CountedState):
+        return counted.advance(state, pairs, step, watermark, now)
     if isinstance(state, sessions.SessionState):
         merging = [piece for piece in pieces if isinstance(piece, sessions.SessionRun)]
         if pairs and state.live is not None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from flower.errors import DtypeError, GraphError, SchemaError
 from flower.graph.nodes import Node, Stateful, column_of, with_reason
 from flower.graph.schema import dtype_name, names_text
+from flower.model.calendar import CalendarWindows
 from flower.model.panes import (
     EVENT_TIME,
     FINAL,
@@ -25,7 +26,7 @@ from flower.model.panes import (
 )
 from flower.model.triggers import ON_TIME_ONLY
 from flower.model.windowing import Windowing
-from flower.model.windows import GlobalWindows, by_clock
+from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, by_clock
 
 How = Literal["inner", "left", "right", "outer"]
 """Which rows a join keeps though nothing joins them: none, those of one side, or all."""
@@ -222,7 +223,7 @@ class Join(Joining):
                 "within=('-5min', '5min')",
             )
         windowing, got = self.grouping, None
-        if windowing.windows.merging:
+        if not isinstance(windowing.windows, FixedWindows | SlidingWindows | CalendarWindows | GlobalWindows):
             got = f"{windowing.windows!r}, which differ between the sides"
         elif by_clock(windowing.windows):
             got = f"{windowing.windows!r}, windows of processing time"
@@ -234,7 +235,7 @@ class Join(Joining):
             got = windowing.source
         if got is not None:
             raise GraphError(
-                "a join needs windows of event time that do not merge, the default trigger, timestamp combiner and ttl",
+                "a join needs windows of event time, the same for all rows, and the default trigger, timestamp combiner and ttl",
                 got=got,
                 hint="call .window(fl.FixedWindows('1h')) on both sides; or give within=('-5min', '5min')",
             )

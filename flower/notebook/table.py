@@ -61,7 +61,8 @@ class LiveTable(Live):
                 about = self.about()
                 if len(rows) > self._n:
                     about["note"] = f"the newest {self._n:,} of {len(rows):,} rows \u00b7 {about['note']}"
-                self._made = {**cells_of(newest(rows, self._n)), **about}
+                title = f"newest rows of {self.run.name}"
+                self._made = {**cells_of(newest(rows, self._n)), "title": title, **about}
             return self._made
 
     def changes(self) -> Message | None:

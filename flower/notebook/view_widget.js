@@ -104,6 +104,7 @@ async function chart(model, el) {
   const {Document} = Bokeh.require("document")
   const {add_document_standalone} = Bokeh.require("embed/standalone")
   const box = element("div", "flower-chart")
+  box.setAttribute("role", "figure")
   const note = element("div", "flower-note")
   el.append(box)
   const links = linksOf(model)
@@ -153,6 +154,7 @@ async function chart(model, el) {
       for (const made of doc._all_models.values()) {
         if (made.type === "Range1d" && made.tags?.includes("flower")) ends.set(made.id, [made.start, made.end])
       }
+      box.setAttribute("aria-label", doc.roots()[0].name ?? "chart")
       isDark = false
       box.classList.remove("flower-dark")
       theme()
@@ -329,6 +331,7 @@ const SPEEDS = [0.1, 0.5, 1, 2, 5, 10, 100]
 const PATIENCE = 400  // milliseconds before a click is said to wait
 
 function run(model, el) {
+  el.setAttribute("role", "group")
   const head = element("div", "flower-head")
   const state = element("span", "flower-state")
   state.setAttribute("role", "status")
@@ -392,6 +395,7 @@ function run(model, el) {
   el.append(head, body)
   const patch = told => {
     name.textContent = told.name
+    el.setAttribute("aria-label", `run ${told.name}`)
     state.textContent = told.state
     state.dataset.state = told.state
     commands = told.commands

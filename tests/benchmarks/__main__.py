@@ -64,6 +64,15 @@ BENCHMARKS = [
         )
         for kind in ("windows", "interval", "asof")
     ),
+    # Seconds of a processor in ten seconds: a tenth at most.
+    Benchmark(
+        "chart-traffic",
+        {"1,000,000 rows/s": "chart_traffic:many", "10,000 rows/s": "chart_traffic:few"},
+        repeat=3,
+        limit_seconds=1.0,
+    ),
+    Benchmark("first-chart", {"from %load_ext": "pixels:first_chart"}, repeat=3, limit_seconds=3.0),
+    Benchmark("pane-to-pixels", {"median pane": "pixels:pane_to_pixels"}, repeat=3, limit_seconds=0.25),
 ]
 
 

@@ -135,11 +135,12 @@ def lab_screenshot(lab_page: Page) -> Callable[[str], None]:
 def opened(lab_page: Page, lab: laboratory.Server, request: pytest.FixtureRequest) -> Iterator[laboratory.Open]:
     """Open a notebook with these cells."""
 
-    def open_(cells: list[str]) -> laboratory.Notebook:
+    def open_(cells: list[str], place: str = "lab") -> laboratory.Notebook:
         # A workspace of its own, or old tabs would come back.
         name = f"{re.sub('[^a-z0-9]+', '-', request.node.name.lower())[:60]}-{secrets.token_hex(4)}"
         laboratory.written(lab.notebooks / f"{name}.ipynb", cells)
-        return laboratory.Notebook(lab_page, lab, name, name).open()
+        notebook = laboratory.Notebook(lab_page, lab, name, name)
+        return notebook.open() if place == "lab" else notebook.open_in_notebook()
 
     yield open_
     lab.end_kernels()

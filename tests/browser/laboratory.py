@@ -109,6 +109,7 @@ def start(home: Path) -> Server:
         "--port=0",
         "--allow-root",
         "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         f"--ServerApp.root_dir={notebooks}",
     ]
     process = subprocess.Popen(
@@ -141,6 +142,11 @@ class Notebook:
     def open(self) -> "Notebook":
         """Go there, and wait for its kernel."""
         self.page.goto(self.url)
+        return self.wait_for_kernel()
+
+    def open_in_notebook(self) -> "Notebook":
+        """Go there in Notebook 7, which the same server has."""
+        self.page.goto(f"{self.server.url}notebooks/{self.name}.ipynb?token={self.server.token}")
         return self.wait_for_kernel()
 
     def reload(self) -> "Notebook":
@@ -223,4 +229,4 @@ def written(path: Path, cells: list[str]) -> None:
     path.write_text(json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
 
 
-Open = Callable[[list[str]], Notebook]
+Open = Callable[..., Notebook]

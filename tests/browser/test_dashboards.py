@@ -100,6 +100,52 @@ def test_a_saved_dashboard_moves_its_axes_together_and_filters_by_what_is_select
     assert background == ("rgb(22, 22, 22)" if theme == "dark" else "rgb(255, 255, 255)")
 
 
+def test_a_table_is_sorted_by_click_and_by_keyboard_and_has_names(page, tmp_path):
+    frame = panes().sample(frac=1, random_state=1, ignore_index=True)
+    frame.loc[0, "rows"] = 5
+    chart = Line(x="window_end", y="rows", by="city").figure(frame)
+    page.goto(fl.dashboard(Chart(chart), frame).save(tmp_path / "table.html").as_uri())
+    page.wait_for_function(DRAWN)
+    expect(page.get_by_role("figure", name="rows by city")).to_be_visible()
+    expect(page.get_by_role("table", name="table")).to_be_visible()
+    column = page.locator("tbody tr td:nth-child(4)")
+    as_they_came = column.all_text_contents()
+    assert as_they_came == [str(value) for value in frame["rows"]]
+    head = page.get_by_role("columnheader", name="sort by rows")
+    expect(head).to_have_attribute("aria-sort", "none")
+    page.get_by_role("button", name="sort by rows").click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    # As numbers: 5 comes before 10.
+    assert column.all_text_contents() == sorted(as_they_came, key=int)
+    page.keyboard.press("Enter")  # the button has kept the focus
+    expect(head).to_have_attribute("aria-sort", "descending")
+    assert column.all_text_contents() == sorted(as_they_came, key=int, reverse=True)
+    page.keyboard.press("Space")
+    expect(head).to_have_attribute("aria-sort", "none")
+    assert column.all_text_contents() == as_they_came
+    page.get_by_role("button", name="sort by city").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="sort by window_start")).to_be_focused()
+
+
+def test_a_page_takes_the_colours_that_the_system_asks_for_and_follows_them(page, tmp_path):
+    chart = Chart(Line(x="window_end", y="rows", by="city").figure(panes()))
+    page.emulate_media(color_scheme="dark")
+    page.goto(chart.save(tmp_path / "auto.html").as_uri())
+    page.wait_for_function(DRAWN)
+    ink = "() => Bokeh.documents[0].roots()[0].below[0].axis_label_text_color"
+    page.wait_for_function(f"() => ({ink})() === '#EAEAEA'")
+    paper = "() => getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(paper) == "rgb(22, 22, 22)"
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(f"() => ({ink})() === '#222222'")
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="dark")
+    page.goto(chart.save(tmp_path / "light.html", theme="light").as_uri())
+    page.wait_for_function(DRAWN)
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"
+
+
 SETUP = """
 import flower as fl
 from flower.notebook import live
@@ -125,6 +171,10 @@ def test_a_live_dashboard_filters_and_moves_together_while_it_grows_and_ends_as_
     expect(output.locator(".flower-chart")).to_have_count(2)
     expect(output.locator("tbody tr").nth(3)).to_be_visible()
     lab_page.wait_for_function(f"() => new Set(({RANGES})().map(String)).size === 1")
+    expect(output.get_by_role("figure", name="largest by name")).to_be_visible()
+    expect(output.get_by_role("table", name="newest rows of run-1")).to_be_visible()
+    # Of a row that was there some cells have changed, its key has not.
+    expect(output.locator("tr:has(td.flower-changed):has(td:first-child:not(.flower-changed))").first).to_be_visible()
     output.get_by_role("button", name="only b").first.press("Enter")
     lab_page.wait_for_function(f'() => JSON.stringify(({KEYS})()) === \'[["b"],["b"]]\'')
     before = lab_page.evaluate(RANGES)

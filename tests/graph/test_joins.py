@@ -96,6 +96,7 @@ def test_streams_that_do_not_end_must_be_bounded_in_time():
     ("windowing", "got"),
     [
         ({"windows": fl.Sessions("1h")}, "Sessions"),
+        ({"windows": fl.CountWindows(3)}, "CountWindows"),
         ({"windows": fl.FixedWindows("1h", time="processing")}, "processing time"),
         ({"windows": HOUR, "trigger": fl.AfterCount(1), "allow_finishing": True}, "AfterCount"),
         ({"windows": HOUR, "accumulation": "retracting"}, "retracting"),

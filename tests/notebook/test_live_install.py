@@ -28,9 +28,6 @@ class Formatter(dict):
     def for_type(self, kind, function):
         self[kind] = function
 
-    def for_type_by_name(self, module, name, function):
-        self[f"{module}.{name}"] = function
-
 
 class Shell:
     """As much of a kernel's shell as the live views use."""

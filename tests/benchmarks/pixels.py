@@ -1,0 +1,93 @@
+"""What a person waits for in the notebook: the first chart after ``%load_ext``, and each pane until it is drawn.
+
+In JupyterLab, in a headless browser; its start and the kernel's do not count.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import record
+
+sys.path.append(str(Path(__file__).parents[1] / "browser"))
+
+CHANGES = 40
+
+# A chart whose newest value is the time, in milliseconds, at which its pane's last row was read.
+CHART = """%load_ext flower
+import time
+import flower as fl
+rows = fl.read.rate(1000).assign(at=lambda frame: frame["value"] * 0 + time.time() * 1000)
+trigger = fl.AfterWatermark(early=fl.AfterProcessingTime("100ms"))
+panes = rows.window(fl.FixedWindows("1s"), trigger=trigger).agg(at=("at", "max"))
+chart = panes.plot.line(x="window_end", y="at")
+chart"""
+
+NEWEST = """Math.max(...(window.Bokeh?.documents ?? []).flatMap(doc => [...doc._all_models.values()])
+    .filter(model => model.type === "ColumnDataSource" && model.data.y).flatMap(model => [...model.data.y]))"""
+
+# When the browser has painted a new value: the frame after the one in which it is there.
+WATCHED = f"""changes => new Promise(done => {{
+    const waited = []
+    let last = {NEWEST}
+    const look = () => {{
+        const now = {NEWEST}
+        if (now > last) {{
+            last = now
+            requestAnimationFrame(() => waited.push(Date.now() - now))
+        }}
+        if (waited.length < changes) requestAnimationFrame(look)
+        else done(waited)
+    }}
+    look()
+}})"""
+
+FIRST = f"""() => new Promise(done => {{
+    const began = Date.now()
+    const look = () => {{
+        if ({NEWEST} > 0) requestAnimationFrame(() => done(Date.now() - began))
+        else requestAnimationFrame(look)
+    }}
+    look()
+}})"""
+
+
+@contextmanager
+def _notebook() -> Iterator[object]:
+    import laboratory
+    from conftest import FLAGS, chromium
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        server = laboratory.start(Path(home))
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        try:
+            laboratory.written(server.notebooks / "pixels.ipynb", [CHART, "chart.stop()"])
+            page = browser.new_page(viewport={"width": 1300, "height": 1000})
+            yield laboratory.Notebook(page, server, "pixels", "pixels").open()
+        finally:
+            browser.close()
+            server.close()
+
+
+def first_chart() -> str:
+    """From `%load_ext` to the first pane's pixels, imports and BokehJS included."""
+    with _notebook() as notebook:
+        notebook.wait_until_idle().run(0, wait=False)
+        waited = notebook.page.evaluate(FIRST)
+        record(waited / 1000, 0.0)
+    return "drawn"
+
+
+def pane_to_pixels() -> str:
+    """From the last row of a pane to its pixels, the median of some panes."""
+    with _notebook() as notebook:
+        notebook.run(0)
+        waited = notebook.page.evaluate(WATCHED, CHANGES)
+        record(statistics.median(waited) / 1000, 0.0)
+    return "drawn"
