@@ -88,8 +88,8 @@ def test_keys_and_values_are_chosen(paper, sent):
     diagram = of(run)
     diagram.show()
     assert selects(diagram) == {"key": (["0", "1"], 0), "value": (["n", "total"], 0)}
-    diagram.command("set:0:1")
-    diagram.command("set:1:1")
+    diagram.command("set:0:1", None)
+    diagram.command("set:1:1", None)
     assert diagram.timeline.title == "total of 1"
     assert selects(diagram) == {"key": (["0", "1"], 1), "value": (["n", "total"], 1)}
     assert [each["type"] for each in sent(diagram.view)][-2:] == ["snapshot", "snapshot"]
@@ -101,11 +101,11 @@ def test_a_window_that_is_clicked_is_explained(paper, sent):
     figure.show()
     start = int(figure.timeline.filling["start"].iloc[-1])
     end = int(figure.timeline.filling["end"].iloc[-1])
-    figure.command(f"why:16:{start}:{end}")
+    figure.command(f"why:16:{start}:{end}", None)
     said = sent(figure.view)[-1]
     assert said["type"] == "patch" and "The window that ends at 2000-01-01T12:08:00Z, key 'TeamX'" in said["said"][1]
     assert figure.snapshot()["said"] == said["said"]
-    figure.command("set:0:1")
+    figure.command("set:0:1", None)
     assert figure.snapshot()["said"] == []
 
 
@@ -120,7 +120,7 @@ def test_what_no_page_says_changes_nothing(paper, sent, said):
     figure = LiveFigure(teach.figure("book_fig2_11_right"))
     figure.show()
     before = figure.timeline
-    figure.command(said)
+    figure.command(said, None)
     assert sent(figure.view) == [] and figure.timeline is before
 
 
@@ -139,7 +139,7 @@ def test_a_choice_that_is_refused_is_said_and_the_diagram_stays(paper):
     figure = LiveFigure(Refused(teach.figure("102_fig9_discarding")))
     figure.show()
     before = figure.timeline
-    figure.command("set:0:1")
+    figure.command("set:0:1", None)
     assert figure.timeline is before and figure.snapshot()["note"] == "that cannot be" and figure.snapshot()["problem"]
 
 
@@ -148,10 +148,10 @@ def test_a_choice_runs_the_rows_again_and_another_one_brings_them_back(paper):
     figure.show()
     names = list(figure.snapshot()["selects"][3]["options"])
     before = figure.timeline.panes["text"].tolist()
-    figure.command(f"set:3:{names.index('accumulating')}")
+    figure.command(f"set:3:{names.index('accumulating')}", None)
     assert figure.timeline.panes["text"].tolist() != before
     assert selects(figure)["accumulation"][1] == names.index("accumulating")
-    figure.command("set:3:0")
+    figure.command("set:3:0", None)
     assert figure.timeline.panes["text"].tolist() == before
 
 
