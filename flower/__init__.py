@@ -11,6 +11,7 @@ from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.model.calendar import CalendarWindows
 from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
+from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -34,7 +35,7 @@ from flower.model.watermarks import (
     Percentile,
     Punctuated,
 )
-from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
+from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 if TYPE_CHECKING:
     from flower import teach
@@ -53,6 +54,7 @@ __all__ = [
     "BoundedDisorder",
     "CalendarWindows",
     "Combiner",
+    "CountWindows",
     "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
@@ -73,6 +75,7 @@ __all__ = [
     "Trigger",
     "WeightedMean",
     "When",
+    "WindowFn",
     "concat",
     "dashboard",
     "datasets",

@@ -96,6 +96,13 @@ triggers = st.one_of(
     st.lists(combined | at_the_watermark, min_size=1, max_size=3).map(lambda each: fl.Repeatedly(fl.AfterAny(*each))),
 )
 """Any trigger."""
+
+
+def by_n(frame: pd.DataFrame) -> pd.Series:
+    """A gap of its own for each row, missing or negative for some."""
+    return pd.to_timedelta(frame["n"].where(frame["n"] > -3), unit="s")
+
+
 windows = st.sampled_from(
     [
         fl.FixedWindows("4s"),
@@ -105,10 +112,15 @@ windows = st.sampled_from(
         fl.Sessions("2s"),
         fl.Sessions("3s"),
         fl.Sessions("2s", merge_touching=True),
+        fl.Sessions("where(n > 1, t - t + '5s', t - t + '1s')"),
+        fl.Sessions(by_n, merge_touching=True),
         fl.CalendarWindows("day", tz="Asia/Kamchatka"),  # where midnight was noon UTC
         fl.GlobalWindows(),
     ]
 )
+counts = st.integers(1, 4).map(fl.CountWindows)
+"""Windows that leave nothing to choose but the time of their panes."""
+alone = windows | counts
 waiting = st.builds(
     lambda early, late: fl.AfterWatermark(early=early, late=late), st.none() | leaves, st.none() | leaves
 )

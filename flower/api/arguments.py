@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from flower.errors import GraphError
 from flower.graph.schema import names_text
 from flower.model.triggers import Trigger, When
+from flower.model.windows import Sessions, Windows
 
 
 def column_names(verb: str, columns: tuple[object, ...], example: str) -> tuple[str, ...]:
@@ -47,6 +48,15 @@ def resolved(trigger: Trigger) -> Trigger:
     from flower.graph.expressions.build import unbound
 
     return trigger.mapped(lambda part: When(unbound(part.predicate)) if isinstance(part, When) else part)
+
+
+def resolved_windows(windows: Windows) -> Windows:
+    """The windows with what gives rows their gaps as an expression, or as a function of the frame."""
+    if not isinstance(windows, Sessions) or windows.gap is None:
+        return windows
+    from flower.graph.expressions.build import unbound
+
+    return Sessions(unbound(windows.gap), merge_touching=windows.merge_touching)
 
 
 def row_count(verb: str, n: object) -> int:

@@ -35,6 +35,7 @@ from flower.errors import GraphError
 from flower.graph.expressions import FrameFunction
 from flower.graph.source import NoSource, laid_out, parsed, value_source
 from flower.model.combiners import Combiner
+from flower.model.custom import WindowFn
 
 
 class Carried:
@@ -74,8 +75,8 @@ class Carried:
             return self._from_environment(name or "secret", value, f"`{name}` of {self._step}")
         if callable(value) and not _is_value(value):
             return self._function(value)
-        if isinstance(value, Combiner) and not type(value).__module__.startswith("flower."):
-            return self._combiner(value)
+        if isinstance(value, Combiner | WindowFn) and not type(value).__module__.startswith("flower."):
+            return self._made(value)
         try:
             made = value_source(value)
         except NoSource as error:
@@ -83,8 +84,8 @@ class Carried:
         self._import_for(made)
         return made
 
-    def _combiner(self, value: Combiner) -> ast.expr:
-        """A combiner of the user's own: its class, called with what its fields hold."""
+    def _made(self, value: Combiner | WindowFn) -> ast.expr:
+        """A combiner, or windows, of the user's own: the class, called with what its fields hold."""
         if not dataclasses.is_dataclass(value) and vars(value):
             self._refuse(f"{value!r}, whose class is no dataclass", "make it a frozen dataclass, whose fields tell it")
         parts: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()

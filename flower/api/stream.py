@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
-from flower.api.arguments import at_least_one, column_names, resolved, row_count
+from flower.api.arguments import at_least_one, column_names, resolved, resolved_windows, row_count
 from flower.api.display import made
 from flower.api.pipeline import Pipeline, step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
@@ -264,7 +264,7 @@ class Stream(Pipeline):
 
         Parameters
         ----------
-        windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions or GlobalWindows
+        windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions, CountWindows, GlobalWindows or WindowFn
             Where in event time rows are grouped.
         trigger : Trigger
             When in processing time results are given; by default once, when the watermark passes the end of the window.
@@ -310,7 +310,7 @@ class Stream(Pipeline):
         """
         with step_errors(self.node, WindowInto.verb):
             into = Windowing.make(
-                windows,
+                resolved_windows(windows),
                 trigger=resolved(trigger),
                 accumulation=accumulation,
                 allowed_lateness=allowed_lateness,

@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.aligned import AlignedState, Records, Timer
+from flower.engine.counted import CountedState
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
@@ -46,6 +47,7 @@ STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
+        CountedState,
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }

@@ -215,7 +215,10 @@ def through_stage(job: Job, context: Context, index: int, partition: int, batch:
         if target is None:
             part.outputs.append((delivery.port, rows))
         else:
-            _deliver(part, lift_delivery(job, context, index, partition, target, rows), delivery.port, target, job)
+            lifted = lift_delivery(job, context, index, partition, target, rows)
+            _deliver(part, lifted, delivery.port, target, job)
+            if lifted.errors is not None and len(lifted.errors):
+                part.errors.append((job.keyed[target].name, errors_of_source(stage, lifted.errors)))
     return part
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.aligned import AlignedState
+from flower.engine.counted import CountedState, with_windows
 from flower.engine.groups import Groups
 from flower.engine.keyed import Keyed
 from flower.engine.panes import Firing, panes_of
@@ -45,5 +46,9 @@ def _records(state: KeyedState, step: Keyed) -> Iterator[tuple[Groups, I64, I64]
             run = living(merge(runs, step.law, newest_wins=newest_wins)) if runs else None
             if run is not None:
                 yield run.groups, run.spread(run.start), run.spread(run.end)
+    elif isinstance(state, CountedState):
+        run = state.waiting(step.law)
+        if run is not None:
+            yield with_windows(run.groups, step)
     elif state.live is not None and len(state.live):
         yield state.live.groups, state.live.start, state.live.end

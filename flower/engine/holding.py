@@ -1,4 +1,4 @@
-"""What a data-driven trigger's predicate says of the aggregates so far."""
+"""What a person's expressions say: whether a data-driven trigger's predicate holds, the gap of a row."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from flower.engine.evaluate import predicate_mask
+from flower.engine.evaluate import evaluate, predicate_mask
 from flower.errors import DtypeError, UserFunctionError
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.schema import columns_of, frame_of
@@ -51,5 +52,26 @@ def holds_for(panes: pa.Schema, keys: Sequence[str], step: str) -> Callable[[obj
 
     def answer(predicate: object, values: Mapping[str, Any]) -> bool:
         return bool(holds(predicate, pa.RecordBatch.from_pylist([dict(values)], schema=schema), step)[0])
+
+    return answer
+
+
+def gap_for(value: object, rows: pa.Schema) -> Callable[[Mapping[str, Any]], int | None]:
+    """The gap of one row in microseconds, as `Sessions` were given it; None where there is none."""
+
+    def answer(values: Mapping[str, Any]) -> int | None:
+        row = pa.RecordBatch.from_pylist([dict(values)], schema=rows)
+        if isinstance(value, Expr):
+            column, codes = evaluate(value, row)
+            if codes is not None and codes[0]:
+                return None
+        else:
+            assert isinstance(value, FrameFunction)
+            try:
+                column = columns_of(frame_of(row)[[]].assign(gap=value.fn(frame_of(row)))).column(0)
+            except Exception:  # a person's function may raise anything: the row has no gap
+                return None
+        gap = pd.Timedelta(column[0].as_py())
+        return None if pd.isna(gap) else gap // pd.Timedelta(1, unit="us")
 
     return answer

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from flower.engine import aggregates as agg
 from flower.engine.aggregates import States
@@ -18,14 +19,25 @@ from flower.engine.groups import Groups, Law
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Encoded, encode
 from flower.engine.pairs import Pairs, dropped, with_met
+from flower.engine.placing import placed
+from flower.engine.rowwise import gaps
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, apart
 from flower.engine.standing import Standing
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order
+from flower.model.custom import WindowFn
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import FixedWindows, GlobalWindows, SlidingWindows, Windows, by_clock
+from flower.model.windows import (
+    CountWindows,
+    FixedWindows,
+    GlobalWindows,
+    Sessions,
+    SlidingWindows,
+    Windows,
+    by_clock,
+)
 
 EXPIRED = "the window had expired"
 TOGETHER = "the window of a pane that it replaces, or that replaces it, had expired"
@@ -35,15 +47,17 @@ TOGETHER = "the window of a pane that it replaces, or that replaces it, had expi
 class Lifted:
     """The groups of some rows, the pairs that came too late, and, if the step asks for them, the admitted pairs."""
 
-    groups: Run | SessionRun
+    groups: Run | SessionRun | None
     counts: Counts
     dropped: Batch
     pairs: Pairs | None = None
+    errors: pa.RecordBatch | None = None
+    """Rows that could not be placed."""
 
     @property
     def pieces(self) -> list[Run | SessionRun | Pairs]:
         """What the step gets."""
-        return [self.groups] if self.pairs is None else [self.groups, self.pairs]
+        return [piece for piece in (self.groups, self.pairs) if piece is not None]
 
 
 def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int) -> Lifted:
@@ -62,10 +76,18 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
         # The clock is never behind itself: nothing is late.
         batch = replace(batch, time=constant(now, len(batch)), met=constant(MIN_TIME, len(batch)))
         watermark, elsewhere = MIN_TIME, MAX_TIME
-    time = batch.time
-    row, start, end = step.windowing.windows.assign(time)
+    windows, errors = step.windowing.windows, None
+    if isinstance(windows, Sessions) and windows.gap is not None:
+        batch, gap, errors = gaps(windows.gap, batch, step.name)
+        row, start, end = windows.assign(batch.time, gap)
+    elif isinstance(windows, WindowFn):
+        row, start, end = placed(windows, batch, step.name)
+    else:
+        row, start, end = windows.assign(batch.time)
     gone = Batch.empty(step.dropped_schema)
     counts = Counts(on_time=len(end))
+    if isinstance(step.windowing.windows, CountWindows):
+        return Lifted(None, counts, gone, _counted(batch, step, start, end, elsewhere, watermark))
     met = batch.met if row is None else batch.met[row]
     if len(end):
         if elsewhere < MAX_TIME:
@@ -96,9 +118,20 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     lifted = sessions_of if step.windowing.windows.merging else _windows
     groups, encoded = lifted(batch, step, start, end, now)
     if not step.law.finishes:
-        return Lifted(groups, counts, gone)
+        return Lifted(groups, counts, gone, errors=errors)
+    return Lifted(groups, counts, gone, _pairs(with_met(batch, met), start, end, encoded), errors)
+
+
+def _counted(batch: Batch, step: Keyed, start: I64, end: I64, elsewhere: int, watermark: int) -> Pairs:
+    """Rows for windows that count them: all are admitted."""
+    met = np.maximum(np.minimum(batch.met, elsewhere), watermark)
+    encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
+    return _pairs(with_met(batch, met), start, end, encoded)
+
+
+def _pairs(batch: Batch, start: I64, end: I64, encoded: Encoded) -> Pairs:
     keys = tuple(arrays.take(column, encoded.codes) for column in encoded.keys)
-    return Lifted(groups, counts, gone, Pairs(with_met(batch, met), start, end, encoded.hash[encoded.codes], keys))
+    return Pairs(batch, start, end, encoded.hash[encoded.codes], keys)
 
 
 def _dropped(
@@ -119,7 +152,9 @@ def _gone_together(oldest: I64, row: I64 | None, met: I64, step: Keyed) -> I64:
     if row is not None:
         oldest = oldest[row]
     asked = np.flatnonzero(oldest != MAX_TIME)
-    which, _, ends = step.windowing.windows.assign(oldest[asked])
+    windows = step.windowing.windows
+    assert not isinstance(windows, WindowFn), "those are refused where rows may be taken back"
+    which, _, ends = windows.assign(oldest[asked])
     first = ends
     if which is not None:
         first = np.full(len(asked), MAX_TIME)
@@ -261,8 +296,8 @@ def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tu
     order = np.lexsort((start, encoded.codes))
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
-    # The gap is one for all rows, so ends ascend as starts do.
-    new[1:] = (key[1:] != key[:-1]) | apart(start[1:], end[:-1], step)
+    reach = _reach(key, end)
+    new[1:] = (key[1:] != key[:-1]) | apart(start[1:], reach[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))
     codes = np.empty(len(order), np.int64)
@@ -270,4 +305,15 @@ def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tu
     states, stamp, newest, net = _aggregated(batch, step.law, codes, len(first))
     rows = np.bincount(codes, minlength=len(first))
     groups = _groups(step, encoded, key[first], states, rows, stamp, newest, net, now)
-    return SessionRun.fresh(start[first], end[last], groups), encoded
+    return SessionRun.fresh(start[first], reach[last], groups), encoded
+
+
+def _reach(key: I64, end: I64) -> I64:
+    """The greatest end so far of each key; keys ascend."""
+    if len(end) < 2 or bool(((end[1:] >= end[:-1]) | (key[1:] != key[:-1])).all()):
+        return end  # one gap for all
+    by_end = np.argsort(end, kind="stable")
+    rank = np.empty(len(end), np.int64)
+    rank[by_end] = np.arange(len(end))
+    reach: I64 = end[by_end[np.maximum.accumulate(key * len(end) + rank) % len(end)]]
+    return reach

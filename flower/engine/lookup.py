@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.aligned import AlignedState
+from flower.engine.counted import CountedState
 from flower.engine.groups import GONE, Groups
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Keys, encode, equal
@@ -17,7 +18,7 @@ from flower.errors import RunError
 from flower.graph.schema import dtype_name
 from flower.model import arrays
 from flower.model.arrays import Bools
-from flower.model.time import I64, MAX_TIME
+from flower.model.time import I64, MAX_TIME, later, later_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +111,11 @@ def _values(step: Keyed, key: object) -> tuple[object, ...]:
 
 def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
     """The records of a key, by window."""
+    if isinstance(state, CountedState):
+        return _waiting(state, one, exact)
     found: dict[tuple[int, int], Record] = {}
     for groups, start, end, adds in _tables(state):
-        at = np.flatnonzero(groups.hash == one.hash)
-        if len(at) and not exact:
-            alike = pa.array(np.zeros(len(at), np.int64))
-            mine = tuple(key.take(alike) for key in one.keys)
-            at = at[_same(tuple(arrays.take(key, at) for key in groups.keys), mine)]
+        at = _places(groups, one, exact)
         gone = () if groups.last is None else at[groups.last[at] == GONE]
         columns = (start[at], end[at], groups.rows[at], groups.since[at], groups.panes[at])
         marks = [tuple(int(column[i]) for column in groups.marks) for i in at]
@@ -133,6 +132,26 @@ def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
     return sorted(found.values(), key=lambda record: (record.end, record.start))
 
 
+def _waiting(state: CountedState, one: Wanted, exact: bool) -> list[Record]:
+    """The window of a key that is not full."""
+    for run in reversed(state.runs):
+        for at in _places(run.groups, one, exact).tolist():
+            groups, (early, late) = run.groups, run.groups.marks
+            rows, since = int(groups.rows[at]), int(groups.since[at])
+            return [Record(int(early[at]), later_by(int(late[at]), 1), rows, since, 0)] if rows else []
+    return []
+
+
+def _places(groups: Groups, one: Wanted, exact: bool) -> I64:
+    """Where groups of a key are."""
+    at = np.flatnonzero(groups.hash == one.hash)
+    if len(at) and not exact:
+        alike = pa.array(np.zeros(len(at), np.int64))
+        mine = tuple(key.take(alike) for key in one.keys)
+        at = at[_same(tuple(arrays.take(key, at) for key in groups.keys), mine)]
+    return at
+
+
 def _same(left: Keys, right: Keys) -> Bools:
     return equal(left, right) if left else np.ones(1, np.bool_)
 
@@ -143,6 +162,9 @@ def _tables(state: KeyedState) -> Iterator[tuple[Groups, I64, I64, bool]]:
         for runs, adds in ((state.blind, True), (state.open.runs, False), (state.passed.runs, False)):
             for run in runs:
                 yield run.groups, run.spread(run.start), run.spread(run.end), adds
+    elif isinstance(state, CountedState):
+        for run in state.runs:
+            yield run.groups, run.groups.marks[0], later(run.groups.marks[1], 1), False
     elif state.live is not None:
         yield state.live.groups, state.live.start, state.live.end, False
 
@@ -153,7 +175,8 @@ def holder_of(state: KeyedState, step: Keyed) -> tuple[int, int] | None:
     for groups, start, end, _ in _tables(state):
         if groups.stamp is None:
             return None
-        stamp = np.where((groups.stamp == nothing) | (end <= state.watermark), MAX_TIME, groups.stamp)
+        passed = np.zeros(len(end), np.bool_) if isinstance(state, CountedState) else end <= state.watermark
+        stamp = np.where((groups.stamp == nothing) | passed, MAX_TIME, groups.stamp)
         if len(stamp) and int(stamp.min()) < least:
             at = int(stamp.argmin())
             least, window = int(stamp[at]), (int(start[at]), int(end[at]))

@@ -52,7 +52,10 @@ class Pairs:
 
     def where(self, mask: Bools) -> Pairs:
         """The pairs where ``mask`` holds."""
-        at = np.flatnonzero(mask)
+        return self.at(np.flatnonzero(mask))
+
+    def at(self, at: I64) -> Pairs:
+        """The pairs at some places, in that order."""
         keys = tuple(arrays.take(key, at) for key in self.keys)
         return Pairs(self.batch.take(at), self.start[at], self.end[at], self.hash[at], keys)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,21 +18,24 @@ import pyarrow as pa
 
 from flower.engine.embedded import Driver, Options, require_bounded
 from flower.engine.epoch import EpochPlan, Range, ingested, untimed
-from flower.engine.holding import holds_for
+from flower.engine.holding import gap_for, holds_for
 from flower.engine.job import SourceState
 from flower.engine.observe import punctuations
+from flower.engine.placing import asked, microseconds
 from flower.engine.results import Results
-from flower.engine.rowwise import apply_step
+from flower.engine.rowwise import apply_step, gaps
 from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
+from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS, timings
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
+from flower.model.windows import Sessions
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -94,6 +97,8 @@ class _Oracle:
                 step.keys,
                 _aggregates(self.job.stages[index].origin),
                 holds_for(step.schema, step.keys, step.name),
+                self._gap_of(index),
+                self._placed(index),
                 net=step.law.net,
                 retraction=RETRACTION in step.schema.names,
             )
@@ -104,6 +109,44 @@ class _Oracle:
             (target, index): self._source(index) for target in (*self.job.keyed, -1) for index, _ in self.job.reads()
         }
         self.watermarks = [MIN_TIME] * len(self.job.stages)
+
+    def _gap_of(self, index: int) -> Callable[[Row], int | None]:
+        """The gap of a row of a keyed step, if it has one of its own."""
+        node = self.job.stages[index].origin
+        assert isinstance(node, Aggregate)
+        windows = node.grouping.windows
+        if not isinstance(windows, Sessions) or windows.gap is None:
+            return lambda row: None
+        answer = gap_for(windows.gap, node.input.schema)
+        return lambda row: answer(row.values)
+
+    def _placed(self, index: int) -> Callable[[Row], list[tuple[int, int]]]:
+        """The windows of a row, as a person's own class says of it alone."""
+        node = self.job.stages[index].origin
+        assert isinstance(node, Aggregate)
+        windows, schema = node.grouping.windows, node.input.schema
+
+        def answer(row: Row) -> list[tuple[int, int]]:
+            assert isinstance(windows, WindowFn)
+            rows = pa.RecordBatch.from_pylist([dict(row.values)], schema=schema)
+            _, *ends = asked(windows, np.array([row.time]), rows)
+            start, end = (microseconds(each) for each in ends)
+            assert start is not None and end is not None
+            return list(zip(start.tolist(), end.tolist(), strict=True))
+
+        return answer
+
+    def _failed(self, index: int) -> list[pa.RecordBatch]:
+        """The rows of an epoch that have no gap, in the words of the engine."""
+        node = self.job.stages[index].origin
+        assert isinstance(node, Aggregate)
+        windows, found = node.grouping.windows, []
+        for row in self.steps[index].failed:
+            assert isinstance(windows, Sessions)
+            rows = pa.RecordBatch.from_pylist([dict(row.values)], schema=node.input.schema)
+            at = (np.array([value]) for value in (row.time, row.met, row.partition, row.position))
+            found.append(gaps(windows.gap, Batch(rows, *at), self.job.keyed[index].name)[2])
+        return found
 
     def _source(self, index: int) -> WatermarkOracle:
         read = self.job.stages[index].origin
@@ -138,6 +181,7 @@ class _Oracle:
                     w1 = min(self.watermarks[i] for i in stage.inputs)
                     panes, gone, _ = self.steps[index].epoch(waiting[index], w0, w1, epoch.now)
                     self.watermarks[index] = self.steps[index].watermark
+                    errors[self.job.keyed[index].name] += self._failed(index)
                     dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
                     fired = _batch(panes, stage.origin.panes, "event_time")
                     if RETRACTION in stage.origin.panes.names:

@@ -27,10 +27,14 @@ from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
+from flower.model import arrays
 from flower.model.panes import WINDOW_END, WINDOW_START
+from flower.model.time import I64, MAX_TIME, duration_text
 
-NO_VALUE, RAISED, WRONG = "no value", "function raised", "wrong result"
-"""The reasons of error rows: an expression has no value, a function raised, a function gave what does not fit."""
+NO_VALUE, RAISED, WRONG, NO_GAP = "no value", "function raised", "wrong result", "no gap"
+"""The reasons of error rows: an expression has no value, a function raised, a function gave what does not fit, a
+session has no positive gap.
+"""
 
 _MAX_TEXT = 2_000
 
@@ -68,7 +72,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
         case Assign(columns=values):
             result = batch
             for name, value in values:
-                result = _assigned(node, name, value, result, errors)
+                result = _assigned(node.schema.field(name), value, result, errors)
         case MapFrames():
             result = _mapped(node, batch, errors)
         case FlatMapRows():
@@ -216,7 +220,34 @@ def _value(function: FrameFunction, rows: pa.RecordBatch, start: int, stop: int)
     return columns_of(pd.DataFrame({"value": result})).column(0)
 
 
-def _assigned(node: Assign, name: str, value: Expr | FrameFunction, batch: Batch, errors: _Errors) -> Batch:
+def gaps(value: Expr | FrameFunction, batch: Batch, step: str) -> tuple[Batch, I64, pa.RecordBatch]:
+    """The rows that have a gap, their gaps in microseconds, and the rows that have none, as `apply_step` gives them."""
+    errors, name = _Errors(step), "the gap"
+    while name in batch.rows.schema.names:
+        name += "'"
+    given = _assigned(value.field(name, batch.rows.schema), value, batch, errors)
+    column = given.rows.column(name)
+    given = given.with_rows(given.rows.remove_column(given.rows.schema.get_field_index(name)))
+    kind = column.type
+    per = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}[kind.unit]
+    values = np.minimum(arrays.numbers(column), MAX_TIME // per) * per
+    if kind.unit == "ns":
+        values = values // 1_000
+    none = arrays.missing(column)
+    bad = values <= 0 if none is None else (values <= 0) | none
+    if not bad.any():
+        return given, values, errors.rows()
+    at = np.flatnonzero(bad)
+    told = [
+        f"the gap is {'missing' if none is not None and none[i] else duration_text(int(values[i]))}, in `{value}`"
+        for i in at.tolist()
+    ]
+    errors.add(given, at, NO_GAP, told)
+    return given.filter(~bad), values[~bad], errors.rows()
+
+
+def _assigned(field: pa.Field, value: Expr | FrameFunction, batch: Batch, errors: _Errors) -> Batch:
+    name = field.name
     if isinstance(value, Expr):
         field = value.field(name, batch.rows.schema)
         column, codes = evaluate(value, batch.rows)
@@ -225,7 +256,6 @@ def _assigned(node: Assign, name: str, value: Expr | FrameFunction, batch: Batch
             good = np.flatnonzero(codes == 0)
             batch, column = batch.take(good), column.take(pa.array(good))
         return batch.with_rows(_with_column(batch.rows, field, column))
-    field = node.schema.field(name)
     function = value
     done = isolate(lambda start, stop: cast_column(_value(function, batch.rows, start, stop), field), len(batch))
     errors.raised(batch, done.failures)

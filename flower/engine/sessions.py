@@ -21,7 +21,7 @@ from flower.model.arrays import Bools, group_ends
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
 from flower.model.triggers import Finishing
-from flower.model.windows import Sessions
+from flower.model.windows import touching
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -114,15 +114,13 @@ def over(live: SessionRun, pairs: Pairs, step: Keyed) -> Bools:
     if not finished.any():
         return np.zeros(len(pairs), np.bool_)
     ended = live.where(finished)
-    windows = step.windowing.windows
-    reach = int(isinstance(windows, Sessions) and windows.merge_touching)
+    reach = int(touching(step.windowing.windows))
     return pairs.within(ended.start, ended.end + reach, ended.groups, reach)
 
 
 def apart(start: I64, reach: I64, step: Keyed) -> Bools:
     """Whether a window begins after all before it have ended, so that they do not merge."""
-    windows = step.windowing.windows
-    return start > reach if isinstance(windows, Sessions) and windows.merge_touching else start >= reach
+    return start > reach if touching(step.windowing.windows) else start >= reach
 
 
 def _laid_over(old: SessionRun, new: SessionRun, step: Keyed) -> SessionRun:

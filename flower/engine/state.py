@@ -5,32 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, sessions
+from flower.engine import aligned, counted, sessions
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.lift import sessions_of
 from flower.engine.pairs import Pairs, joined, refused
 from flower.engine.runs import Run
 from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
-from flower.model.windows import by_clock
+from flower.model.windows import CountWindows, by_clock
 
-KeyedState = aligned.AlignedState | sessions.SessionState
+KeyedState = aligned.AlignedState | sessions.SessionState | counted.CountedState
 Piece = Run | sessions.SessionRun | Pairs
 """What rows come to before they reach a keyed step."""
 
 
 def empty(step: Keyed) -> KeyedState:
     """The state before the first epoch."""
+    if isinstance(step.windowing.windows, CountWindows):
+        return counted.CountedState()
     return sessions.SessionState() if step.windowing.windows.merging else aligned.AlignedState()
 
 
 def advance(
     state: KeyedState, pieces: Sequence[Piece], step: Keyed, watermark: int, now: int
-) -> Advanced[aligned.AlignedState] | Advanced[sessions.SessionState]:
+) -> Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]:
     """One epoch of a step."""
     if by_clock(step.windowing.windows) and watermark < MAX_TIME:
         watermark = now
     pairs = [piece for piece in pieces if isinstance(piece, Pairs)]
+    if isinstance(state, counted.CountedState):
+        return counted.advance(state, pairs, step, watermark, now)
     if isinstance(state, sessions.SessionState):
         merging = [piece for piece in pieces if isinstance(piece, sessions.SessionRun)]
         if pairs and state.live is not None:

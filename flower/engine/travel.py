@@ -21,7 +21,7 @@ from typing import Any
 from flower.engine.dask_tasks import Local
 from flower.engine.job import Job
 from flower.errors import GraphError
-from flower.graph.nodes import Node, Read, Write, walk
+from flower.graph.nodes import Aggregate, Node, Read, WindowInto, Write, walk
 from flower.graph.protocols import MarkedSource
 
 
@@ -117,6 +117,10 @@ def _modules(job: Job) -> set[ModuleType]:
             things.append(type(node.source))
         if isinstance(node, Write) and not stays(node.sink):
             things.append(type(node.sink))
+        if isinstance(node, WindowInto):
+            things.append(type(node.into.windows))
+        if isinstance(node, Aggregate):
+            things += [type(each.combiner) for each in node.aggregations]
         for thing in things:
             module = sys.modules.get(getattr(thing, "__module__", None) or "")
             if module is not None and _is_written(module):

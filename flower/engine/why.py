@@ -18,7 +18,7 @@ from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
 from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, Trigger
 from flower.model.watermarks import Estimate, Percentile, idle
-from flower.model.windows import FixedWindows, SlidingWindows, by_clock
+from flower.model.windows import CountWindows, FixedWindows, SlidingWindows, by_clock
 
 NEAREST = 3
 """So many windows of a key are named."""
@@ -151,6 +151,9 @@ class _Answer:
                 self._of_window(end)
             return
         subject = "" if one is None else f", key {key!r},"
+        if isinstance(self.step.windowing.windows, CountWindows):
+            self._of_count(records, "" if one is None else f" of key {key!r}", self.step.windowing.windows.n)
+            return
         if end is None:
             found = next((record for record in records if record.end > self.watermark), None)
             if found is None and not records:
@@ -171,6 +174,20 @@ class _Answer:
         self.record = here[-1]
         self._of_window(end, subject, self.record.start)
         self._of_record(self.record)
+
+    def _of_count(self, records: list[Record], subject: str, n: int) -> None:
+        """How many rows a window of so many still waits for."""
+        self.status = "open" if records else "never opened"
+        if not records:
+            self.reasons.append(f"No window{subject} is open: its next row begins one, which fires at {n:,} rows.")
+            return
+        self.record = records[-1]
+        self.window = (self.record.start, self.record.end)
+        more = n - self.record.rows
+        self.reasons.append(
+            f"The open window{subject} has {self.record.rows:,} rows; it fires at {n:,}: {more:,} more,"
+            " or when the stream ends."
+        )
 
     def _of_window(self, end: int, subject: str = "", start: int | None = None) -> None:
         """Where the watermark stands to it."""

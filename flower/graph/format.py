@@ -33,6 +33,7 @@ from flower.graph.schema import dtype_name
 from flower.model.combiners import Combiner
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import ON_TIME_ONLY, AfterWatermark, machine_of
+from flower.model.windows import CountWindows
 
 STAGES = ("logical", "optimized", "physical")
 
@@ -262,6 +263,12 @@ def _reading(read: Read) -> list[str]:
 def _keeping(keyed: Aggregate) -> list[str]:
     windowing = keyed.grouping
     trigger = windowing.trigger
+    if isinstance(windowing.windows, CountWindows):
+        return [
+            f"windows: {windowing.windows!r}",
+            f"state: per key the rows of the window that is not full; partial {_partial(keyed)}",
+            "fires: when a window is full, and when the stream ends",
+        ]
     kept = ["sessions of each key, merged where they overlap" if windowing.windows.merging else "a bucket a window end"]
     if trigger != ON_TIME_ONLY:
         kept.append("per key and window the rows since the last pane, and since when")
@@ -278,7 +285,6 @@ def _keeping(keyed: Aggregate) -> list[str]:
         fires = [repr(trigger)]
     if trigger.finishes:
         fires.append("then never again: rows that come afterwards are dropped")
-    partial = ", ".join(dict.fromkeys(each.combiner.name for each in keyed.aggregations))
     holds = (
         "for ever"
         if windowing.allowed_lateness_us == MAX_TIME
@@ -291,10 +297,14 @@ def _keeping(keyed: Aggregate) -> list[str]:
         holds += f", or the newest row of the key in it by {duration_text(windowing.ttl_us)}"
     return [
         f"windows: {windowing.windows!r}, {windowing.accumulation}",
-        f"state: {'; '.join(kept)}; partial {partial}",
+        f"state: {'; '.join(kept)}; partial {_partial(keyed)}",
         f"fires: {'; '.join(fires)}",
         f"a window is held {holds}",
     ]
+
+
+def _partial(keyed: Aggregate) -> str:
+    return ", ".join(dict.fromkeys(each.combiner.name for each in keyed.aggregations))
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

@@ -19,10 +19,11 @@ import pyarrow as pa
 from flower.errors import DtypeError, FlowerError, GraphError, SchemaError
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import dtype_name, names_text, require_columns
+from flower.model.custom import WindowFn
 from flower.model.panes import INSTANT, PANE_COLUMNS, WINDOW_END, WINDOW_START, pane_schema, so_far
 from flower.model.triggers import Trigger, When
 from flower.model.windowing import Windowing
-from flower.model.windows import GlobalWindows, by_clock
+from flower.model.windows import GlobalWindows, Sessions, Windows, by_clock
 
 if TYPE_CHECKING:
     from flower.graph.calls import Call
@@ -391,12 +392,28 @@ class Aggregate(Step):
 
             require_subtractable(self)
         panes = pane_schema(keys, results, self.grouping, retracts=self.input.retracting)
+        self._placed(self.grouping.windows)
         if self.grouping.trigger.driven_by_data:
             self._look(so_far(panes, self.keys))
         return panes
 
     def _schema(self) -> pa.Schema:
         return self.panes
+
+    def _placed(self, windows: Windows) -> None:
+        """See whether what gives rows their gaps fits them, and what places them has its columns."""
+        if isinstance(windows, WindowFn):
+            require_columns(self.input.schema, list(windows.columns))
+        if isinstance(windows, Sessions) and windows.gap is not None:
+            from flower.graph.expressions import expression
+
+            field = expression(windows.gap, self.input.schema).field("gap", self.input.schema)
+            if not pa.types.is_duration(field.type):
+                raise DtypeError(
+                    "the gap of sessions must be a duration",
+                    got=f"`{windows.gap}` of {dtype_name(field)}",
+                    hint="give a duration, as in Sessions('30min'), or a column of durations; convert with .assign()",
+                )
 
     def _look(self, schema: pa.Schema) -> None:
         """See whether the predicates of its trigger fit what they will look at."""

@@ -13,8 +13,9 @@ from flower.errors import GraphError
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
 from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Select, step_text
 from flower.model.combiners import Combiner
+from flower.model.custom import WindowFn
 from flower.model.panes import FINAL, RETRACTION
-from flower.model.windows import by_clock
+from flower.model.windows import CountWindows, by_clock
 
 _FINAL_ONLY = f"take the final pane of each window only, with .filter({FINAL!r}) right after the retracting step"
 
@@ -59,6 +60,13 @@ def require_subtractable(node: Aggregate) -> None:
         wrong = "accumulation='discarding'", "an increment cannot take back what an earlier one told"
     elif by_clock(how.windows):
         wrong = repr(how.windows), "a retraction would come into a later window than the row that it takes back"
+    elif isinstance(how.windows, CountWindows):
+        wrong = repr(how.windows), "a window that is full has fired, and takes no row back"
+    elif isinstance(how.windows, WindowFn):
+        wrong = (
+            repr(how.windows),
+            "they may place a retraction elsewhere than the row that it takes back",
+        )
     elif how.windows.merging:
         wrong = repr(how.windows), "a session cannot be taken apart when a row that joined it is taken back"
     elif how.timestamp_combiner != "end_of_window":

@@ -7,6 +7,7 @@ formatter would. What has no source raises `NoSource`; functions are given to wh
 from __future__ import annotations
 
 import ast
+import dataclasses
 import datetime as dt
 import keyword
 import math
@@ -22,7 +23,7 @@ import pyarrow as pa
 from flower.errors import FlowerError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.calls import Call
-from flower.graph.expressions import Expr
+from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import (
     Aggregate,
     Aggregation,
@@ -38,6 +39,10 @@ from flower.graph.nodes import (
 from flower.graph.schema import dtype_name
 from flower.model.canonical import CONSTRUCTORS
 from flower.model.combiners import combiner_of, names
+from flower.model.custom import WindowFn
+from flower.model.triggers import When
+from flower.model.windowing import Windowing
+from flower.model.windows import Sessions
 
 WIDTH = 100
 _LONGEST = 10_000
@@ -180,8 +185,7 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
         case FlatMapRows():
             return verb("flat_map_rows", render(node.fn), **_output(node, node.output != node.input.schema))
         case WindowInto():
-            call = _in_flower(parsed(f"window({node.into.source})"))
-            assert isinstance(call, ast.Call)
+            call = _window(node.into, render)
             call.func = ast.Attribute(on, "window", ast.Load())
             return call
         case Apply():
@@ -192,6 +196,59 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
                 on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
             return _verb(on, "agg", (), {each.name: _aggregation(each, render) for each in node.aggregations})
     raise TypeError(f"not a step with a verb: {node!r}")
+
+
+class _StandIn:
+    """Stands for a function in the source of windows and triggers, under a name of its own."""
+
+    def __init__(self, function: FrameFunction) -> None:
+        self.function = function
+        self.name = f"_function_{id(function)}"
+
+
+class _StandInWindows(WindowFn):
+    """Stands for windows of a person's own."""
+
+    def __init__(self, windows: WindowFn) -> None:
+        self.name = f"_windows_{id(windows)}"
+        self.merging = windows.merging  # type: ignore[misc]
+
+    def assign(self, time: object, rows: object) -> tuple[object, object, object]:
+        """Never asked."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _window(into: Windowing, render: Render) -> ast.Call:
+    """The arguments of ``window``, each function in them by ``render``."""
+    stand_ins: dict[str, FrameFunction | WindowFn] = {}
+
+    def stood(value: object) -> object:
+        if not isinstance(value, FrameFunction):
+            return value
+        one = _StandIn(value)
+        stand_ins[one.name] = value
+        return one
+
+    windows, trigger = into.windows, into.trigger
+    if isinstance(windows, WindowFn):
+        own = _StandInWindows(windows)
+        stand_ins[own.name], windows = windows, own
+    if isinstance(windows, Sessions) and windows.gap is not None:
+        windows = Sessions(stood(windows.gap), merge_touching=windows.merge_touching)
+    if trigger.driven_by_data:
+        trigger = trigger.mapped(lambda part: When(stood(part.predicate)) if isinstance(part, When) else part)
+
+    class Filled(ast.NodeTransformer):
+        def visit_Name(self, name: ast.Name) -> ast.expr:
+            return render(stand_ins[name.id]) if name.id in stand_ins else name
+
+    source = dataclasses.replace(into, windows=windows, trigger=trigger).source
+    call = Filled().visit(_in_flower(parsed(f"window({source})")))
+    assert isinstance(call, ast.Call)
+    return call
 
 
 def _verb(on: ast.expr, name: str, arguments: Iterable[ast.expr], named: Mapping[str, ast.expr]) -> ast.Call:

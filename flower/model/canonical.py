@@ -29,12 +29,12 @@ from flower.model.watermarks import (
     Percentile,
     Punctuated,
 )
-from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows
+from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, Sessions, SlidingWindows
 
 CONSTRUCTORS = {
     each.__name__: each
     for each in (
-        *(FixedWindows, SlidingWindows, CalendarWindows, Sessions, GlobalWindows),
+        *(FixedWindows, SlidingWindows, CalendarWindows, Sessions, CountWindows, GlobalWindows),
         *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
         *(Repeatedly, OrFinally, Always, Never, When),
         *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from flower.errors import GraphError
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
-from flower.model.windows import GlobalWindows
+from flower.model.windows import CountWindows, GlobalWindows
 
 WINDOW_START = "window_start"
 WINDOW_END = "window_end"
@@ -149,6 +149,9 @@ def view_of(
     aggregates = [name for name in schema.names if name not in keys and name not in PANE_COLUMNS]
     combine = combine or {}
     if windowing.accumulation == "discarding" and not all(name in combine for name in aggregates):
+        return _sorted(panes, keys)
+    if isinstance(windowing.windows, CountWindows):
+        # Each has one pane, and several of one key may have the same times.
         return _sorted(panes, keys)
     window, absorbed, by = _windows(panes, keys)
     if windowing.accumulation != "discarding":

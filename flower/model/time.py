@@ -70,6 +70,18 @@ def duration_us(value: Duration, what: str, *, minimum: int = 0) -> int:
     return microseconds
 
 
+def is_duration(value: object) -> bool:
+    """Whether a value is meant as a duration, rather than as something to compute one by; it need not be allowed."""
+    if not isinstance(value, str):
+        return isinstance(value, (pd.Timedelta, dt.timedelta, np.timedelta64, int, float))
+    if value.strip().lstrip("+-").replace(".", "", 1).isdigit():
+        return True
+    try:
+        return not pd.isna(pd.Timedelta(value))
+    except (ValueError, OverflowError):
+        return False
+
+
 _UNITS = ((86_400_000_000, "D"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms"), (1, "us"))
 
 

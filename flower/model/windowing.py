@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 from flower.errors import GraphError, TriggerError, WindowError
 from flower.model.time import I64, MAX_TIME, Duration, duration_text, duration_us, later
 from flower.model.triggers import ON_TIME_ONLY, Trigger
-from flower.model.windows import Windows
+from flower.model.windows import CountWindows, Windows
 
 Accumulation = Literal["accumulating", "discarding", "retracting"]
 TimestampCombiner = Literal["end_of_window", "earliest", "latest"]
@@ -29,7 +29,7 @@ class Windowing:
 
     Parameters
     ----------
-    windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions or GlobalWindows
+    windows : FixedWindows, SlidingWindows, CalendarWindows, Sessions, CountWindows, GlobalWindows or WindowFn
         Where in event time rows are grouped.
     trigger : Trigger
         When in processing time panes fire.
@@ -99,6 +99,21 @@ class Windowing:
                     got=repr(getattr(self, name)),
                     hint=f"leave it out for {choices[0]!r}",
                 )
+        if isinstance(self.windows, CountWindows):
+            self._require_plain(self.windows)
+
+    def _require_plain(self, windows: CountWindows) -> None:
+        """Refuse what windows that fire when they are full have no use for."""
+        for each in fields(self):
+            given = getattr(self, each.name)
+            if each.name not in ("windows", "timestamp_combiner") and given != each.default:
+                name = each.name.removesuffix("_us")
+                early = f"GlobalWindows() with trigger=AfterWatermark(early=AfterCount({windows.n}))"
+                raise WindowError(
+                    f"{windows!r} fire once, when they are full: `{name}` must be left out",
+                    got=f"{name}={_given(each.name, given)}",
+                    hint=f"leave it out; or use {early if name == 'trigger' else 'windows of event time'}",
+                )
 
     @staticmethod
     def make(
@@ -166,3 +181,11 @@ class Windowing:
         """The watermark from which on a (key, window) whose newest row is of ``last`` is let go, under a ttl."""
         assert self.ttl_us is not None
         return later(last, self.ttl_us)
+
+
+def _given(name: str, value: object) -> str:
+    """An argument as a person gave it."""
+    if name.endswith("_us"):
+        assert isinstance(value, int)
+        return "'unbounded'" if value == MAX_TIME else repr(duration_text(value))
+    return repr(value)

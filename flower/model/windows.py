@@ -7,13 +7,15 @@ stops at the end of time. The rules are those of the Dataflow Model (Akidau et a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from flower.errors import WindowError
 from flower.model.calendar import CalendarWindows
-from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, later
+from flower.model.custom import WindowFn
+from flower.model.said import said
+from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, is_duration, later
 
 TimeDomain = Literal["event", "processing"]
 """What places rows in windows."""
@@ -35,7 +37,9 @@ class FixedWindows:
     time : {"event", "processing"}
         What places a row: its event time, or the clock of the epoch that brings it. By the clock nothing is late: the
         clock is the step's watermark too, and completes windows by itself; the event times of panes, ends of windows
-        less one microsecond, are times of the clock.
+        less one microsecond, are times of the clock. So the windows of `collect` and `flower.replay` are those of when
+        rows are read now, not of when they came once: for the same windows again give ``run`` a ``clock`` of your own,
+        or a `TestStream`, which tells its clock.
 
     Raises
     ------
@@ -169,8 +173,10 @@ class Sessions:
 
     Parameters
     ----------
-    gap : str or pandas.Timedelta
-        The silence that ends a session; positive.
+    gap : str, pandas.Timedelta, pandas.col expression or callable
+        The silence that ends a session; positive. A duration; or what gives each row a gap of its own: the name of
+        a column of durations, an expression (``"until - t"``, ``pd.col("pause") + "5s"``), or a function of a frame. A
+        row whose gap is missing or not positive goes to ``stream.errors``.
     merge_touching : bool
         Whether windows that only touch merge too, as in the figures of the paper: rows exactly ``gap`` apart then
         share a session.
@@ -178,9 +184,11 @@ class Sessions:
     Raises
     ------
     DurationError
-        If ``gap`` is not a positive duration.
+        If ``gap`` is a duration that is not positive.
     WindowError
         If ``merge_touching`` is not True or False.
+    ExpressionError, ColumnError, DtypeError
+        If ``gap`` is neither a duration, nor gives one of the columns of the rows that are aggregated.
 
     Examples
     --------
@@ -188,29 +196,36 @@ class Sessions:
     Sessions('30min')
     >>> Sessions("30min", merge_touching=True)
     Sessions('30min', merge_touching=True)
+    >>> Sessions("pause + '5s'")
+    Sessions("pause + '5s'")
     """
 
     gap_us: int
+    """0 where each row has a gap of its own."""
     merge_touching: bool
+    gap: Any
+    """What gives each row its gap; None: it is one for all."""
 
-    def __init__(self, gap: Duration, *, merge_touching: bool = False) -> None:
-        object.__setattr__(self, "gap_us", duration_us(gap, "gap", minimum=1))
+    def __init__(self, gap: Duration | Any, *, merge_touching: bool = False) -> None:
+        one = is_duration(gap) or gap is None
+        object.__setattr__(self, "gap_us", duration_us(gap, "gap", minimum=1) if one else 0)
+        object.__setattr__(self, "gap", None if one else gap)
         if not isinstance(merge_touching, bool):
             raise WindowError("`merge_touching` must be True or False", got=repr(merge_touching), hint="leave it out")
         object.__setattr__(self, "merge_touching", merge_touching)
 
     def __repr__(self) -> str:
         touching = ", merge_touching=True" if self.merge_touching else ""
-        return f"Sessions('{duration_text(self.gap_us)}'{touching})"
+        return f"Sessions({said(duration_text(self.gap_us) if self.gap is None else self.gap)}{touching})"
 
     @property
     def merging(self) -> bool:
         """Whether windows of one key merge when they overlap."""
         return True
 
-    def assign(self, time: I64) -> Assigned:
-        """The unmerged window ``[t, t + gap)`` of each event time: None, starts, ends."""
-        return None, time, later(time, self.gap_us)
+    def assign(self, time: I64, gap: I64 | None = None) -> Assigned:
+        """The unmerged window ``[t, t + gap)`` of each event time: None, starts, ends; ``gap`` is that of each row."""
+        return None, time, later(time, self.gap_us) if gap is None else _forth(time, gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +248,75 @@ class GlobalWindows:
         return None, np.full(len(time), MIN_TIME), np.full(len(time), MAX_TIME)
 
 
-Windows = FixedWindows | SlidingWindows | CalendarWindows | Sessions | GlobalWindows
+@dataclass(frozen=True, slots=True, repr=False)
+class CountWindows:
+    """Windows of ``n`` rows of a key, in the order in which the step gets them.
+
+    A window is full with its ``n``-th row, and then gives its one pane, on time and final; what is left when the stream
+    ends gives its pane then.
+
+    Parameters
+    ----------
+    n : int
+        Rows a window, at least one.
+
+    Raises
+    ------
+    WindowError
+        If ``n`` is no number of rows.
+
+    Notes
+    -----
+    Rows are counted in the order of epochs, and within an epoch by partition and position: how rows of several
+    partitions take turns depends on when they come. A window begins with the event time of its earliest row, and ends
+    a microsecond after that of its latest. Nothing is late and nothing is dropped, and so there is no trigger,
+    lateness or accumulation to choose. Windows may share their times: each is a row of the view, and has ``pane_index``
+    0. Rows that wait for their window to be full hold the watermark of later steps at the event time that its pane
+    would have, unless they came late.
+
+    Examples
+    --------
+    >>> CountWindows(3)
+    CountWindows(3)
+    >>> import flower as fl, pandas as pd
+    >>> frame = pd.DataFrame({"t": pd.to_datetime([3, 1, 2], unit="s", utc=True), "v": [1, 2, 4]})
+    >>> panes = fl.read.frame(frame, event_time="t").window(CountWindows(2)).agg(total=("v", "sum"))
+    >>> panes.collect()[["window_start", "total"]]
+                   window_start  total
+    0 1970-01-01 00:00:02+00:00      4
+    1 1970-01-01 00:00:01+00:00      3
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
+            raise WindowError(
+                "`n` must be a number of rows, at least 1", got=repr(self.n), hint="write CountWindows(100)"
+            )
+
+    def __repr__(self) -> str:
+        return f"CountWindows({self.n})"
+
+    @property
+    def merging(self) -> bool:
+        """Whether windows of one key merge when they overlap."""
+        return False
+
+    def assign(self, time: I64) -> Assigned:
+        """What each event time adds to its window: None, its start, its end."""
+        return None, time, later(time, 1)
+
+
+Own = FixedWindows | SlidingWindows | CalendarWindows | Sessions | GlobalWindows | CountWindows
+"""Any of Flower's windows."""
+Windows = Own | WindowFn
 """Any of the windows."""
+
+
+def touching(windows: Windows) -> bool:
+    """Whether windows of one key merge that only touch."""
+    return isinstance(windows, Sessions | WindowFn) and windows.merge_touching
 
 
 def by_clock(windows: Windows) -> bool:

@@ -16,10 +16,11 @@ from flower.graph.schema import dtype_name
 from flower.io.recording import RecordingSource
 from flower.io.replay import ReplaySource
 from flower.model.calendar import CalendarWindows
+from flower.model.custom import WindowFn
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import AfterWatermark
 from flower.model.windowing import Windowing
-from flower.model.windows import FixedWindows, GlobalWindows, Sessions, SlidingWindows, by_clock
+from flower.model.windows import CountWindows, FixedWindows, GlobalWindows, Sessions, SlidingWindows, by_clock
 from flower.notebook.markup import without_formulas
 
 ROWS = 5
@@ -57,8 +58,14 @@ def windows_text(windowing: Windowing) -> str:
             text = f"windows of {duration_text(size)}, one after the other"
         case CalendarWindows(unit=unit, n=n, tz=tz):
             text = f"windows of a {unit} in {tz}" if n == 1 else f"windows of {n} {unit}s in {tz}"
+        case Sessions(gap=gap) if gap is not None:
+            text = f"sessions that end when nothing came for {gap}"
         case Sessions(gap_us=gap):
             text = f"sessions that end when nothing came for {duration_text(gap)}"
+        case CountWindows(n=n):
+            text = f"windows of {n:,} rows a key"
+        case WindowFn():
+            text = f"windows of {windowing.windows!r}"
         case GlobalWindows():
             text = "one window of all time"
     parts = [f"{text}, by the clock" if by_clock(windowing.windows) else text]

@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import Any
 
 from flower.api.stream import Stream
-from flower.engine.holding import holds_for
+from flower.engine.holding import gap_for, holds_for
 from flower.errors import FlowerError, TranscriptError
 from flower.graph.nodes import Aggregate
 from flower.graph.schema import names_text, schema_of
@@ -54,6 +54,7 @@ from flower.model.reference import KeyedOracle, Row, WatermarkOracle
 from flower.model.time import instant_us
 from flower.model.watermarks import ManualWatermark
 from flower.model.windowing import Windowing
+from flower.model.windows import Sessions
 from flower.testing.epochs import by_epoch
 from flower.testing.panes import Plain, assert_panes, compare_rows, plain_rows
 from flower.testing.stream import TestStream
@@ -299,7 +300,10 @@ class _Play(_Script):
         assert isinstance(node, Aggregate)
         holds = holds_for(node.schema, self.keys, self.name)
         # What `When` was given is an expression there, not text.
-        keyed = KeyedOracle(node.grouping, self.keys, self.aggregations, holds)
+        windows = node.grouping.windows
+        gap = gap_for(windows.gap, node.input.schema) if isinstance(windows, Sessions) else None
+        gap_of = (lambda row: None) if gap is None else (lambda row: gap(row.values))
+        keyed = KeyedOracle(node.grouping, self.keys, self.aggregations, holds, gap_of)
         outcomes, positions = [], (0,) * source.count
         for ends, now in source.epochs():
             before = watermarks.watermark

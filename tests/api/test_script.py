@@ -101,6 +101,31 @@ PIPELINES = {
     "sessions": """
         out = flights.window(fl.Sessions("3h"), timestamp_combiner="latest").agg(n="count", longest=("delay", "max"))
     """,
+    "gaps and predicates": """
+        def pause(frame):
+            return pd.to_timedelta(frame["distance"], unit="min")
+
+        rows = flights.window(fl.Sessions(pause), trigger=fl.AfterWatermark(early=fl.Repeatedly(fl.When("n > 99"))))
+        out = rows.groupby("carrier").agg(n="count")
+    """,
+    "windows of one's own": """
+        from dataclasses import dataclass
+
+        @dataclass(frozen=True)
+        class Longer(fl.WindowFn):
+            factor: int
+            columns = ("distance",)
+            merging = True
+
+            def assign(self, time, rows):
+                minutes = (rows["distance"] * self.factor).to_numpy().astype("m8[m]")
+                return None, time, time + minutes
+
+        out = flights.window(Longer(factor=2)).groupby("carrier").agg(n="count")
+    """,
+    "windows of rows": """
+        out = flights.window(fl.CountWindows(100)).groupby("carrier").agg(worst=("delay", "max"))
+    """,
     "two aggregations": """
         daily = flights.window(fl.FixedWindows("1D")).groupby("carrier").agg(worst=("delay", "max")).named("daily")
         out = daily.window(fl.FixedWindows("2D")).agg(mean=("worst", "mean"), carriers=("carrier", "nunique"))

@@ -104,12 +104,24 @@ def test_a_figure_up_to_an_epoch_shows_what_was_then() -> None:
     assert diagram.at(-1).renderers[0].view.filter.booleans == diagram.figure.renderers[0].view.filter.booleans
 
 
+def test_a_box_begins_at_the_pane_before_it_or_at_its_windows_first_row() -> None:
+    shown = teach.figure("book_fig2_11_right").time_diagram().timeline
+    panes = shown.panes[shown.panes["end"] == pd.Timestamp("2000-01-01 12:04").value // 1000]
+    edges = [[f"{pd.Timestamp(us, unit='us'):%M:%S}" for us in panes[name]] for name in ("bottom", "top")]
+    assert edges == [["05:40", "06:00", "07:00"], ["06:00", "07:00", "07:30"]]
+    last = shown.filling.iloc[-1]
+    assert f"{pd.Timestamp(last['bottom'], unit='us'):%M:%S}" == "08:00"
+    sessions = teach.figure("book_fig4_7_sessions_1m_retracting").time_diagram().timeline.panes
+    real = sessions[~sessions["retraction"]]
+    merged = real[real["text"] == "36"].iloc[0]
+    assert merged["bottom"] == real[real["text"] == "22"]["top"].iloc[0]
+
+
 def test_hovering_a_pane_lists_its_rows() -> None:
-    told = {
-        kind: drawn(teach.figure(name).time_diagram().figure, kind)[0]
-        for name, kind in [("book_fig2_11_right", "on-time pane")]
-    }
-    assert list(told["on-time pane"]["rows"]) == ["1 row: 5", "3 rows: 7, 3, 8"]
+    accumulating = teach.figure("book_fig2_11_right").time_diagram().figure
+    assert list(drawn(accumulating, "on-time pane")[0]["rows"]) == ["1 row: 5", "3 rows: 7, 3, 8"]
+    # A late row is in the pane that it makes.
+    assert list(drawn(accumulating, "late pane")[0]["rows"]) == ["2 rows: 5, 9"]
     discarding = teach.figure("book_fig2_13_discarding").time_diagram().figure
     assert list(drawn(discarding, "on-time pane")[0]["rows"]) == ["1 row: 5", "1 row: 8"]
 

@@ -88,6 +88,7 @@ EVERY = [
         },
     ),
     (fl.Sessions("1s"), {"trigger": fl.AfterWatermark(early=fl.AfterCount(1)), "allowed_lateness": "10s"}),
+    (fl.CountWindows(7), {"timestamp_combiner": "earliest"}),
     (fl.GlobalWindows(), {"trigger": fl.AfterWatermark(early=fl.AfterCount(5)), "timestamp_combiner": "latest"}),
     (fl.SlidingWindows("6s", every="2s"), {"ttl": "2s", "allowed_lateness": "10s"}),
 ]

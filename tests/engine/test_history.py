@@ -139,6 +139,12 @@ def test_portions_come_by_a_clock_that_never_goes_back():
     assert isinstance(told, History)
 
 
+def test_without_arrivals_the_clock_is_at_the_newest_event_time_so_far():
+    times = pd.to_datetime(["2000-01-01 00:00:05", "2000-01-01 00:00:03", "2000-01-01 00:00:09"], utc=True)
+    told = of_stream(fl.read.frame(pd.DataFrame({"t": times}), event_time="t").node, epochs=3)
+    assert [moment.now % 60_000_000 // 1_000_000 for moment in told.moments] == [5, 5, 9]
+
+
 def test_a_run_on_either_executor_is_drawn(executor):
     rows = fl.read.parquet(fl.datasets.flights, event_time="departure", arrival="observed")
     counts = rows.window(fl.FixedWindows("6h"), allowed_lateness="12h").groupby("origin").agg(n="count")

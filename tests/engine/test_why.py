@@ -231,3 +231,11 @@ def test_idle_partitions_and_learnt_disorder_are_told() -> None:
     assert "disorder learnt: 0s" in str(run.why())
     assert "idle: 'part 0', 'part 1'; the furthest of them counts" in str(run.why())
     run.stop()
+
+
+def test_a_window_of_rows_says_how_many_it_waits_for(asked: Any) -> None:
+    run = asked(counted(windows=fl.CountWindows(5)))
+    told = run.why("a")
+    assert (told.status, told.rows, told.start, told.end) == ("open", 4, at(1), at(14) + pd.Timedelta("1us"))
+    assert "The open window of key 'a' has 4 rows; it fires at 5: 1 more, or when the stream ends." in str(told)
+    assert run.why("zz").status == "never opened"

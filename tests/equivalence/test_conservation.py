@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, at, examples, keys, scripted, scripts, steps, triggers, ttls, windows
+from scripted import aggregated, alone, at, examples, keys, scripted, scripts, steps, triggers, ttls
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
 from flower.engine.lift import Counts
 from flower.model.reference import windows_of
 from flower.model.time import MAX_TIME
+from flower.model.windows import by_clock
 from flower.testing import TestStream
 
 
@@ -44,7 +45,7 @@ def whole(counts: Counts) -> int:
 @given(
     scripts,
     steps,
-    windows.filter(lambda each: not isinstance(each, fl.GlobalWindows)),
+    alone.filter(lambda each: not isinstance(each, fl.GlobalWindows) and not by_clock(each)),
     triggers,
     ttls,
     st.sampled_from(["0s", "2s", "unbounded"]),
@@ -59,19 +60,15 @@ def test_on_time_and_late_and_dropped_are_all_pairs_of_every_keyed_step(
         stream = step(stream)
     if where.merging and when.finishes:
         when = fl.Repeatedly(when)
-    first = stream.window(
-        where,
-        trigger=when,
-        allow_finishing=when.finishes,
-        ttl=ttl,
-        accumulation="discarding",
-        allowed_lateness=lateness,
-        timestamp_combiner=stamp,
-    )
+    how: Any = {"trigger": when, "allow_finishing": when.finishes, "ttl": ttl, "allowed_lateness": lateness}
+    how = {} if isinstance(where, fl.CountWindows) else {**how, "accumulation": "discarding"}
+    first = stream.window(where, timestamp_combiner=stamp, **how)
     panes = aggregated(first, by).named("first")
     again = panes.window(fl.FixedWindows("3s")).agg(rows="count").named("second")
-    counts, (rows, results, dropped, last, gone) = driven(stream, panes, panes.dropped, again, again.dropped)
-    assert whole(counts["first"]) == pairs(rows["t"], where)
+    counts, (rows, results, dropped, failed, last, gone) = driven(
+        stream, panes, panes.dropped, panes.errors, again, again.dropped
+    )
+    assert whole(counts["first"]) + len(failed) == pairs(rows["t"], where)
     assert whole(counts["second"]) == pairs(results["event_time"], fl.FixedWindows("3s"))
     for told, out in (("first", dropped), ("second", gone)):
         assert len(out) == counts[told].dropped

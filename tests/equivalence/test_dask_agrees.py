@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from scripted import (
     aggregated,
+    alone,
     applied,
     canonical,
     examples,
@@ -86,7 +87,7 @@ def test_panes_and_drops_are_those_of_the_embedded_executor(
 @examples(60, **hasty)
 @given(
     script=scripts,
-    where=windows,
+    where=alone,
     by=keys,
     size=st.sampled_from(["4s", "7s"]),
     stamp=st.sampled_from(["end_of_window", "earliest", "latest"]),

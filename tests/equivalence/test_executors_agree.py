@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import (
     aggregated,
+    alone,
     applied,
     canonical,
+    counts,
     examples,
     keys,
     parts,
@@ -76,7 +78,18 @@ def test_panes_and_drops_are_the_oracles(
 
 
 @examples(60)
-@given(scripts, windows, keys, st.sampled_from(["4s", "7s"]), st.sampled_from(["end_of_window", "earliest", "latest"]))
+@given(scripts, steps, counts, st.sampled_from(["end_of_window", "earliest", "latest"]), keys)
+def test_windows_of_rows_are_the_oracles(script: Any, before: Any, where: Any, stamp: Any, by: Any) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    panes = aggregated(stream.window(where, timestamp_combiner=stamp), by)
+    agree(panes, as_stream=True)
+    agree(panes.dropped, as_stream=True)
+
+
+@examples(60)
+@given(scripts, alone, keys, st.sampled_from(["4s", "7s"]), st.sampled_from(["end_of_window", "earliest", "latest"]))
 def test_two_keyed_steps_in_a_row_are_the_oracles(script: Any, where: Any, by: Any, size: str, stamp: Any) -> None:
     if isinstance(where, fl.GlobalWindows):
         where = fl.FixedWindows("3s")
@@ -112,7 +125,7 @@ def test_what_a_function_gives_for_whole_groups_is_the_oracles(
 
 
 @examples(60)
-@given(scripts, steps, windows, keys)
+@given(scripts, steps, alone, keys)
 def test_a_batch_is_the_oracles(script: Any, before: Any, where: Any, by: Any) -> None:
     partitions, epochs, _ = script
     stream: fl.Stream = scripted((partitions, epochs, True))

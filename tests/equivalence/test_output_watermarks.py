@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, examples, keys, parts, scripted, scripts, ttls, windows
+from scripted import aggregated, counts, examples, keys, parts, scripted, scripts, ttls, windows
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
@@ -36,7 +36,20 @@ def test_output_watermarks_are_the_oracles(
         timestamp_combiner=stamp,
         ttl=ttl,
     )
-    driver = Driver([aggregated(stream, by).node], Options.make())
+    assert_alike(aggregated(stream, by))
+
+
+@examples(60)
+@given(scripts, counts, st.sampled_from(["end_of_window", "earliest", "latest"]), keys)
+def test_rows_that_wait_for_others_hold_the_watermark_as_in_the_oracle(
+    script: Any, where: Any, stamp: Any, by: Any
+) -> None:
+    assert_alike(aggregated(scripted(script).window(where, timestamp_combiner=stamp), by))
+
+
+def assert_alike(panes: fl.Stream) -> None:
+    """The watermark of each stage after each epoch."""
+    driver = Driver([panes.node], Options.make())
     ours = []
     while not driver.over():
         epoch = driver.next_epoch()

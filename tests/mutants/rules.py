@@ -58,6 +58,10 @@ RESUMING = ("tests/recovery/test_resuming.py",)
 DAMAGE = ("tests/recovery/test_damage.py",)
 FAULTS = ("tests/recovery/test_faults.py",)
 
+FILLED = "flower/engine/counted.py"
+PLACING = "flower/engine/placing.py"
+CALENDAR = "flower/model/calendar.py"
+OWN = ("tests/api/test_own_windows.py",)
 ROWS = "flower/model/combiners/rows.py"
 COUNTED = "flower/model/combiners/counted.py"
 ROWWISE = "flower/engine/rowwise.py"
@@ -69,8 +73,27 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a fixed window's end belongs to it", WINDOWS, "into = time - time // period * period", "into = time - 1 - (time - 1) // period * period"),
     Mutant("the offset of windows is not counted", WINDOWS, "    if offset:\n        into =", "    if False:\n        into ="),
     Mutant("a sliding window is forgotten", WINDOWS, "most = -(-self.size_us // self.every_us)", "most = self.size_us // self.every_us"),
-    Mutant("sessions that touch merge", SESSIONS, "start[1:] >= reach[:-1]", "start[1:] > reach[:-1]"),
+    Mutant("sessions that touch merge", SESSIONS, "else start >= reach", "else start > reach"),
     Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
+    Mutant("windows of rows: one row more fills a window", FILLED, "(number % windows.n == 0)", "(number % (windows.n + 1) == 0)"),
+    Mutant("windows of rows: what was begun is begun again", FILLED, "        had[at] = begun.rows\n", "        pass\n"),
+    Mutant("windows of rows: partitions take no turns", FILLED, "np.lexsort((pairs.batch.position, pairs.batch.partition))", "np.arange(len(pairs))[::-1]"),
+    Mutant("windows of rows: a full window goes on", FILLED, "rows, holds = np.where(full, 0, groups.rows), ", "rows, holds = groups.rows, "),
+    Mutant("windows of rows: late rows hold the watermark", FILLED, "timely = batch.time >= batch.met", "timely = batch.time >= MIN_TIME", OUT),
+    Mutant("windows of rows: rows that wait hold nothing", FILLED, "out = min(w1, held(runs, law, newest_wins=True))", "out = w1", OUT),
+    Mutant("windows of rows: panes of one time are one in the view", "flower/model/panes.py", "if isinstance(windowing.windows, CountWindows):", "if False:", ("flower/model/windows.py", "tests/model/test_view.py")),
+    Mutant("gaps: of the rows of a session the last ends it", LIFT, "    reach = _reach(key, end)\n", "    reach = end\n"),
+    Mutant("gaps: a gap of nothing is one", "flower/engine/rowwise.py", "bad = values <= 0 if none", "bad = values < 0 if none", ("tests/engine/test_gaps.py",)),
+    Mutant("gaps: rows without one vanish", "flower/engine/epoch.py", "if lifted.errors is not None and len(lifted.errors):", "if False:", ("tests/engine/test_gaps.py",)),
+    Mutant("gaps: their columns are not read", "flower/graph/optimizer/prune_columns.py", "needed[node.input] |= columns_used(windows.gap, node.input.schema)", "pass", ("tests/engine/test_gaps.py",)),
+    Mutant("custom windows may end before they start", PLACING, "np.flatnonzero(start >= end)", "np.flatnonzero(start > end)", OWN),
+    Mutant("custom windows are those of other rows", PLACING, "row = row.astype(np.int64)", "row = np.sort(row.astype(np.int64))", OWN),
+    Mutant("touching windows do not merge", WINDOWS, "isinstance(windows, Sessions | WindowFn) and windows.merge_touching", "False"),
+    Mutant("a calendar's day is UTC's", CALENDAR, "pa.timestamp(\"us\", self.tz))\n", "pa.timestamp(\"us\", \"UTC\"))\n", (*TRANSCRIPTS, "tests/model/test_calendar.py")),
+    Mutant("a calendar's weeks begin on Thursday", CALENDAR, "(days - 4) // (7 * self.n)", "days // (7 * self.n)", (*TRANSCRIPTS, "tests/model/test_calendar.py")),
+    Mutant("a calendar shows a day once more where clocks go back over midnight", CALENDAR, "again = time >= ends[code]", "again = time > MAX_TIME - 1 + 0 * ends[code]", ("tests/model/test_calendar.py",)),
+    Mutant("processing: a row's own time places it", LIFT, "batch = replace(batch, time=constant(now, len(batch)), met", "batch = replace(batch, met"),
+    Mutant("processing: the clock does not complete windows", "flower/engine/state.py", "        watermark = now\n", "        pass\n"),
     # Admission and lateness
     Mutant("a row at the very watermark of a window's end is not late", LIFT, "late = np.flatnonzero(met >= end)", "late = np.flatnonzero(met > end)"),
     Mutant("a pair is dropped only after its expiry", LIFT, "late[met[late] >= step.windowing.expiry(end[late])]", "late[met[late] > step.windowing.expiry(end[late])]"),
@@ -110,7 +133,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a pane's time is its window's end", PANES, "np.where(end == MAX_TIME, MAX_TIME, end - 1)", "end"),
     Mutant("the latest row's time is the earliest's", GROUPS, 'np.minimum if self.stamp == "earliest" else np.maximum', "np.minimum"),
     Mutant("open windows do not hold the output watermark", ALIGNED, "out = min(w1, held(", "out = max(w1, held(", (*KEYED, *AGREE, *OUT)),
-    Mutant("open sessions do not hold the output watermark", SESSIONS, "    if live.groups.stamp is not None:\n        holds", "    if False:\n        holds", OUT),
+    Mutant("open sessions do not hold the output watermark", SESSIONS, "    if hold is not None:\n        holds", "    if False:\n        holds", OUT),
     Mutant("a stamp that a newer run replaces holds the watermark", HOLDS, "if len(runs) == 1 or (law.stamp ==", "if True or (law.stamp ==", OUT),
     Mutant("only one window can hold the watermark", HOLDS, "if nearer.any() else bound", "if False else bound", OUT),
     Mutant("a group without rows holds the watermark", HOLDS, "stamp[stamp != law.no_stamp]", "stamp[stamp != 0]", OUT),

@@ -21,6 +21,8 @@ from flower.graph.nodes import (
     walk,
 )
 from flower.graph.optimizer.values import columns_used
+from flower.model.custom import WindowFn
+from flower.model.windows import Sessions
 
 
 def prune_columns(outputs: tuple[Node, ...]) -> Mapping[Node, Node]:
@@ -80,6 +82,11 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                 needed[node.input].update(node.input.schema.names)
             case Aggregate():
                 needed[node.input].update(node.keys, (name for each in node.aggregations for name in each.columns))
+                windows = node.grouping.windows
+                if isinstance(windows, Sessions) and windows.gap is not None:
+                    needed[node.input] |= columns_used(windows.gap, node.input.schema)
+                if isinstance(windows, WindowFn):
+                    needed[node.input].update(windows.columns)
             case Dropped():
                 needed[node.of.input].update(node.of.input.schema.names)
             case Errors():

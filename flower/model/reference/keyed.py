@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flower.model.combiners import Combiner
+from flower.model.custom import WindowFn
 from flower.model.reference.aggregates import Custom, aggregate, missing
 from flower.model.reference.retractions import left
 from flower.model.reference.rows import Row, Window, plus, shown
@@ -14,7 +15,7 @@ from flower.model.reference.triggers import Situation, asks, watch
 from flower.model.reference.windows import windows_of
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
-from flower.model.windows import Sessions, by_clock
+from flower.model.windows import CountWindows, Sessions, by_clock
 
 
 @dataclass
@@ -59,6 +60,10 @@ class KeyedOracle:
         Column and aggregate of each result; column None counts rows; a function gets the rows.
     holds : callable
         Whether what `When` was given holds for keys and aggregates.
+    gap_of : callable
+        The gap of a row in microseconds, where sessions have one for each; None: it is missing.
+    placed : callable
+        The windows of a row, where these are a person's own.
     net : bool
         Whether rows may take back others.
     retraction : bool
@@ -71,6 +76,8 @@ class KeyedOracle:
         keys: Sequence[str],
         aggregates: Mapping[str, tuple[str | None, str | Combiner | Custom]],
         holds: Callable[[object, dict[str, Any]], bool] = lambda predicate, pane: False,
+        gap_of: Callable[[Row], int | None] = lambda row: None,
+        placed: Callable[[Row], list[Window]] = lambda row: [],
         *,
         net: bool = False,
         retraction: bool | None = None,
@@ -80,6 +87,9 @@ class KeyedOracle:
         self._tells = self.retracting or net if retraction is None else retraction
         self.windowing = windowing
         self._holds_for = holds
+        self._gap_of, self._placed = gap_of, placed
+        self.failed: list[Row] = []
+        """The rows of the last epoch that have no gap."""
         self.keys = tuple(keys)
         self.aggregates = dict(aggregates)
         self._live: dict[Key, list[Live]] = {}
@@ -107,6 +117,12 @@ class KeyedOracle:
             rows = [replace(row, time=now, met=MIN_TIME) for row in rows]
             w0, w1 = self._clock, MAX_TIME if w1 == MAX_TIME else now
             self._clock = w1
+        if isinstance(self.windowing.windows, CountWindows):
+            return (
+                self._counted(rows, self.windowing.windows.n, w1),
+                [],
+                {"on_time": len(rows), "late": 0, "dropped": 0},
+            )
         dropped, counts = self._admit(rows)
         panes: list[tuple[Key, Live, dict[str, Any], int | None]] = []
         for key, live in self._live.items():
@@ -119,6 +135,34 @@ class KeyedOracle:
         panes.sort(key=lambda pane: (pane[1].window[1], pane[1].window[0], [(k is None, k) for k in pane[0]]))
         self.oldest = [oldest for *_, oldest in panes]
         return [pane for _, _, pane, _ in panes], dropped, counts
+
+    def _counted(self, rows: Sequence[Row], n: int, w1: int) -> list[dict[str, Any]]:
+        """The panes of windows of ``n`` rows."""
+        panes = []
+        for row in sorted(rows, key=lambda row: (row.partition, row.position)):
+            of_key = self._live.setdefault(self._key(row), [])
+            if not of_key:
+                of_key.append(Live((row.time, plus(row.time, 1))))
+            live = of_key[0]
+            live.window = min(live.window[0], row.time), max(live.window[1], plus(row.time, 1))
+            live.pairs.append(row)
+            live.new.append(row)
+            if len(live.pairs) == n:
+                panes.append(self._fire(self._key(row), of_key.pop(), "on_time", True))
+        waiting = [(key, of_key) for key, of_key in self._live.items() if of_key]
+        if w1 == MAX_TIME:
+            panes += [self._fire(key, of_key.pop(), "on_time", True) for key, of_key in waiting]
+        least = w1
+        for live in [live for _, of_key in waiting for live in of_key]:
+            times = [row.time for row in live.pairs if row.time >= row.met]
+            if times:
+                earliest = self.windowing.timestamp_combiner == "earliest"
+                least = min(least, min(times) if earliest else max(times))
+        self.watermark = max(self.watermark, least)
+        return panes
+
+    def _key(self, row: Row) -> Key:
+        return tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
 
     def _expires(self, live: Live) -> int:
         return self._expiry(live.window)
@@ -134,15 +178,22 @@ class KeyedOracle:
     def _admit(self, rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, int]]:
         """Put each row into its windows, unless the watermark that it meets says that they are gone."""
         dropped, counts = [], {"on_time": 0, "late": 0, "dropped": 0}
+        self.failed, windows = [], self.windowing.windows
         for row in rows:
-            for window in windows_of(self.windowing.windows, row.time):
+            gap = None
+            if isinstance(windows, Sessions) and windows.gap is not None:
+                gap = self._gap_of(row)
+                if gap is None or gap <= 0:
+                    self.failed.append(row)
+                    continue
+            own = isinstance(windows, WindowFn)
+            for window in self._placed(row) if own else windows_of(windows, row.time, gap):
                 expired = row.met >= self._expiry(window)
                 if expired or self._others_expired(row):
                     counts["dropped"] += 1
                     dropped.append(_told(row, window, "the window had expired" if expired else TOGETHER))
                     continue
-                key = tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
-                of_key = self._live.setdefault(key, [])
+                of_key = self._live.setdefault(self._key(row), [])
                 if any(live.watch.over and self._same(live.window, window) for live in of_key):
                     counts["dropped"] += 1
                     dropped.append(_told(row, window, FINISHED))
@@ -175,7 +226,7 @@ class KeyedOracle:
 
     def _window(self, of_key: list[Live], window: Window) -> Live:
         """The live window that a pair goes into; merges those that overlap, if windows merge."""
-        if not isinstance(self.windowing.windows, Sessions):
+        if not self.windowing.windows.merging:
             for live in of_key:
                 if live.window == window:
                     return live

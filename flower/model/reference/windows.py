@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 from flower.model.calendar import CalendarWindows
 from flower.model.reference.rows import Window, plus
 from flower.model.time import MAX_TIME, MIN_TIME
-from flower.model.windows import FixedWindows, Sessions, SlidingWindows, Windows
+from flower.model.windows import CountWindows, FixedWindows, Sessions, SlidingWindows, Windows
 
 
-def windows_of(windows: Windows, time: int) -> list[Window]:
-    """All windows of an event time, by start; for sessions the unmerged one."""
+def windows_of(windows: Windows, time: int, gap: int | None = None) -> list[Window]:
+    """All windows of an event time, by start; for sessions the unmerged one, for counts what it adds."""
     if isinstance(windows, Sessions):
-        return [(time, plus(time, windows.gap_us))]
+        return [(time, plus(time, windows.gap_us if gap is None else gap))]
+    if isinstance(windows, CountWindows):
+        return [(time, plus(time, 1))]
     if isinstance(windows, FixedWindows):
         return _between(time, windows.size_us, windows.size_us, windows.offset_us)
     if isinstance(windows, SlidingWindows):

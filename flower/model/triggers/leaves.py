@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flower.errors import TriggerError
+from flower.model.said import said
 from flower.model.time import I64, MAX_TIME, MIN_TIME, Duration, duration_text, duration_us, later
 from flower.model.triggers.base import Asked, Bools, Machine, Marks, Trigger, now_or_never
 
@@ -285,8 +286,7 @@ class When(Trigger):
     predicate: str | Expression | Callable[..., Any] | Any
 
     def __repr__(self) -> str:
-        given = self.predicate
-        return f"When({getattr(given, 'source', None) or given!r})"
+        return f"When({said(self.predicate)})"
 
     def machine(self, *, lasting: bool = False) -> Machine:
         """Needs to know nothing but the aggregates."""
