@@ -17,7 +17,7 @@ from flower.errors import GraphError
 from flower.graph.schema import frame_of
 from flower.model.panes import PANE_COLUMNS, RETRACTION, TIMINGS
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import by_clock
+from flower.model.windows import CountWindows, by_clock
 
 EVER = 2**31 - 1
 """The epoch at which what stays is let go."""
@@ -291,13 +291,16 @@ class _Timeline:
         top = self.clock[panes["since"].to_numpy(np.int64)]
         bottom, said = top.copy(), np.full(len(panes), "", object)
         discarding = self.step is not None and self.step.windowing.accumulation == "discarding"
+        # Which rows are in a window that counts them, its ends do not tell.
+        counted = self.step is not None and isinstance(self.step.windowing.windows, CountWindows)
         start, end, since = (panes[name].to_numpy(np.int64) for name in ("start", "end", "since"))
         real = ~panes["retraction"].to_numpy(bool)
         for at in np.flatnonzero(real):
             before = np.flatnonzero(self._overlaps(start[:at], end[:at], start[at], end[at]) & real[:at])
             last = int(since[before].max(initial=-1))
             bottom[at] = self._bottom(rows, start[at], end[at], last, top[at])
-            said[at] = rows.said(start[at], end[at], last if discarding else -1, int(since[at]))
+            if not counted:
+                said[at] = rows.said(start[at], end[at], last if discarding else -1, int(since[at]))
         return panes.assign(bottom=bottom, top=top, rows=said)
 
     def _bottom(self, rows: _Rows, start: int, end: int, last: int, top: int) -> int:

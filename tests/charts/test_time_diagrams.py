@@ -126,6 +126,12 @@ def test_hovering_a_pane_lists_its_rows() -> None:
     assert list(drawn(discarding, "on-time pane")[0]["rows"]) == ["1 row: 5", "1 row: 8"]
 
 
+def test_windows_that_count_tell_of_no_rows_that_may_not_be_theirs() -> None:
+    rows = fl.read.parquet(fl.datasets.flights, event_time="departure", arrival="observed")
+    shown = rows.window(fl.CountWindows(500)).agg(n="count").time_diagram(epochs=20).timeline
+    assert set(shown.panes["rows"]) == {""} and set(shown.panes["text"][:-1]) == {"500"}
+
+
 def test_every_value_of_a_filling_window_is_that_of_its_rows() -> None:
     stream = TestStream({"v": "int64"}, event_time="t")
     for second, v in ((1, 3), (2, 4), (12, 5), (3, 6)):
