@@ -235,7 +235,7 @@ class Join(Joining):
             got = windowing.source
         if got is not None:
             raise GraphError(
-                "a join needs windows of event time, one for all rows, and the default trigger, timestamp combiner, ttl",
+                "a join needs windows of event time, one for all rows, the default trigger, timestamp combiner and ttl",
                 got=got,
                 hint="call .window(fl.FixedWindows('1h')) on both sides; or give within=('-5min', '5min')",
             )
