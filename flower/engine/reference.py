@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.engine.embedded import Driver, Options, require_bounded
-from flower.engine.epoch import EpochPlan, Range, ingested, untimed
+from flower.engine.epoch import EpochPlan, Range, errors_of_source, ingested, untimed
 from flower.engine.holding import gap_for, holds_for
 from flower.engine.job import SourceState
 from flower.engine.joint import Joint
@@ -149,7 +149,8 @@ class _Oracle:
             assert isinstance(windows, Sessions)
             rows = pa.RecordBatch.from_pylist([dict(row.values)], schema=node.input.schema)
             at = (np.array([value]) for value in (row.time, row.met, row.partition, row.position))
-            found.append(gaps(windows.gap, Batch(rows, *at), self.job.keyed[index].name)[2])
+            failed = gaps(windows.gap, Batch(rows, *at), self.job.keyed[index].name)[2]
+            found.append(errors_of_source(self.job.stages[row.stage], failed))
         return found
 
     def _source(self, index: int) -> WatermarkOracle:
@@ -165,7 +166,8 @@ class _Oracle:
         for wanted in epoch.ranges:
             rows = ingested(self.job, wanted)
             fresh[wanted.stage][wanted.partition] = (wanted, rows.batch)
-            errors[self.job.stages[wanted.stage].name].append(rows.errors)
+            stage = self.job.stages[wanted.stage]
+            errors[stage.name].append(errors_of_source(stage, rows.errors))
             self._moved(wanted)
         met = {
             (target, index): self._met(target, index, fresh[index], before, epoch.now)
@@ -267,7 +269,7 @@ class _Oracle:
         for op in stage.ops:
             assert op.node.name is not None
             result, failed = apply_step(op.node, slots[op.source], op.node.name)
-            errors[op.node.name].append(failed)
+            errors[op.node.name].append(errors_of_source(stage, failed))
             slots.append(result)
         for delivery in stage.deliveries:
             rows = slots[delivery.slot]
@@ -284,7 +286,8 @@ class _Oracle:
                 at = told.get((partition, position), otherwise)
                 back = rows.retraction is not None and bool(rows.retraction[i])
                 oldest = None if rows.oldest is None or rows.oldest[i] == MAX_TIME else int(rows.oldest[i])
-                waiting[delivery.port].append(Row(values, int(rows.time[i]), at, partition, position, back, oldest))
+                row = Row(values, int(rows.time[i]), at, partition, position, back, oldest, index)
+                waiting[delivery.port].append(row)
 
 
 def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle:

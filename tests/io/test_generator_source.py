@@ -281,7 +281,7 @@ def test_ctrl_c_closes_the_generator(monkeypatch):
         raise KeyboardInterrupt
 
     run = read(ticks, bounded=False).run()
-    monkeypatch.setattr("flower.engine.run.show_until", interrupted)
+    monkeypatch.setattr("flower.engine.run.wait_for", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run.wait()
     assert closed.is_set()

@@ -101,7 +101,6 @@ def test_every_longer_than_size_is_refused_and_fixed_windows_are_named():
         lambda: FixedWindows("1s", offset=3),
         lambda: SlidingWindows("1s", every="0s"),
         lambda: Sessions("0s"),
-        lambda: Sessions("soon"),
     ],
 )
 def test_what_is_no_positive_duration_is_refused(make):

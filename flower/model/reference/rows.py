@@ -32,6 +32,8 @@ class Row:
     """Whether it takes back an earlier row."""
     oldest: int | None = None
     """The earliest event time of all panes of its window so far, if these differ."""
+    stage: int = 0
+    """The stage of a plan that it comes from."""
 
 
 def plus(time: int, us: int) -> int:
