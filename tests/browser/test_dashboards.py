@@ -9,11 +9,12 @@ from flower.charts import Bar, Chart, Heatmap, Line
 
 DRAWN = "() => window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every(document => document.is_idle)"
 
-# A mark of a figure on the page: the scales of the figure and its canvas.
-PLACE = """([at, x, y]) => {
+# A mark of a figure on the page, once it is painted there: the scales of the figure and its canvas.
+PLACE = """async ([at, x, y]) => {
     const [view] = [Bokeh.index.get_by_id?.(Bokeh.documents[0].roots()[at].id)
         ?? Bokeh.index.roots.find(each => each.model === Bokeh.documents[0].roots()[at])]
     view.el.scrollIntoView({block: "center"})
+    for (const _ of Array(3)) await new Promise(requestAnimationFrame)
     const box = view.canvas_view.el.getBoundingClientRect()
     return [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)]
 }"""
