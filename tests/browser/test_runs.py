@@ -65,15 +65,16 @@ def test_a_run_is_led_by_its_buttons(opened, lab_page, lab_screenshot, theme):
 
 def test_a_click_that_a_busy_kernel_cannot_take_shows_that_it_waits(opened, lab, lab_page, lab_screenshot):
     notebook = opened([SETUP, RUN, BUSY])
-    notebook.run(0).run(1)
+    notebook.run(0)
+    # By a subshell, which a comm is given when it is opened, the click may be taken while the cell runs.
+    lab_page.evaluate(
+        "() => { jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.commsOverSubshells = 'disabled' }"
+    )
+    notebook.run(1)
     shown = notebook.output(1)
     expect(shown.locator(".flower-state")).to_have_text("running")
     notebook.run(2, wait=False)
     expect(notebook.output(2)).to_have_text("busy")
-    # By a subshell, which JupyterLab uses once it has started, the click may be taken while the cell runs.
-    lab_page.evaluate(
-        "() => { jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.commsOverSubshells = 'disabled' }"
-    )
     button(shown, "pause").click()
     expect(shown.locator(".flower-waits")).to_have_text("waits for the kernel, which is busy")
     expect(button(shown, "pause")).to_have_attribute("aria-busy", "true")
