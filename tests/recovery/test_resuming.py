@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -380,7 +379,6 @@ def test_a_journal_that_has_lost_rows_is_refused(tmp_path: Path) -> None:
     def endless(after: int) -> Iterator[Any]:
         yield from numbers(after)
         while True:
-            time.sleep(0.01)
             yield []
 
     def totals_of(rows: fl.Stream) -> fl.Stream:
