@@ -331,7 +331,8 @@ class _Drawn:
         """The newest person or auction at each event, counted from 0; the one before the first is -1."""
         first, count = PLACES[kind]
         at = self.number % CYCLE
-        return self.number // CYCLE * count + np.minimum(at - first, count - 1) * (at >= first) - (at < first)
+        newest: I64 = self.number // CYCLE * count + np.minimum(at - first, count - 1) * (at >= first) - (at < first)
+        return newest
 
     def person(self, name: str) -> I64:
         """Any of the active people, or of those that are soon to come."""
@@ -347,7 +348,7 @@ class _Drawn:
 
     def hot(self, name: str, ratio: int, newest: I64, other: I64, nth: int = 0) -> I64:
         """Ids: the hot one, but for one in ``ratio``."""
-        hot = newest // _HOT * _HOT + nth
+        hot: I64 = newest // _HOT * _HOT + nth
         chosen: I64 = np.where(self.below(name, ratio) > 0, hot, other)
         return FIRST_ID + chosen
 
