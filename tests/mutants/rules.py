@@ -230,7 +230,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a combiner's quantile is that of the value below", COUNTED, "np.where(below == above, below, below + (above - below) * (place - low))", "below", COMBINERS),
     Mutant("a combiner's mode is the rarest value", COUNTED, "np.lexsort((-rows.counts, rows.group))", "np.lexsort((rows.counts, rows.group))", COMBINERS),
     Mutant("a combiner of the top counts equal values once", COUNTED, "np.clip(self.n - before, 0, counts)", "np.clip(self.n - before, 0, 1)", COMBINERS),
-    Mutant("a combiner of weights counts rows without a weight", "flower/model/combiners/several.py", "        for part in (values, weights):\n", "        for part in (values,):\n", ("tests/model/test_combiners.py", *AGREE)),
+    Mutant("a combiner of weights counts rows without a weight", "flower/model/combiners/several.py", "        for part in (values, weights):\n", "        for part in (values,):\n", ("tests/api/test_own_combiners.py",)),
     # Apply
     Mutant("apply gives rows in the order in which they came", ROWS, "        order = np.lexsort(keys[::-1])\n        if not", "        order = np.lexsort(keys[:1])\n        if not", APPLY),
     Mutant("apply puts rows of merged parts into other groups", ROWS, "_appended(state, codes[group], columns)", "_appended(state, group, columns)", (*APPLY, *AGREE)),
