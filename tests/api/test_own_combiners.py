@@ -140,5 +140,5 @@ def test_all_columns_that_a_combiner_takes_must_be_there_and_be_read() -> None:
 
 
 def test_rows_that_lack_the_value_or_the_weight_are_left_out_of_a_weighted_mean() -> None:
-    frame = pd.DataFrame({"v": pd.array([1, 2, None, 4], "Int64"), "w": pd.array([1, None, 1, 3], "Int64")})
+    frame = pd.DataFrame({"v": pd.array([1, 2, None, 4], "Int64"), "w": [1.0, None, 1.0, 3.0]})
     assert fl.read.frame(frame).agg(x=("v", fl.WeightedMean("w"))).collect()["x"].tolist() == [13 / 4]
