@@ -38,8 +38,7 @@ from flower.engine.keys import shard_of
 from flower.engine.lookup import NO_KEY, Record, Wanted
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
-from flower.graph.joins import Joining
-from flower.graph.nodes import Aggregate, Node, Read
+from flower.graph.nodes import Node, Read, Stateful
 from flower.model.watermarks import Estimate
 
 UNDER_WAY = 4
@@ -284,7 +283,7 @@ class DaskDriver(Driver):
         for index, stage in enumerate(self.job.stages):
             if index in marks:
                 continue
-            if isinstance(stage.origin, Aggregate | Joining):
+            if isinstance(stage.origin, Stateful):
                 held = min(brief.watermark for (i, _), brief in briefs.items() if i == index)
                 marks[index] = Mark(max(self._seen.watermarks[index], held))
             else:

@@ -58,6 +58,7 @@ class Joining(Stateful):
     right: Node
     on: tuple[str, ...]
     suffixes: tuple[str, str]
+    kind = "join"
 
     @property
     def keeps(self) -> How:
