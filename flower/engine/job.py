@@ -14,6 +14,7 @@ from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
 from flower.engine.state import KeyedState, empty
+from flower.graph.enriching import Lookup, Table
 from flower.graph.joins import Join, JoinAsof, Joining
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
@@ -54,6 +55,12 @@ class Job:
     def stages(self) -> tuple[Stage, ...]:
         """The plan's stages."""
         return self.plan.stages
+
+    @property
+    def lookups(self) -> dict[str, Lookup]:
+        """The steps that look rows up in a table, by name."""
+        nodes = (op.node for stage in self.stages for op in stage.ops)
+        return {node.name: node for node in nodes if isinstance(node, Lookup) and node.name is not None}
 
     def reads(self) -> list[tuple[int, Read]]:
         """The stages that read, and what."""
@@ -175,6 +182,23 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
     return Joint(
         name, node.on, keeps, windowing, within, direction, alike, columns, sides, node.schema, node.dropped_schema
     )
+
+
+def with_tables(job: Job, tables: Mapping[str, Table]) -> Job:
+    """The job with the tables of the steps that look rows up in them."""
+    stages = tuple(
+        replace(
+            stage,
+            ops=tuple(
+                replace(op, node=replace(op.node, rows=tables[op.node.name or ""]))
+                if isinstance(op.node, Lookup)
+                else op
+                for op in stage.ops
+            ),
+        )
+        for stage in job.stages
+    )
+    return replace(job, plan=replace(job.plan, stages=stages))
 
 
 def initial(job: Job, now: int) -> JobState:
