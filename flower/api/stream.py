@@ -14,6 +14,7 @@ from flower.api.choosing import Choosing
 from flower.api.display import made
 from flower.api.pipeline import step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
+from flower.graph.enriching import Enrich, Keeps
 from flower.graph.joins import Direction, How
 from flower.graph.nodes import (
     Aggregate,
@@ -503,6 +504,68 @@ class Stream(Choosing):
         with step_errors(self.node, "join_asof"):
             return Stream(join_asof_node(self, other, on, tolerance, direction, suffixes))
 
+    def enrich(
+        self,
+        table: pd.DataFrame | Stream,
+        on: str | Sequence[str],
+        how: Keeps = "left",
+        *,
+        columns: str | Sequence[str] | None = None,
+        static: bool | None = None,
+    ) -> Stream:
+        """Add to each row the columns of the row of a table that has the same keys: a side input.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame or Stream
+            A frame, as it is now; or a stream that ends and has no event times.
+        on : str or sequence of str
+            The key columns, of one name and dtype in both. Missing keys are equal, as in ``pandas.merge``.
+        how : {"left", "inner"}
+            Whether a row that finds nothing in the table is kept, with missing values, or left out.
+        columns : str or sequence of str, optional
+            The columns of the table to add; None: all but the keys, and those that tell of a pane.
+        static : bool, optional
+            True: read a stream whole though its rows have event times.
+
+        Returns
+        -------
+        Stream
+            The rows of this stream, each at most once, with their own event time and windows.
+
+        Raises
+        ------
+        ColumnError, DtypeError
+            If a key is not there, or not of one dtype.
+        SchemaError
+            If two rows of the table have the same keys: at once for a frame, else by the run, which fails. Or if a
+            column that is added has the name of one of this stream.
+        GraphError
+            If the table is a stream that does not end.
+
+        Notes
+        -----
+        The table is read whole before the first row of the run, by the process that drives it, and held in memory by
+        every worker: rows are looked up where they are, and nothing is exchanged. Until it is there no row is read;
+        ``run.why()`` and ``run.metrics`` say so, and how many rows of it are. A row of it that cannot be processed
+        fails the run. A run that goes on from a checkpoint reads the table again, and refuses one from another source.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> carriers = pd.DataFrame({"carrier": ["AA", "B6"], "airline": ["American", "JetBlue"]})
+        >>> flights = fl.read.frame(pd.DataFrame({"carrier": ["B6", "ZZ", "AA"], "delay": [3, 0, 7]}))
+        >>> flights.enrich(carriers, on="carrier").collect()
+          carrier  delay   airline
+        0      B6      3   JetBlue
+        1      ZZ      0       NaN
+        2      AA      7  American
+        """
+        from flower.api.enriching import enrich_node
+
+        with step_errors(self.node, "enrich"):
+            return Stream(enrich_node(self, table, on, how, columns, static))
+
     # -- what went another way
 
     @property
@@ -521,6 +584,9 @@ class Stream(Choosing):
         """
         node = self.node
         while not isinstance(node, Stateful):
+            if isinstance(node, Enrich):
+                node = node.input
+                continue
             if len(node.inputs) != 1:
                 got = "several streams put together" if node.inputs else "a stream without any of them"
                 raise GraphError(

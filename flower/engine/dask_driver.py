@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from typing import Any
@@ -134,7 +134,7 @@ class DaskDriver(Driver):
         return None
 
     def open(self) -> None:
-        """Start or find the cluster, open the sinks, and make the job known to the workers."""
+        """Start or find the cluster, and open the sinks."""
         if self._cluster is not None:
             return
         try:
@@ -147,14 +147,19 @@ class DaskDriver(Driver):
             self._maker = Maker(self.job, self._shards)
             self._scratch = self._cluster.scratch(self.options.scratch, self._run) if self._shards else ""
             super().open()
-            digest, blob = packed_job(self.job)
-            # Two runs of one job at once are two jobs: each forgets its own.
-            self._job = f"{digest}-{self._run}"
-            self._cluster.client.register_plugin(JobPlugin(self._job, blob))
             self._root = _Root(marks_of(self._seen), {})
         except BaseException:
             self.close()
             raise
+
+    def read_tables(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Read whole what rows are looked up in, and make the job known to the workers."""
+        super().read_tables(go_on)
+        assert self._cluster is not None
+        digest, blob = packed_job(self.job)
+        # Two runs of one job at once are two jobs: each forgets its own.
+        self._job = f"{digest}-{self._run}"
+        self._cluster.client.register_plugin(JobPlugin(self._job, blob))
 
     # -- epochs
 

@@ -16,6 +16,7 @@ from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
 from flower.engine.state import KeyedState, KeyedStep, empty
 from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Lookup, Table
 from flower.graph.joins import Join, JoinAsof, Joining
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
@@ -59,6 +60,12 @@ class Job:
     def stages(self) -> tuple[Stage, ...]:
         """The plan's stages."""
         return self.plan.stages
+
+    @property
+    def lookups(self) -> dict[str, Lookup]:
+        """The steps that look rows up in a table, by name."""
+        nodes = (op.node for stage in self.stages for op in stage.ops)
+        return {node.name: node for node in nodes if isinstance(node, Lookup) and node.name is not None}
 
     def reads(self) -> list[tuple[int, Read]]:
         """The stages that read, and what."""
@@ -191,6 +198,23 @@ def _distinct(name: str, node: Deduplicate, batch: bool) -> Distinct:
     keys = [node.schema.field(key) for key in node.keys]
     alike = exact([key.type for key in keys], [key.nullable for key in keys])
     return Distinct(name, node.keys, node.within, alike, batch, node.schema, node.dropped_schema)
+
+
+def with_tables(job: Job, tables: Mapping[str, Table]) -> Job:
+    """The job with the tables of the steps that look rows up in them."""
+    stages = tuple(
+        replace(
+            stage,
+            ops=tuple(
+                replace(op, node=replace(op.node, rows=tables[op.node.name or ""]))
+                if isinstance(op.node, Lookup)
+                else op
+                for op in stage.ops
+            ),
+        )
+        for stage in job.stages
+    )
+    return replace(job, plan=replace(job.plan, stages=stages))
 
 
 def initial(job: Job, now: int) -> JobState:

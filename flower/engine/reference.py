@@ -58,6 +58,7 @@ def epochs_reference(node: Node, *, as_stream: bool = True, epoch_rows: int | No
     """What the oracle gives, epoch by epoch."""
     require_bounded(node)
     driver = Driver([node], Options.make(epoch_rows=epoch_rows), batch=not as_stream)
+    driver.read_tables()
     oracle = _Oracle(driver)
     try:
         while not driver.over():
@@ -72,6 +73,7 @@ def replayed(ran: Driver) -> Results:
     """What the oracle makes of the very epochs that another executor ran: boundaries and clock are an input of both."""
     driver = Driver(ran.job.plan.logical, ran.options, batch=ran.job.batch)
     results = Results(driver.job.plan.consumers[driver.job.plan.outputs[0]].node, batch=ran.job.batch)
+    driver.read_tables()
     oracle = _Oracle(driver)
     for epoch in ran.log:
         for batch in oracle.run(epoch):
@@ -83,6 +85,7 @@ def replayed(ran: Driver) -> Results:
 def watermarks_replayed(ran: Driver) -> list[tuple[int, ...]]:
     """The output watermark of each stage after each epoch that another executor ran."""
     driver = Driver(ran.job.plan.logical, ran.options, batch=ran.job.batch)
+    driver.read_tables()
     oracle, told = _Oracle(driver), []
     for epoch in ran.log:
         oracle.run(epoch)

@@ -35,6 +35,10 @@ class Known(Protocol):
     def seen(self) -> JobState:
         """The state that is meant."""
 
+    @property
+    def reads_table(self) -> tuple[str, int] | None:
+        """The step whose table is being read before the first row, and how many rows of it are."""
+
     def records(self, index: int, one: Wanted | None) -> list[Record] | None:
         """What a keyed step holds of a key."""
 
@@ -124,6 +128,9 @@ class _Answer:
             self.watermark = self.state.now
         what = "its watermark is the clock, " if self.by_clock else "its watermark is "
         self.reasons = [f"step {self.step.name!r}: {what}{instant_text(self.watermark)}."]
+        if driver.reads_table is not None:
+            step, rows = driver.reads_table
+            self.reasons.append(f"The table of {step!r} is read whole before the first row: {rows:,} rows so far.")
         self.status: str | None = None
         self.window = (MIN_TIME, MIN_TIME)
         self.record: Record | None = None

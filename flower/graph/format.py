@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from flower.errors import GraphError
 from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Enrich, Lookup, addable
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import SIDES, Join, JoinAsof, Joining
 from flower.graph.nodes import (
@@ -137,6 +138,9 @@ def _arguments(node: Node) -> str:
         case Aggregate():
             results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
+        case Enrich():
+            options = [f"{n}={v!r}" for n, v in enrich_options(node).items()]
+            return ", ".join([f"on {', '.join(node.on)}", *options])
         case Joining():
             return ", ".join([f"on {', '.join(node.on)}", *(f"{n}={v!r}" for n, v in join_options(node).items())])
         case Deduplicate():
@@ -157,6 +161,14 @@ def join_options(node: Joining) -> dict[str, object]:
             options |= {} if tolerance is None else {"tolerance": duration_text(tolerance)}
             options |= {"direction": direction} if direction != "backward" else {}
     return options | ({"suffixes": node.suffixes} if node.suffixes != ("_x", "_y") else {})
+
+
+def enrich_options(node: Enrich) -> dict[str, object]:
+    """The arguments of an enrichment besides its table and keys; what has its default is left out."""
+    options: dict[str, object] = {} if node.how == "left" else {"how": node.how}
+    if node.columns != addable(node.table, node.on):
+        options["columns"] = list(node.columns)
+    return options | ({"static": True} if node.table.timed else {})
 
 
 def _read_options(node: Read) -> list[str]:
@@ -214,6 +226,10 @@ def _application(done: Application) -> str:
 
 def _physical(plan: Plan) -> list[str]:
     lines: list[str] = []
+    lookups = dict.fromkeys(op.node for stage in plan.stages for op in stage.ops if isinstance(op.node, Lookup))
+    for node in lookups:
+        lines.append(f"before the first row, the table of {node.name}, read whole:")
+        lines += _indented(_lines(node.table, step_names(node.table)))
     for index, stage in enumerate(plan.stages):
         lines.append(f"stage {index}: {_origin(stage, plan)}")
         lines += _indented(_stage(stage, plan.consumers))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from flower.graph.enriching import Enrich, Lookup
 from flower.graph.nodes import (
     Apply,
     Concat,
@@ -172,6 +173,7 @@ def physical(
 
     ``names`` are those of the outputs as they were written: rules may have put other steps last.
     """
+    outputs = rebuilt(outputs, _alone)
     stages: list[_Stage] = []
     consumers: list[Consumer] = []
     places: dict[Node, list[tuple[_Stage, int]]] = {}  # the slots that hold a node's rows
@@ -246,6 +248,11 @@ class _Stage:
     def done(self) -> Stage:
         ops, deliveries = tuple(self.ops.values()), tuple(self.deliveries)
         return Stage(_name(self.origin), self.origin, ops, deliveries, self.inputs, self.ports, self.covers)
+
+
+def _alone(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """A step on its inputs; without its table, if it has one, which no stage reads."""
+    return Lookup.of(node, inputs[0]) if type(node) is Enrich else node.with_inputs(inputs)
 
 
 def _name(node: Node) -> str:

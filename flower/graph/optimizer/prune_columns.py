@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from flower.graph import punctuations
 from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Enrich
 from flower.graph.joins import Joining
 from flower.graph.nodes import (
     Aggregate,
@@ -89,6 +90,9 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                     needed[node.input] |= columns_used(windows.gap, node.input.schema)
                 if isinstance(windows, WindowFn):
                     needed[node.input].update(windows.columns)
+            case Enrich():
+                needed[node.input].update(node.on, wanted & set(node.input.schema.names))
+                needed[node.table].update(node.on, node.columns)
             case Joining():
                 # A column of both sides is kept on both, because it keeps its suffix.
                 for side, each in enumerate(node.inputs):
