@@ -41,7 +41,7 @@ MAKERS: dict[str, Callable[[int], pa.Table]] = {
     "strings": lambda rows: events(rows, text=True),
     # A key's rows are ten seconds apart on the average, as long as the gap.
     "sessions": lambda rows: events(rows, keys=100_000),
-    # Ten rows of ten thousand keys a window and side.
+    # A row a key, window and side on the average.
     "left": lambda rows: events(rows, keys=10_000, rate=1_000, seed=2),
     "right": lambda rows: events(rows, keys=10_000, rate=1_000, seed=3),
 }

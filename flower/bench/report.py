@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FIGURES = {
     "p50_ms": "50th pct. ms",
     "p99_ms": "99th pct. ms",
-    "grown_mb": "grown MB",
+    "state_bytes": "bytes a key",
 }
 """Columns that only some works have, by what subjects call them."""
 

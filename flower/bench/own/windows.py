@@ -1,4 +1,4 @@
-"""W1, Flower's side: sums and counts by key in 10-second windows, read from Parquet, rows up to five seconds late."""
+"""W1 and W2, Flower's side: sums by key in windows, read from Parquet, rows up to five seconds out of order."""
 
 from __future__ import annotations
 
@@ -73,3 +73,110 @@ def checkpoint_often(given: Given) -> Columns:
 
     recovery.EPOCHS, recovery.SHARE = 5, 1e9
     return checkpoint(given)
+
+
+def strings(given: Given) -> Columns:
+    """By text keys in place of numbers."""
+    found = dict(_viewed(given, stream(given.path("strings"))))
+    found["key"] = found["key"].str.slice(-6).astype("int64")
+    return found
+
+
+def _corrected(given: Given, accumulation: str) -> Columns:
+    import flower as fl
+
+    trigger = fl.AfterWatermark(early=fl.AfterProcessingTime("100ms"), late=fl.AfterCount(1))
+    return _viewed(given, stream(given.path("w1"), trigger=trigger, accumulation=accumulation, allowed_lateness="10s"))
+
+
+def accumulating(given: Given) -> Columns:
+    """With panes early, every 100 ms, and late, which replace those before them."""
+    return _corrected(given, "accumulating")
+
+
+def retracting(given: Given) -> Columns:
+    """The same, and what was said before is taken back."""
+    return _corrected(given, "retracting")
+
+
+def w2(given: Given) -> Columns:
+    """The key with the largest sum of each minute, every ten seconds; of equal ones the last."""
+    import flower as fl
+
+    best = (
+        fl.read.parquet(given.path("w1"), event_time="time", watermark=fl.BoundedDisorder("5s"))
+        .window(fl.SlidingWindows("60s", every="10s"))
+        .groupby("key")
+        .agg(total=("value", "sum"))
+        .assign(score="total * 1000 + key")
+        .window(fl.FixedWindows("10s"))
+        .agg(score=("score", "max"))
+    )
+    with given.measure():
+        results: Any = best.run().wait(progress=False).results
+    end = results["window_end"].dt.as_unit("us").astype("int64")
+    return {"end": end, "score": results["score"]}
+
+
+def w3(given: Given) -> Columns:
+    """Sums and counts of sessions."""
+    import flower as fl
+
+    sessions = (
+        fl.read.parquet(given.path("sessions"), event_time="time", watermark=fl.BoundedDisorder("5s"))
+        .window(fl.Sessions("10s"))
+        .groupby("key")
+        .agg(total=("value", "sum"), rows=("value", "count"))
+    )
+    return _viewed(given, sessions)
+
+
+def _kept(given: Given) -> Stream:
+    import flower as fl
+
+    rows = fl.read.parquet(given.path("w1"), event_time="time", watermark=fl.BoundedDisorder("5s"))
+    return rows.filter("value >= 500").assign(score="value * 3 + key").drop("value")
+
+
+def _rows(frame: pd.DataFrame) -> Columns:
+    time = frame["time"].dt.as_unit("us").astype("int64")
+    return {"key": frame["key"], "time": time, "score": frame["score"]}
+
+
+def w4(given: Given) -> Columns:
+    """Rows that are kept, with a column more, as frames."""
+    import pandas as pd
+
+    frames: list[pd.DataFrame] = []
+    kept = _kept(given).write.foreach(frames.append)
+    with given.measure():
+        kept.run().wait(progress=False)
+    return _rows(pd.concat(frames))
+
+
+def w4_collect(given: Given) -> Columns:
+    """The same, as one frame."""
+    kept = _kept(given)
+    with given.measure():
+        rows = kept.collect()
+    return _rows(rows)
+
+
+def w5(given: Given) -> Columns:
+    """Pairs of rows of the same key and window, counted and summed by both."""
+    import flower as fl
+
+    window = fl.FixedWindows("10s")
+    left, right = (
+        fl.read.parquet(given.path(side), event_time="time", watermark=fl.BoundedDisorder("5s")).drop("time")
+        for side in ("left", "right")
+    )
+    pairs = (
+        left.window(window)
+        .join(right.rename(value="other").window(window), "key")
+        .assign(total="value + other")
+        .window(window)
+        .groupby("key")
+        .agg(total=("total", "sum"), rows="count")
+    )
+    return _viewed(given, pairs)
