@@ -335,16 +335,16 @@ class _Answer:
         known = self.status == "open" and self.watermark != MIN_TIME and end != MAX_TIME
         return Why(
             self.step.name,
-            _instant(self.watermark),
+            instant(self.watermark),
             self.status,
-            _instant(start),
-            _instant(end),
+            instant(start),
+            instant(end),
             None if self.record is None else self.record.rows,
             None if self.record is None else self.record.panes,
             pd.Timedelta(end - self.watermark, unit="us") if known else cast("pd.Timedelta", pd.NaT),
-            _instant(self.due),
+            instant(self.due),
             self.held_by,
-            tuple((_instant(record.start), _instant(record.end)) for record in self.nearest),
+            tuple((instant(record.start), instant(record.end)) for record in self.nearest),
             tuple(self.reasons),
         )
 
@@ -391,7 +391,8 @@ def _window_text(start: int, end: int) -> str:
     return f"[{instant_text(start)}, {instant_text(end)})"
 
 
-def _instant(us: int) -> pd.Timestamp:
+def instant(us: int) -> pd.Timestamp:
+    """A time as pandas has it; NaT for the ends of time."""
     if us in (MIN_TIME, MAX_TIME):
         return cast("pd.Timestamp", pd.NaT)
     return pd.Timestamp(us, unit="us", tz="UTC")
