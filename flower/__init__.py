@@ -10,7 +10,7 @@ from flower.api.replaying import replay
 from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.model.calendar import CalendarWindows
-from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
+from flower.model.combiners import Combiner, MaxBy, MinBy, Quantile, Rate, Top, WeightedMean
 from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
@@ -60,6 +60,8 @@ __all__ = [
     "GlobalWindows",
     "LatestOf",
     "ManualWatermark",
+    "MaxBy",
+    "MinBy",
     "Monotonic",
     "Never",
     "OrFinally",

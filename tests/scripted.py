@@ -174,6 +174,8 @@ def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:
         often=("k", "mode"),
         best=("n", fl.Top(2)),
         weighted=("v", fl.WeightedMean("n")),
+        most=("i", fl.MaxBy("v")),
+        least=("v", fl.MinBy("k")),
     )
 
 

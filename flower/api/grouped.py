@@ -46,8 +46,8 @@ class Grouped:
         **aggregations : tuple of str, or str
             For each result its column and how: ``total=("delay", "sum")``, with sum, count, size, mean, min, max,
             std, var, sem, prod, any, all, first, last, nunique, median, mode or list; ``fl.Quantile(0.9)``,
-            ``fl.Top(3)``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or a `Combiner` of your own.
-            ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
+            ``fl.Top(3)``, ``fl.MaxBy("price")``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or a `Combiner` of
+            your own. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
 
         Returns
         -------
