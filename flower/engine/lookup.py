@@ -115,7 +115,7 @@ def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
     if isinstance(state, CountedState):
         return _waiting(state, one, exact)
     found: dict[tuple[int, int], Record] = {}
-    for groups, start, end, adds in _tables(state):
+    for groups, start, end, adds in (*_tables(state), *_sliced(state, one)):
         at = _places(groups, one, exact)
         gone = () if groups.last is None else at[groups.last[at] == GONE]
         columns = (start[at], end[at], groups.rows[at], groups.since[at], groups.panes[at])
@@ -168,6 +168,16 @@ def _tables(state: KeyedState) -> Iterator[tuple[Groups, I64, I64, bool]]:
             yield run.groups, run.groups.marks[0], later(run.groups.marks[1], 1), False
     elif isinstance(state, SessionState) and state.live is not None:
         yield state.live.groups, state.live.start, state.live.end, False
+
+
+def _sliced(state: KeyedState, one: Wanted) -> Iterator[tuple[Groups, I64, I64, bool]]:
+    """The slices of a key (and of those whose hash it has), in each of their windows."""
+    if not isinstance(state, AlignedState):
+        return
+    for slices in state.slices:
+        mine = slices.where(slices.groups.hash == one.hash)
+        at, end = mine.spread(state.watermark, MAX_TIME)
+        yield mine.groups.take(at), end - mine.size, end, True
 
 
 def holder_of(state: KeyedState, step: Keyed) -> tuple[int, int] | None:

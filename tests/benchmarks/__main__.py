@@ -40,6 +40,16 @@ BENCHMARKS = [
         rows=10_000_000,
     ),
     Benchmark(
+        "w2",
+        {
+            "flower run": "sliding:flower_sliding",
+            "flower w1": "sliding:flower_w1",
+            "numpy": "sliding:numpy_slices",
+            "polars streaming": "sliding:polars_streaming",
+        },
+        rows=10_000_000,
+    ),
+    Benchmark(
         "live-keys",
         {"10,000,000 keys": "live_keys:many_default", "10,000 keys": "live_keys:few_default"},
         rows=10_000,
