@@ -38,6 +38,7 @@ from flower.engine.joined import JoinedState
 from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
+from flower.engine.slices import Slices
 from flower.engine.standing import Standing
 from flower.engine.state import KeyedState
 from flower.engine.touched import Touched
@@ -51,7 +52,7 @@ _PAD = 64
 STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
+        *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, SessionRun),
         *(JoinedState, IntervalState, AsofState, Held),
         *(CountedState, DistinctState),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),

@@ -12,6 +12,7 @@ from flower.engine.keyed import Advanced, Keyed
 from flower.engine.lift import sessions_of
 from flower.engine.pairs import Pairs, joined, refused
 from flower.engine.runs import Run
+from flower.engine.slices import Slices
 from flower.engine.waiting import Held
 from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
@@ -23,7 +24,7 @@ KeyedState = (
 )
 AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
 AdvancedJoin = Advanced[windowed.JoinedState] | Advanced[interval.IntervalState] | Advanced[asof.AsofState]
-Piece = Run | sessions.SessionRun | Held | Pairs
+Piece = Run | Slices | sessions.SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
 KeyedStep = Keyed | Joint | deduplication.Distinct
 
@@ -70,7 +71,8 @@ def advance(
         return sessions.advance(state, merging, step, watermark, now)
     assert isinstance(state, aligned.AlignedState)
     deltas = [piece for piece in pieces if isinstance(piece, Run)]
-    return aligned.advance(state, deltas, step, watermark, now, joined(pairs) if pairs else None)
+    cut = [piece for piece in pieces if isinstance(piece, Slices)]
+    return aligned.advance(state, deltas, step, watermark, now, joined(pairs) if pairs else None, cut)
 
 
 def _without(

@@ -321,7 +321,11 @@ def _keeping(keyed: Aggregate) -> list[str]:
             f"state: per key the rows of the window that is not full; partial {_partial(keyed)}",
             "fires: when a window is full, and when the stream ends",
         ]
-    kept = ["sessions of each key, merged where they overlap" if windowing.windows.merging else "a bucket a window end"]
+    kept = ["a bucket a window end"]
+    if windowing.windows.merging:
+        kept = ["sessions of each key, merged where they overlap"]
+    elif windowing.sliced and not keyed.input.retracting:
+        kept = ["each row once, in slices of which windows are put together"]
     if trigger != ON_TIME_ONLY:
         kept.append("per key and window the rows since the last pane, and since when")
     if machine_of(trigger).initial:
