@@ -11,6 +11,7 @@ import pyarrow as pa
 from flower.api.pipeline import step_errors
 from flower.errors import GraphError
 from flower.graph.applied import applied_schema
+from flower.graph.enriching import Enrich
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import Join, Joining
 from flower.graph.nodes import Aggregate, Aggregation, Apply, Dropped, Errors, Filter, Node
@@ -271,6 +272,8 @@ def _panes(
             return
         case Filter():
             yield from _panes(node.input, (node.predicate, *predicates))
+        case Enrich():
+            yield from _panes(node.input, predicates)
         case _:
             for each in node.inputs:
                 yield from _panes(each, predicates)

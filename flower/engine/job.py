@@ -9,11 +9,14 @@ from functools import cached_property
 import pyarrow as pa
 
 from flower.engine.aggregates import Aggregates
+from flower.engine.deduplication import Distinct
 from flower.engine.groups import Law
 from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
-from flower.engine.state import KeyedState, empty
+from flower.engine.state import KeyedState, KeyedStep, empty
+from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Lookup, Table
 from flower.graph.joins import Join, JoinAsof, Joining
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
@@ -38,22 +41,31 @@ class Job:
         The same of the stages of joins.
     batch : bool
         Whether the watermark goes from minus to plus infinity at the end of the input: then nothing is late.
+    distinct : mapping of int to Distinct
+        Per stage of a deduplication, what its epochs need.
     """
 
     plan: Plan
     keyed: Mapping[int, Keyed]
     joins: Mapping[int, Joint] = field(default_factory=dict)
     batch: bool = False
+    distinct: Mapping[int, Distinct] = field(default_factory=dict)
 
     @cached_property
-    def steps(self) -> Mapping[int, Keyed | Joint]:
+    def steps(self) -> Mapping[int, KeyedStep]:
         """Per stage that holds state by key, what its epochs need."""
-        return {**self.keyed, **self.joins}
+        return {**self.keyed, **self.joins, **self.distinct}
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The plan's stages."""
         return self.plan.stages
+
+    @property
+    def lookups(self) -> dict[str, Lookup]:
+        """The steps that look rows up in a table, by name."""
+        nodes = (op.node for stage in self.stages for op in stage.ops)
+        return {node.name: node for node in nodes if isinstance(node, Lookup) and node.name is not None}
 
     def reads(self) -> list[tuple[int, Read]]:
         """The stages that read, and what."""
@@ -123,7 +135,12 @@ def job(outputs: Sequence[Node], *, batch: bool = False) -> Job:
         for index, stage in enumerate(planned.stages)
         if isinstance(stage.origin, Joining)
     }
-    return Job(planned, keyed, joins, batch)
+    distinct = {
+        index: _distinct(stage.name, stage.origin, batch)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Deduplicate)
+    }
+    return Job(planned, keyed, joins, batch, distinct)
 
 
 def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
@@ -175,6 +192,29 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
     return Joint(
         name, node.on, keeps, windowing, within, direction, alike, columns, sides, node.schema, node.dropped_schema
     )
+
+
+def _distinct(name: str, node: Deduplicate, batch: bool) -> Distinct:
+    keys = [node.schema.field(key) for key in node.keys]
+    alike = exact([key.type for key in keys], [key.nullable for key in keys])
+    return Distinct(name, node.keys, node.within, alike, batch, node.schema, node.dropped_schema)
+
+
+def with_tables(job: Job, tables: Mapping[str, Table]) -> Job:
+    """The job with the tables of the steps that look rows up in them."""
+    stages = tuple(
+        replace(
+            stage,
+            ops=tuple(
+                replace(op, node=replace(op.node, rows=tables[op.node.name or ""]))
+                if isinstance(op.node, Lookup)
+                else op
+                for op in stage.ops
+            ),
+        )
+        for stage in job.stages
+    )
+    return replace(job, plan=replace(job.plan, stages=stages))
 
 
 def initial(job: Job, now: int) -> JobState:

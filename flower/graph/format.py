@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from flower.errors import GraphError
+from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Enrich, Lookup, addable
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import SIDES, Join, JoinAsof, Joining
 from flower.graph.nodes import (
@@ -136,8 +138,13 @@ def _arguments(node: Node) -> str:
         case Aggregate():
             results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
+        case Enrich():
+            options = [f"{n}={v!r}" for n, v in enrich_options(node).items()]
+            return ", ".join([f"on {', '.join(node.on)}", *options])
         case Joining():
             return ", ".join([f"on {', '.join(node.on)}", *(f"{n}={v!r}" for n, v in join_options(node).items())])
+        case Deduplicate():
+            return f"by {', '.join(node.keys)}, within={duration_text(node.within)!r}"
         case Write():
             return node.sink.label
     return ""
@@ -154,6 +161,14 @@ def join_options(node: Joining) -> dict[str, object]:
             options |= {} if tolerance is None else {"tolerance": duration_text(tolerance)}
             options |= {"direction": direction} if direction != "backward" else {}
     return options | ({"suffixes": node.suffixes} if node.suffixes != ("_x", "_y") else {})
+
+
+def enrich_options(node: Enrich) -> dict[str, object]:
+    """The arguments of an enrichment besides its table and keys; what has its default is left out."""
+    options: dict[str, object] = {} if node.how == "left" else {"how": node.how}
+    if node.columns != addable(node.table, node.on):
+        options["columns"] = list(node.columns)
+    return options | ({"static": True} if node.table.timed else {})
 
 
 def _read_options(node: Read) -> list[str]:
@@ -211,6 +226,10 @@ def _application(done: Application) -> str:
 
 def _physical(plan: Plan) -> list[str]:
     lines: list[str] = []
+    lookups = dict.fromkeys(op.node for stage in plan.stages for op in stage.ops if isinstance(op.node, Lookup))
+    for node in lookups:
+        lines.append(f"before the first row, the table of {node.name}, read whole:")
+        lines += _indented(_lines(node.table, step_names(node.table)))
     for index, stage in enumerate(plan.stages):
         lines.append(f"stage {index}: {_origin(stage, plan)}")
         lines += _indented(_stage(stage, plan.consumers))
@@ -228,10 +247,13 @@ def _origin(stage: Stage, plan: Plan) -> str:
             return f"{stage.name} {verb} rows of {sources}, {by}"
         case Joining() as join:
             return f"{stage.name} joins rows of {sources}, keyed by {', '.join(join.on)}"
+        case Deduplicate() as distinct:
+            return f"{stage.name} deduplicates rows of {sources}, keyed by {', '.join(distinct.keys)}"
         case Dropped():
             return f"{stage.name}: what {sources} dropped"
         case Errors() as errors:
             return f"{stage.name}: the rows that {errors.of.name} and the steps before it could not process"
+    raise TypeError(f"rows come from no {stage.origin!r}")
 
 
 def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
@@ -243,6 +265,12 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             lines += _keeping(keyed)
         case Joining() as join:
             lines += _holding(join)
+        case Deduplicate() as distinct:
+            lines += [
+                "state: the keys and event times of the rows given",
+                "fires: at once",
+                f"they are held until the watermark passes the time by {duration_text(distinct.within)}",
+            ]
         case _:
             pass
     if stage.ops:
@@ -259,6 +287,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             what = f"{consumer.step}, combined by key and window before rows are exchanged"
         elif consumer.kind == "join":
             what = f"{consumer.step}, its {SIDES[consumer.side]} side, dealt by key"
+        elif consumer.kind == "rows":
+            what = f"{consumer.step}, dealt by key"
         elif isinstance(consumer.node, Write):
             what = f"{consumer.step}, staged and committed once an epoch"
         else:
