@@ -34,7 +34,9 @@ from flower.engine.groups import Groups
 from flower.engine.interval import IntervalState
 from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
+from flower.engine.kept import Kept
 from flower.engine.metrics import Metrics, StepMetrics
+from flower.engine.processed import ProcessedState
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionRun, SessionState
 from flower.engine.standing import Standing
@@ -52,7 +54,7 @@ STORED: dict[str, type] = {
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
         *(JoinedState, IntervalState, AsofState, Held),
-        CountedState,
+        *(CountedState, ProcessedState, Kept),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }

@@ -40,6 +40,7 @@ from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
 from flower.graph.joins import Joining
 from flower.graph.nodes import Aggregate, Node, Read
+from flower.graph.process import Process
 from flower.model.watermarks import Estimate
 
 UNDER_WAY = 4
@@ -284,7 +285,7 @@ class DaskDriver(Driver):
         for index, stage in enumerate(self.job.stages):
             if index in marks:
                 continue
-            if isinstance(stage.origin, Aggregate | Joining):
+            if isinstance(stage.origin, Aggregate | Joining | Process):
                 held = min(brief.watermark for (i, _), brief in briefs.items() if i == index)
                 marks[index] = Mark(max(self._seen.watermarks[index], held))
             else:

@@ -20,6 +20,7 @@ from flower.engine.epoch import EpochPlan, Mark, Range, dropped_by
 from flower.engine.job import Job
 from flower.graph.joins import Joining
 from flower.graph.nodes import Aggregate, Dropped, Errors, Read
+from flower.graph.process import Process
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class _Epoch:
             match stage.origin:
                 case Read():
                     self._read(index)
-                case Aggregate() | Joining():
+                case Aggregate() | Joining() | Process():
                     self._keyed(index)
                 case Dropped() | Errors():
                     self._side(index)

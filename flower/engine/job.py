@@ -13,10 +13,12 @@ from flower.engine.groups import Law
 from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
+from flower.engine.processing import Processing
 from flower.engine.state import KeyedState, empty
 from flower.graph.joins import Join, JoinAsof, Joining
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
+from flower.graph.process import Process
 from flower.graph.retracting import subtracting
 from flower.model.time import MIN_TIME
 from flower.model.triggers import machine_of
@@ -36,6 +38,8 @@ class Job:
         Per stage of an aggregation, what its epochs need.
     joins : mapping of int to Joint
         The same of the stages of joins.
+    processes : mapping of int to Processing
+        The same of the stages of a person's own code.
     batch : bool
         Whether the watermark goes from minus to plus infinity at the end of the input: then nothing is late.
     """
@@ -43,12 +47,13 @@ class Job:
     plan: Plan
     keyed: Mapping[int, Keyed]
     joins: Mapping[int, Joint] = field(default_factory=dict)
+    processes: Mapping[int, Processing] = field(default_factory=dict)
     batch: bool = False
 
     @cached_property
-    def steps(self) -> Mapping[int, Keyed | Joint]:
+    def steps(self) -> Mapping[int, Keyed | Joint | Processing]:
         """Per stage that holds state by key, what its epochs need."""
-        return {**self.keyed, **self.joins}
+        return {**self.keyed, **self.joins, **self.processes}
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -123,7 +128,12 @@ def job(outputs: Sequence[Node], *, batch: bool = False) -> Job:
         for index, stage in enumerate(planned.stages)
         if isinstance(stage.origin, Joining)
     }
-    return Job(planned, keyed, joins, batch)
+    processes = {
+        index: _processing(stage.name, stage.origin)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Process)
+    }
+    return Job(planned, keyed, joins, processes, batch)
 
 
 def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
@@ -174,6 +184,27 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
     keeps, columns = node.keeps, node.columns
     return Joint(
         name, node.on, keeps, windowing, within, direction, alike, columns, sides, node.schema, node.dropped_schema
+    )
+
+
+def _processing(name: str, node: Process) -> Processing:
+    before = node.input.schema
+    keys = [before.field(key) for key in node.keys]
+    return Processing(
+        name,
+        node.keys,
+        node.fn.fn,
+        node.state,
+        node.timers,
+        node.vectorised,
+        node.allowed_lateness_us,
+        node.timed,
+        exact([key.type for key in keys], [key.nullable for key in keys]),
+        node.rows,
+        node.output,
+        before,
+        node.schema,
+        node.dropped_schema,
     )
 
 

@@ -20,6 +20,7 @@ from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
 from flower.engine.ledger import Ledger, Logged, refuse
 from flower.engine.metrics import Metrics
+from flower.engine.processing import Processing
 from flower.engine.results import Results
 from flower.errors import RunError
 from flower.graph.nodes import Read, Write
@@ -252,6 +253,7 @@ def described(job: Job) -> dict[str, dict[str, str]]:
     steps = {job.stages[index].name: _of_source(read) for index, read in job.reads()}
     steps |= {step.name: _of_keyed(step) for step in job.keyed.values()}
     steps |= {step.name: _of_join(step) for step in job.joins.values()}
+    steps |= {step.name: _of_process(step) for step in job.processes.values()}
     for port in job.plan.outputs:
         consumer = job.plan.consumers[port]
         if isinstance(consumer.node, Write):
@@ -292,6 +294,12 @@ def _of_join(step: Joint) -> dict[str, str]:
     for side, schema in zip(("left", "right"), step.sides, strict=True):
         told[f"{side} columns"] = ", ".join(f"{field.name}: {dtype_name(field)}" for field in schema)
     return told
+
+
+def _of_process(step: Processing) -> dict[str, str]:
+    told = {"kind": "process", "keys": ", ".join(f"{key}: {dtype_name(step.before.field(key))}" for key in step.keys)}
+    told |= {f"state {name!r}": repr(kind) for name, kind in step.state}
+    return told | {f"timer {name!r}": f"of {domain} time" for name, domain in step.timers}
 
 
 def _of_windowing(windowing: Windowing) -> dict[str, str]:

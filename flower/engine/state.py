@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, counted, interval, sessions
+from flower.engine import aligned, asof, counted, interval, processed, sessions
 from flower.engine import joined as windowed
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.lift import sessions_of
 from flower.engine.pairs import Pairs, joined, refused
+from flower.engine.processing import Processing
 from flower.engine.runs import Run
 from flower.engine.waiting import Held
 from flower.model.arrays import Bools
@@ -18,15 +19,17 @@ from flower.model.time import MAX_TIME
 from flower.model.windows import CountWindows, by_clock
 
 JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState
-KeyedState = aligned.AlignedState | sessions.SessionState | counted.CountedState | JoinState
+KeyedState = aligned.AlignedState | sessions.SessionState | counted.CountedState | JoinState | processed.ProcessedState
 AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
 AdvancedJoin = Advanced[windowed.JoinedState] | Advanced[interval.IntervalState] | Advanced[asof.AsofState]
 Piece = Run | sessions.SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
 
 
-def empty(step: Keyed | Joint) -> KeyedState:
+def empty(step: Keyed | Joint | Processing) -> KeyedState:
     """The state before the first epoch."""
+    if isinstance(step, Processing):
+        return processed.ProcessedState()
     if isinstance(step, Joint):
         if step.windowing is not None:
             return windowed.JoinedState()
@@ -37,9 +40,12 @@ def empty(step: Keyed | Joint) -> KeyedState:
 
 
 def advance(
-    state: KeyedState, pieces: Sequence[Piece], step: Keyed | Joint, watermark: int, now: int
-) -> AdvancedGroups | AdvancedJoin:
+    state: KeyedState, pieces: Sequence[Piece], step: Keyed | Joint | Processing, watermark: int, now: int
+) -> AdvancedGroups | AdvancedJoin | Advanced[processed.ProcessedState]:
     """One epoch of a step."""
+    if isinstance(step, Processing):
+        assert isinstance(state, processed.ProcessedState)
+        return processed.advance(state, [piece for piece in pieces if isinstance(piece, Pairs)], step, watermark, now)
     if isinstance(step, Joint):
         rows = [piece for piece in pieces if isinstance(piece, Held)]
         if isinstance(state, windowed.JoinedState):

@@ -30,6 +30,7 @@ from flower.graph.nodes import (
 )
 from flower.graph.optimizer.driver import Application
 from flower.graph.plan import Consumer, Plan, Stage
+from flower.graph.process import Process
 from flower.graph.schema import dtype_name
 from flower.model.combiners import Combiner
 from flower.model.time import MAX_TIME, duration_text
@@ -138,6 +139,11 @@ def _arguments(node: Node) -> str:
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
         case Joining():
             return ", ".join([f"on {', '.join(node.on)}", *(f"{n}={v!r}" for n, v in join_options(node).items())])
+        case Process():
+            parts = [f"by {', '.join(node.keys)}: {node.fn}"]
+            parts += [f"state {name}={kind!r}" for name, kind in node.state]
+            parts += [f"timer {name} of {domain} time" for name, domain in node.timers]
+            return ", ".join(parts)
         case Write():
             return node.sink.label
     return ""
@@ -228,6 +234,8 @@ def _origin(stage: Stage, plan: Plan) -> str:
             return f"{stage.name} {verb} rows of {sources}, {by}"
         case Joining() as join:
             return f"{stage.name} joins rows of {sources}, keyed by {', '.join(join.on)}"
+        case Process() as process:
+            return f"{stage.name} processes rows of {sources}, keyed by {', '.join(process.keys)}"
         case Dropped():
             return f"{stage.name}: what {sources} dropped"
         case Errors() as errors:
@@ -243,6 +251,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             lines += _keeping(keyed)
         case Joining() as join:
             lines += _holding(join)
+        case Process() as process:
+            lines += _remembering(process)
         case _:
             pass
     if stage.ops:
@@ -259,6 +269,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             what = f"{consumer.step}, combined by key and window before rows are exchanged"
         elif consumer.kind == "join":
             what = f"{consumer.step}, its {SIDES[consumer.side]} side, dealt by key"
+        elif consumer.kind == "process":
+            what = f"{consumer.step}, dealt by key"
         elif isinstance(consumer.node, Write):
             what = f"{consumer.step}, staged and committed once an epoch"
         else:
@@ -351,6 +363,23 @@ def _holding(node: Joining) -> list[str]:
         "state: left rows that wait, and right rows that may be the nearest of one to come",
         f"fires: when the watermark passes a left row's time{wait}",
     ]
+
+
+def _remembering(node: Process) -> list[str]:
+    """What a person's own code remembers, and when it is called."""
+    state = ", ".join(f"{name}={kind!r}" for name, kind in node.state) or "none"
+    lines = [
+        f"state: per key {state}",
+        "called: " + ("for all keys of an epoch at once" if node.vectorised else "for each key that has rows"),
+    ]
+    for name, domain in node.timers:
+        what = "the watermark passes" if domain == "event" else "the clock reaches"
+        held = "its time" if domain == "event" else "the event time of what set it"
+        lines.append(f"timer {name}: fires when {what} its time; until then it holds the watermark at {held}")
+    late = node.allowed_lateness_us
+    if late < MAX_TIME:
+        lines.append(f"rows that are {duration_text(late)} behind the watermark are dropped")
+    return lines
 
 
 def _partial(keyed: Aggregate) -> str:

@@ -27,9 +27,13 @@ from flower.graph.nodes import (
 )
 from flower.graph.optimizer.driver import Application, optimize
 from flower.graph.optimizer.rewrite import rebuilt
+from flower.graph.process import Process
 
-Origin = Read | Aggregate | Joining | Dropped | Errors
+Origin = Read | Aggregate | Joining | Process | Dropped | Errors
 """Where the rows of a stage come from."""
+
+Kind = Literal["aggregate", "join", "process", "output"]
+"""What takes rows: a keyed step, or whoever is outside."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Stage:
     ----------
     name : str
         The step name of its origin.
-    origin : Read, Aggregate, Join, JoinAsof, Dropped or Errors
+    origin : Read, Aggregate, Join, JoinAsof, Process, Dropped or Errors
         Its rows are in slot 0.
     ops : tuple of Op
         In an order in which they can run; each fills a slot of its own.
@@ -90,7 +94,7 @@ class Consumer:
 
     Parameters
     ----------
-    kind : {"aggregate", "join", "output"}
+    kind : {"aggregate", "join", "process", "output"}
         A keyed step, or rows that leave the pipeline: to a sink, if ``node`` is a `Write`, else to whoever asked.
     step : str
         The name of the step, as it was written.
@@ -102,7 +106,7 @@ class Consumer:
         Which input of the keyed step it is.
     """
 
-    kind: Literal["aggregate", "join", "output"]
+    kind: Kind
     step: str
     node: Node
     stage: int | None
@@ -181,7 +185,7 @@ def physical(
         return stages[-1]
 
     def consume(
-        kind: Literal["aggregate", "join", "output"],
+        kind: Kind,
         node: Node,
         rows: Node,
         step: str,
@@ -197,9 +201,11 @@ def physical(
         match node:
             case Read():
                 places[node] = [(begin(node, set()), 0)]
-            case Aggregate() | Joining():
+            case Aggregate() | Joining() | Process():
                 stage = begin(node, {place.index for each in node.inputs for place, _ in places[each]})
-                kind: Literal["aggregate", "join"] = "aggregate" if isinstance(node, Aggregate) else "join"
+                kind: Kind = (
+                    "process" if isinstance(node, Process) else "join" if isinstance(node, Joining) else "aggregate"
+                )
                 stage.ports = tuple(
                     consume(kind, node, rows, _name(node), stage.index, side) for side, rows in enumerate(node.inputs)
                 )
