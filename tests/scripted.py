@@ -314,8 +314,53 @@ class Told:
         return [{"count": state.n, "what": " ".join(map(str, texts))}]
 
 
+class ToldForMany(Told):
+    """Much the same for many keys at once."""
+
+    def on_rows(self, rows: pd.DataFrame, state: Any, timers: Any) -> Any:
+        by = rows.groupby(level=list(range(rows.index.nlevels)), dropna=False, sort=False)
+        total = by["n"].sum().reindex(state.index)
+        newest = by["t"].max().reindex(state.index)
+        state["n"] += by.size().reindex(state.index)
+        state["last"] = newest
+        state["seen"] = [seen | {str(n)} for seen, n in zip(state["seen"], total, strict=True)]
+        state["counts"] = [{**had, str(n): len(had)} for had, n in zip(state["counts"], total, strict=True)]
+        state["order"] = [[*had, f"{n}"][-2:] for had, n in zip(state["order"], total, strict=True)]
+        timers["a"] = timers["a"].mask(total % 3 == 0, newest + pd.Timedelta(self.delay)).mask(total % 3 == 1)
+        timers["b"] = timers["b"].mask(total % 3 == 0, newest + pd.Timedelta("2s"))
+        timers["clock"] = timers["clock"].mask(total % 3 == 2, START + pd.Timedelta("3s"))
+        if (total % 4 == 3).any():
+            raise ValueError("3 of 4")
+        if (total % 7 == 5).any():
+            state["n"] = state["n"] + 0.5
+        return self.shown("rows", state, timers)[total % 2 == 0]
+
+    def on_timer(self, name: str, time: pd.Series, state: Any, timers: Any) -> Any:
+        if name == "b" and (state["n"] % 5 == 4).any():
+            raise KeyError(name)
+        if name == "a":
+            more = state["n"] < self.again
+            state.loc[more, "n"] += 1
+            timers["a"] = timers["a"].mask(more, time + pd.Timedelta("1s"))
+        if name == "clock" and self.late_reset:
+            timers["b"] = time - pd.Timedelta("5s")
+            state["counts"] = [{} for _ in range(len(state))]
+        if name == "b":
+            state["last"] = pd.NaT
+        given = self.shown(name + " " + time.astype("str"), state, timers)
+        return pd.concat([given, given.iloc[::-1]])
+
+    def shown(self, what: Any, state: pd.DataFrame, timers: pd.DataFrame) -> pd.DataFrame:
+        told = [state["order"], state["seen"].map(sorted), state["counts"], state["last"], *timers.items()]
+        texts = pd.Series(what, index=state.index, dtype="str")
+        for each in told:
+            texts += " " + (each[1] if isinstance(each, tuple) else each).astype("object").map(str)
+        return pd.DataFrame({"count": state["n"], "what": texts})
+
+
 codes = st.builds(
-    lambda delay, again, late: type("Code", (Told,), {"delay": delay, "again": again, "late_reset": late}),
+    lambda base, delay, again, late: type("Code", (base,), {"delay": delay, "again": again, "late_reset": late}),
+    st.sampled_from([Told, ToldForMany]),
     st.sampled_from(["-3s", "0s", "1s", "4s"]),
     st.sampled_from([0, 4, 9]),
     st.booleans(),
@@ -332,7 +377,14 @@ TIMERS = {"b": "event", "a": "event", "clock": "processing"}
 
 def processed(stream: fl.Stream, code: Any, by: tuple[str, ...], lateness: str) -> fl.Stream:
     schema = {"count": "int64", "what": "str"}
-    return stream.groupby(*by).process(code, state=STATE, timers=TIMERS, schema=schema, allowed_lateness=lateness)
+    return stream.groupby(*by).process(
+        code,
+        state=STATE,
+        timers=TIMERS,
+        schema=schema,
+        vectorised=issubclass(code, ToldForMany),
+        allowed_lateness=lateness,
+    )
 
 
 processes = st.builds(

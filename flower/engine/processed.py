@@ -19,6 +19,7 @@ from flower.engine.keys import encode
 from flower.engine.pairs import Pairs
 from flower.engine.pairs import joined as joined_pairs
 from flower.engine.processing import Processing
+from flower.engine.vectorised import AllAtOnce
 from flower.graph.batch import Batch
 from flower.model import arrays
 from flower.model.time import I64
@@ -58,7 +59,7 @@ def advance(
     active = joined([known, *waiting])
     if not len(active):
         return Advanced(state, Batch.empty(step.schema), min(w1, _hold(state.tables)))
-    calls: Calls = OneByOne(step, active, now)
+    calls: Calls = AllAtOnce(step, active, now) if step.vectorised else OneByOne(step, active, now)
     if rows is not None:
         calls.rows(rows, ends)
     calls.fire(limits)

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from flower.engine.calling import FIRINGS, normal, rows_given
 from flower.engine.handles import State, TimersOf, stamp
+from flower.engine.kept import NEVER
 from flower.engine.processing import Processing
 from flower.engine.rowwise import RAISED, WRONG, ErrorRows, error_text
+from flower.engine.vectorised import answer, index_of, times_of
 from flower.errors import FlowerError
 from flower.graph.batch import Batch
 from flower.graph.schema import frame_of
@@ -23,7 +26,7 @@ from flower.model.reference.processes import Failure, Given, Key, ProcessOracle
 def process_oracle(step: Processing) -> ProcessOracle:
     """The oracle of a step."""
     lateness = step.allowed_lateness_us if step.timed else None
-    calls = _OneByOne(step)
+    calls = _OneKey(step) if step.vectorised else _OneByOne(step)
     return ProcessOracle(step.keys, step.domains, lateness, calls.begin, calls.on_rows, calls.on_timer, FIRINGS)
 
 
@@ -59,6 +62,50 @@ class _OneByOne:
         for name, kind in self.step.state:
             state[name] = normal(name, kind, state[name])
         return [] if rows is None else rows.to_pylist()
+
+
+class _OneKey(_OneByOne):
+    """Code that is called for many keys, called for one: keys do not depend on one another."""
+
+    def on_rows(
+        self, key: Key, rows: Sequence[Row], state: dict[str, Any], times: dict[str, int], event: int, now: int
+    ) -> Given:
+        """The code, for rows."""
+        frame = frame_of(_columns(rows, self.step).select(self.step.rows.names))
+        frame.index = self._index([key] * len(frame))
+        return self._answered(0, key, (frame,), state, times)
+
+    def on_timer(
+        self, name: str, key: Key, time: int, state: dict[str, Any], times: dict[str, int], event: int, now: int
+    ) -> Given:
+        """The code, for a timer."""
+        when = times_of([np.array([time])], [name], self._index([key]))[name]
+        return self._answered(1, key, (name, when), state, times)
+
+    def _index(self, keys: list[Key]) -> pd.Index:
+        fields = [self.step.before.field(name) for name in self.step.keys]
+        values = zip(*keys, strict=True)
+        columns = [pa.array(each, field.type, from_pandas=True) for each, field in zip(values, fields, strict=True)]
+        nan = [pa.types.is_floating(column.type) and column.null_count for column in columns]
+        return index_of(
+            [c.fill_null(float("nan")) if gone else c for c, gone in zip(columns, nan, strict=True)], self.step
+        )
+
+    def _answered(
+        self, which: int, key: Key, what: tuple[Any, ...], state: dict[str, Any], times: dict[str, int]
+    ) -> Given:
+        step = self.step
+        columns = [kind.encoded([state[name]]) for name, kind in step.state]
+        before = [np.array([times.get(name, NEVER)]) for name, _ in step.timers]
+        made = answer(step.functions()[which], what, columns, before, self._index([key]), step)
+        for (name, kind), column in zip(step.state, made.values, strict=True):
+            state[name] = kind.decoded(column)[0]
+        for (name, _), time in zip(step.timers, made.times, strict=True):
+            times[name] = int(time[0])
+            if times[name] == NEVER:
+                del times[name]
+        rows: Given = made.rows.to_pylist()
+        return rows
 
 
 def _shown(key: Key) -> Any:

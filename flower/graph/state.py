@@ -130,10 +130,25 @@ class Value(Kind):
 
     def encoded(self, values: Sequence[Any]) -> pa.Array:
         """As of `Kind`; what is missing or the default is null."""
-        column = _cast(values, self.fields[0])
-        nothing = np.array([_missing(each) or each == self.default for each in values], np.bool_)
-        nothing |= np.asarray(column.is_null(nan_is_null=True))
+        return self.kept(_cast(values, self.fields[0]))
+
+    def kept(self, column: pa.Array) -> pa.Array:
+        """A column of its dtype with nulls where the value is missing or the default."""
+        nothing = np.asarray(column.is_null(nan_is_null=True))
+        if self.default is not None:
+            same = pc.equal(column, pa.scalar(self.default, self._type)).fill_null(False)
+            nothing = nothing | np.asarray(same)
         return pc.if_else(pa.array(nothing), pa.scalar(None, self._type), column) if nothing.any() else column
+
+    def shown(self, name: str, column: pa.Array) -> pa.RecordBatch:
+        """A column as frames show it: with the default, or missing where there is none."""
+        if self.default is not None:
+            column = column.fill_null(pa.scalar(self.default, self._type))
+        elif pa.types.is_floating(self._type):
+            column = column.fill_null(float("nan"))
+        return pa.RecordBatch.from_arrays(
+            [column], schema=pa.schema([pa.field(name, self._type, self.default is None)])
+        )
 
     def decoded(self, column: pa.Array) -> list[Any]:
         """As of `Kind`."""
@@ -330,10 +345,6 @@ def _cast(values: Sequence[Any], field: pa.Field) -> pa.Array:
         got = repr(values[int(np.argmax(lost))])[:80]
         raise DtypeError(f"it must be of {dtype_name(field)}", got=got, hint="convert it before it is kept")
     return column
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
 def _listed(column: pa.Array) -> list[Any]:
