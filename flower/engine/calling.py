@@ -77,21 +77,18 @@ class Calls:
 
     def fire(self, limits: list[int]) -> None:
         """Let the timers of each key that are due fire, in order of time and name, until none is left."""
-        names = [name for name, _ in self.step.timers]
-        order = sorted(range(len(names)), key=names.__getitem__)
         who, fired = np.arange(len(self.known)), np.zeros(len(self.known), np.int64)
-        while len(who) and order:
-            times = np.stack([self.times[number][who] for number in order])
-            up_to = np.array([limits[number] for number in order])[:, None]
-            waiting = np.where(times <= up_to, times, NEVER)
-            first = waiting.min(axis=0)
+        while len(who) and limits:
+            times = np.stack([time[who] for time in self.times])
+            waiting = np.where(times <= np.array(limits)[:, None], times, NEVER)
+            # Of timers of one time the first is that of the first name.
+            first, which = waiting.min(axis=0), waiting.argmin(axis=0)
             due = np.flatnonzero(first != NEVER)
-            who, which, first = who[due], waiting.argmin(axis=0)[due], first[due]
+            who, which, first = who[due], which[due], first[due]
             fired[who] += 1
-            for place, number in enumerate(order):
-                mine = which == place
-                if mine.any():
-                    self._fire(number, who[mine], first[mine], fired)
+            for number in np.unique(which).tolist():
+                mine = which == number
+                self._fire(number, who[mine], first[mine], fired)
 
     def _fire(self, number: int, who: I64, time: I64, fired: I64) -> None:
         domain = self.step.timers[number][1]

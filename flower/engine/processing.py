@@ -35,9 +35,9 @@ class Processing:
     code : class or callable
         What a person gave.
     state : tuple of (str, Kind)
-        What is remembered of each key.
+        What is remembered of each key, by name: columns are kept in this order, whatever that of the declaration.
     timers : tuple of (str, {"event", "processing"})
-        The timers of each key.
+        The timers of each key, by name.
     vectorised : bool
         Whether the code is called for many keys at once.
     allowed_lateness_us : int
