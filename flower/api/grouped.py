@@ -11,6 +11,7 @@ import pyarrow as pa
 from flower.api.pipeline import step_errors
 from flower.errors import GraphError
 from flower.graph.applied import applied_schema
+from flower.graph.enriching import Enrich
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import Join, Joining
 from flower.graph.nodes import Aggregate, Aggregation, Apply, Dropped, Errors, Filter, Node
@@ -190,6 +191,9 @@ class Grouped:
         sets is due in the same epoch, if it is due at all. When the stream ends, all fire. A timer of event time holds
         the watermark of what is given back at its time; one of processing time at the event time of what set it.
         After 100,000 firings of a key in an epoch, those that follow are errors.
+
+        **A batch**, which `collect` runs, ends before anything is called: ``on_rows`` gets all rows of a key, then all
+        timers fire. ``collect(as_stream=True)`` follows the watermark.
 
         **Failures.** A call that raises, or that gives or keeps what does not fit, is as if it had not been: its rows
         go to ``stream.errors``, state and timers stay as they were (the timer that was to fire is cleared), and
@@ -371,6 +375,8 @@ def _panes(
             return
         case Filter():
             yield from _panes(node.input, (node.predicate, *predicates))
+        case Enrich():
+            yield from _panes(node.input, predicates)
         case _:
             for each in node.inputs:
                 yield from _panes(each, predicates)

@@ -1,7 +1,8 @@
 """A step of a person's own code: its state, and one epoch of it.
 
 First the rows of every key, then the timers that are due: of a key in order of time and name, those included that
-timers set. Then what is remembered of the keys that were touched goes into a table of its own.
+timers set. Then what is remembered of the keys that were touched goes into a table of its own. A batch waits for its
+end, so that the code is called once for the rows of a key, however they were cut into epochs.
 """
 
 from __future__ import annotations
@@ -22,32 +23,36 @@ from flower.engine.processing import Processing
 from flower.engine.vectorised import AllAtOnce
 from flower.graph.batch import Batch
 from flower.model import arrays
-from flower.model.time import I64
+from flower.model.time import I64, MAX_TIME
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessedState:
-    """What a step remembers of its keys, and their timers."""
+    """What a step remembers of its keys, and their timers; in a batch, the rows that wait for its end."""
 
     tables: tuple[Kept, ...] = ()
+    waiting: tuple[Pairs, ...] = ()
 
     @property
     def groups(self) -> int:
-        """Of how many keys something is remembered."""
-        return sum(int(np.count_nonzero(table.live)) for table in self.tables)
+        """Of how many keys something is remembered, and how many rows wait."""
+        return sum(int(np.count_nonzero(table.live)) for table in self.tables) + sum(map(len, self.waiting))
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(int(table.columns.nbytes) + len(table) for table in self.tables)
+        held = sum(int(table.columns.nbytes) + len(table) for table in self.tables)
+        return held + sum(each.nbytes for each in self.waiting)
 
 
 def advance(
     state: ProcessedState, pairs: Sequence[Pairs], step: Processing, w1: int, now: int
 ) -> Advanced[ProcessedState]:
     """One epoch."""
+    some = [*state.waiting, *(each for each in pairs if len(each))]
+    if step.batch and w1 < MAX_TIME:
+        return Advanced(ProcessedState((), tuple(some)), Batch.empty(step.schema), w1)
     limits = step.limits(w1, now)
-    some = [each for each in pairs if len(each)]
     rows, ends, keys = _by_key(joined_pairs(some), step) if some else (None, np.zeros(0, np.int64), _none(step))
     tables, known = _known(state.tables, keys, step)
     waiting = []

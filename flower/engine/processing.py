@@ -44,6 +44,8 @@ class Processing:
         How far behind the watermark a row may be.
     timed : bool
         Whether rows have an event time.
+    batch : bool
+        Whether all rows come before the code is called.
     exact : bool
         Whether equal hashes mean equal keys.
     rows, output : pyarrow.Schema
@@ -60,6 +62,7 @@ class Processing:
     vectorised: bool
     allowed_lateness_us: int
     timed: bool
+    batch: bool
     exact: bool
     rows: pa.Schema
     output: pa.Schema
@@ -90,7 +93,7 @@ class Processing:
         return [MAX_TIME - 1 if over else watermark if domain == "event" else now for _, domain in self.timers]
 
 
-def lift_rows(batch: Batch, step: Processing, *, watermark: int, elsewhere: int) -> Lifted:
+def lift_process(batch: Batch, step: Processing, *, watermark: int, elsewhere: int) -> Lifted:
     """Admit the rows of one partition; the arguments are those of `lift`."""
     n = len(batch)
     met = np.maximum(np.minimum(batch.met, elsewhere), watermark)

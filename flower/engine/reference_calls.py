@@ -27,7 +27,8 @@ def process_oracle(step: Processing) -> ProcessOracle:
     """The oracle of a step."""
     lateness = step.allowed_lateness_us if step.timed else None
     calls = _OneKey(step) if step.vectorised else _OneByOne(step)
-    return ProcessOracle(step.keys, step.domains, lateness, calls.begin, calls.on_rows, calls.on_timer, FIRINGS)
+    code = (calls.begin, calls.on_rows, calls.on_timer)
+    return ProcessOracle(step.keys, step.domains, lateness, *code, FIRINGS, at_end=step.batch)
 
 
 class _OneByOne:

@@ -20,9 +20,11 @@ import pyarrow.compute as pc
 
 from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.engine.isolate import isolate
+from flower.engine.tables import looked_up
 from flower.errors import DtypeError, FlowerError, SchemaError
 from flower.graph.applied import rows_of
 from flower.graph.batch import Batch, constant
+from flower.graph.enriching import Lookup
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
 from flower.graph.protocols import ERROR_SCHEMA
@@ -44,7 +46,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
 
     Parameters
     ----------
-    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply or Concat
+    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup or Concat
         The step; an apply takes panes that hold the rows of their groups; a concat puts the
         columns of one part into the order of the whole; what is before it is not asked.
     batch : Batch
@@ -79,6 +81,8 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             result = _flat_mapped(node, batch, errors)
         case Apply():
             result = _applied(node, batch, errors)
+        case Lookup():
+            result = looked_up(node, batch)
         case Concat():
             ordered = [batch.rows.column(name) for name in node.schema.names]
             result = batch.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, counted, interval, processed, sessions
+from flower.engine import aligned, asof, counted, deduplication, interval, processed, sessions
 from flower.engine import joined as windowed
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
@@ -19,15 +19,25 @@ from flower.model.time import MAX_TIME
 from flower.model.windows import CountWindows, by_clock
 
 JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState
-KeyedState = aligned.AlignedState | sessions.SessionState | counted.CountedState | JoinState | processed.ProcessedState
+KeyedState = (
+    aligned.AlignedState
+    | sessions.SessionState
+    | counted.CountedState
+    | JoinState
+    | deduplication.DistinctState
+    | processed.ProcessedState
+)
 AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
 AdvancedJoin = Advanced[windowed.JoinedState] | Advanced[interval.IntervalState] | Advanced[asof.AsofState]
 Piece = Run | sessions.SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
+KeyedStep = Keyed | Joint | deduplication.Distinct | Processing
 
 
-def empty(step: Keyed | Joint | Processing) -> KeyedState:
+def empty(step: KeyedStep) -> KeyedState:
     """The state before the first epoch."""
+    if isinstance(step, deduplication.Distinct):
+        return deduplication.DistinctState()
     if isinstance(step, Processing):
         return processed.ProcessedState()
     if isinstance(step, Joint):
@@ -40,9 +50,12 @@ def empty(step: Keyed | Joint | Processing) -> KeyedState:
 
 
 def advance(
-    state: KeyedState, pieces: Sequence[Piece], step: Keyed | Joint | Processing, watermark: int, now: int
-) -> AdvancedGroups | AdvancedJoin | Advanced[processed.ProcessedState]:
+    state: KeyedState, pieces: Sequence[Piece], step: KeyedStep, watermark: int, now: int
+) -> AdvancedGroups | AdvancedJoin | Advanced[deduplication.DistinctState] | Advanced[processed.ProcessedState]:
     """One epoch of a step."""
+    if isinstance(step, deduplication.Distinct):
+        assert isinstance(state, deduplication.DistinctState)
+        return deduplication.advance(state, [each for each in pieces if isinstance(each, Held)], step, watermark)
     if isinstance(step, Processing):
         assert isinstance(state, processed.ProcessedState)
         return processed.advance(state, [piece for piece in pieces if isinstance(piece, Pairs)], step, watermark, now)

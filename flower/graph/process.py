@@ -53,6 +53,7 @@ class Process(Step, Stateful):
     vectorised: bool
     allowed_lateness_us: int
     verb = "process"
+    kind = "rows"
 
     @cached_property
     def rows(self) -> pa.Schema:

@@ -23,8 +23,10 @@ import pyarrow as pa
 from flower.errors import FlowerError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.calls import Call
+from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Enrich
 from flower.graph.expressions import Expr, FrameFunction
-from flower.graph.format import join_options
+from flower.graph.format import enrich_options, join_options
 from flower.graph.joins import Joining
 from flower.graph.nodes import (
     Aggregate,
@@ -191,6 +193,8 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
             return verb("map_frames", render(node.fn), **_output(node, _given(node)))
         case FlatMapRows():
             return verb("flat_map_rows", render(node.fn), **_output(node, node.output != node.input.schema))
+        case Deduplicate():
+            return verb("deduplicate", *map(ast.Constant, node.keys), within=ast.Constant(duration_text(node.within)))
         case WindowInto():
             call = _window(node.into, render)
             call.func = ast.Attribute(on, "window", ast.Load())
@@ -212,6 +216,12 @@ def join_call(node: Joining, on: ast.expr, other: ast.expr) -> ast.expr:
     """The verb of a join, on the stream ``on`` with the stream ``other``."""
     keys = _value(node.on[0] if len(node.on) == 1 else list(node.on))
     return _verb(on, node.verb, [other, keys], {name: _value(value) for name, value in join_options(node).items()})
+
+
+def enrich_call(node: Enrich, on: ast.expr, table: ast.expr) -> ast.expr:
+    """The verb of an enrichment, of the stream ``on`` from ``table``."""
+    keys = _value(node.on[0] if len(node.on) == 1 else list(node.on))
+    return _verb(on, node.verb, [table, keys], {name: _value(value) for name, value in enrich_options(node).items()})
 
 
 class _StandIn:

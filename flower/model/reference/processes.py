@@ -56,6 +56,8 @@ class ProcessOracle:
         The code. What it raises, or makes of what it is given when it raises, is not seen again.
     most : int
         How many timers of one key fire in an epoch at most.
+    at_end : bool
+        Whether rows wait for the end of the stream.
     """
 
     def __init__(
@@ -67,9 +69,13 @@ class ProcessOracle:
         on_rows: OnRows,
         on_timer: OnTimer,
         most: int,
+        *,
+        at_end: bool = False,
     ) -> None:
         self.keys, self.timers, self.lateness, self.most = tuple(keys), dict(timers), lateness, most
         self.state, self.on_rows, self.on_timer = state, on_rows, on_timer
+        self.at_end = at_end
+        self._waiting: list[Row] = []
         self.watermark = MIN_TIME
         """Of the output, after the last epoch."""
         self.failed: list[Failure] = []
@@ -81,6 +87,12 @@ class ProcessOracle:
         self.failed = []
         given: Given = []
         admitted, dropped, counts = self._admitted(rows)
+        if self.at_end:
+            self._waiting += admitted
+            if w1 < MAX_TIME:
+                self.watermark = max(self.watermark, w1)
+                return [], dropped, counts
+            admitted, self._waiting = self._waiting, []
         for key in dict.fromkeys(map(self._key, admitted)):
             mine = [row for row in admitted if self._key(row) == key]
             mine.sort(key=lambda row: (row.time, row.partition, row.position))
