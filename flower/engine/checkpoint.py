@@ -32,6 +32,7 @@ from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
 from flower.engine.interval import IntervalState
+from flower.engine.inwindow import InWindowState
 from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
 from flower.engine.metrics import Metrics, StepMetrics
@@ -51,7 +52,7 @@ STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
-        *(JoinedState, IntervalState, AsofState, Held),
+        *(JoinedState, IntervalState, AsofState, InWindowState, Held),
         CountedState,
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, counted, interval, sessions
+from flower.engine import aligned, asof, counted, interval, inwindow, sessions
 from flower.engine import joined as windowed
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
@@ -17,10 +17,15 @@ from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
 from flower.model.windows import CountWindows, by_clock
 
-JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState
+JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState | inwindow.InWindowState
 KeyedState = aligned.AlignedState | sessions.SessionState | counted.CountedState | JoinState
 AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
-AdvancedJoin = Advanced[windowed.JoinedState] | Advanced[interval.IntervalState] | Advanced[asof.AsofState]
+AdvancedJoin = (
+    Advanced[windowed.JoinedState]
+    | Advanced[interval.IntervalState]
+    | Advanced[asof.AsofState]
+    | Advanced[inwindow.InWindowState]
+)
 Piece = Run | sessions.SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
 
@@ -28,6 +33,8 @@ Piece = Run | sessions.SessionRun | Held | Pairs
 def empty(step: Keyed | Joint) -> KeyedState:
     """The state before the first epoch."""
     if isinstance(step, Joint):
+        if step.lookup is not None:
+            return inwindow.InWindowState()
         if step.windowing is not None:
             return windowed.JoinedState()
         return interval.IntervalState() if step.direction is None else asof.AsofState()
@@ -46,6 +53,8 @@ def advance(
             return windowed.advance(state, rows, step, watermark)
         if isinstance(state, interval.IntervalState):
             return interval.advance(state, rows, step, watermark)
+        if isinstance(state, inwindow.InWindowState):
+            return inwindow.advance(state, rows, step, watermark)
         assert isinstance(state, asof.AsofState)
         return asof.advance(state, rows, step, watermark)
     if by_clock(step.windowing.windows) and watermark < MAX_TIME:
