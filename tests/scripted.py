@@ -261,6 +261,11 @@ asofs = st.builds(
     by,
 )
 """Joins: functions of two streams."""
+deduplications = st.builds(
+    lambda on, within: lambda stream: stream.deduplicate(*on, within=within),
+    st.sampled_from([("k",), ("n",), ("i",), ("k", "i"), ("v",)]),
+    st.sampled_from(["0s", "1s", "2s", "5s"]),
+)
 
 
 def _enriched(how: Any, on: Any, ttl: str | None, where: Any, lateness: str) -> Callable[..., fl.Stream]:

@@ -35,6 +35,10 @@ def enriched(windows=None, **options):
     return joined
 
 
+def counted(join):
+    return lambda left, right: join(left, right).window(TWO).groupby("k").agg(n="count")
+
+
 JOINS = {
     "inner_in_windows": windowed(),
     "dropped_by_windows": dropped(windowed()),
@@ -48,6 +52,9 @@ JOINS = {
     "enriched_by_versions": enriched(),
     "enriched_for_a_while": enriched(how="inner", ttl="2min"),
     "enriched_in_windows": enriched(TWO),
+    "enriched_for_good_counted": counted(enriched(fl.GlobalWindows())),
+    "outer_within_counted": counted(within("outer")),
+    "asof_nearest_counted": counted(asof("nearest")),
 }
 FILES = sorted((Path(__file__).parent / "transcripts" / "joins").glob("*.yaml"))
 TRANSCRIPTS = [(file.stem, transcript) for file in FILES for transcript in load_transcripts(file)]

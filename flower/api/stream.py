@@ -10,8 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.api.arguments import at_least_one, column_names, resolved, resolved_windows, row_count
+from flower.api.choosing import Choosing
 from flower.api.display import made
-from flower.api.pipeline import Pipeline, step_errors
+from flower.api.pipeline import step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
 from flower.graph.enriching import Enrich, Keeps
 from flower.graph.joins import Direction, How
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from flower.graph.expressions import FrameFunction
 
 
-class Stream(Pipeline):
+class Stream(Choosing):
     """Rows that come over time, each with an event time; immutable, and nothing but a description until it is run.
 
     Every verb gives a new stream. Columns and dtypes are known before any row: `schema`. Made by ``fl.read``.
@@ -603,16 +604,17 @@ class Stream(Pipeline):
 
     @property
     def dropped(self) -> Stream:
-        """The (row, window) pairs that came to the last aggregation, or rows that came to the last join, too late.
+        """The (row, window) pairs, or rows, that came too late to the last step that holds any.
 
-        The columns of the rows (``input_`` before a name that is taken), ``window_start``, ``window_end``, ``reason``
-        and ``watermark``: the one that the row met. Of a join, the columns of the joined rows, those of the other side
-        missing, and ``side``, "left" or "right".
+        Of an aggregation, the columns of the rows (``input_`` before a name that is taken), ``window_start``,
+        ``window_end``, ``reason`` and ``watermark``: the one that the row met. Of a deduplication, the same without a
+        window. Of a join, the columns of the joined rows, those of the other side missing, and ``side``, "left" or
+        "right".
 
         Raises
         ------
         GraphError
-            If there is no aggregation or join, or several that were put together.
+            If there is no such step, or several that were put together.
         """
         node = self.node
         while not isinstance(node, Stateful):
@@ -620,9 +622,9 @@ class Stream(Pipeline):
                 node = node.input
                 continue
             if len(node.inputs) != 1:
-                got = "several streams put together" if node.inputs else "a stream without either"
+                got = "several streams put together" if node.inputs else "a stream without any of them"
                 raise GraphError(
-                    "rows are dropped by an aggregation or a join",
+                    "rows are dropped by an aggregation, a join or a deduplication",
                     got=got,
                     hint="write delays.dropped, for delays = ....agg(...)",
                 )

@@ -29,6 +29,7 @@ from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
 from flower.engine.counted import CountedState
 from flower.engine.counts import Counts
+from flower.engine.deduplication import DistinctState
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
 from flower.engine.interval import IntervalState
@@ -53,7 +54,7 @@ STORED: dict[str, type] = {
     for kind in (
         *(AlignedState, Records, Timer, Touched, Run, Groups, Standing, SessionState, SessionRun),
         *(JoinedState, IntervalState, AsofState, InWindowState, Held),
-        CountedState,
+        *(CountedState, DistinctState),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }

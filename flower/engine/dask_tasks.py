@@ -28,6 +28,7 @@ from flower.engine.epoch import (
 )
 from flower.engine.job import Job
 from flower.engine.lookup import Record, Wanted, records_of
+from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.shards import split
 from flower.engine.state import KeyedState, Piece, advance, empty
 from flower.graph.batch import Batch
@@ -375,6 +376,12 @@ def look_up(shard: Done | KeyedState, one: Wanted, exact: bool) -> list[Record]:
     """What a shard holds of a key."""
     state = shard.state if isinstance(shard, Done) else shard
     return [] if state is None else records_of(state, one, exact)
+
+
+def open_windows(shard: Done | KeyedState, n: int) -> list[OpenWindow]:
+    """What a shard has open."""
+    state = shard.state if isinstance(shard, Done) else shard
+    return [] if state is None else open_windows_of(state, n)
 
 
 def forget_job(job: str) -> None:

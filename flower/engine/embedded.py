@@ -25,6 +25,7 @@ from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epo
 from flower.engine.job import Job, JobState, discovered, initial, job
 from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
 from flower.engine.metrics import Metrics, StepMetrics, remedy
+from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import Results
@@ -178,6 +179,10 @@ class Driver:
         """What a keyed step holds of a key (None: it has no keys), as of the last epoch; None: that cannot be told."""
         step = self.job.keyed[index]
         return records_of(self.seen.keyed[index], one or NO_KEY, step.law.exact)
+
+    def open_windows(self, index: int, n: int) -> list[OpenWindow] | None:
+        """The windows of a keyed step that are open, the ``n`` that end first; None: that cannot be told."""
+        return open_windows_of(self.seen.keyed[index], n)
 
     # -- tables
 

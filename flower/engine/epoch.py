@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.engine.counts import Counts
+from flower.engine.deduplication import lift_rows
 from flower.engine.job import Job, JobState
 from flower.engine.lift import Lifted, lift
 from flower.engine.observe import observed
@@ -21,8 +22,7 @@ from flower.engine.rowwise import apply_step
 from flower.engine.side import lift_side
 from flower.engine.state import KeyedState, advance
 from flower.graph.batch import Batch, constant
-from flower.graph.joins import Joining
-from flower.graph.nodes import Aggregate, Dropped, Errors, Read
+from flower.graph.nodes import Dropped, Errors, Read, Stateful
 from flower.graph.plan import Stage
 from flower.io.ingest import Ingested, ingest
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -249,6 +249,8 @@ def lift_delivery(
         others = min(others, there)
     if target in job.joins:
         return lift_side(rows, job.joins[target], side, watermark=start, elsewhere=others)
+    if target in job.distinct:
+        return lift_rows(rows, job.distinct[target], watermark=start, elsewhere=others)
     return lift(rows, job.keyed[target], watermark=start, elsewhere=others, now=context.now)
 
 
@@ -322,7 +324,7 @@ class _Epoch:
                 # Without rows the empty batch still goes through: a consumer learns its columns from it.
                 for partition, batch in self.fresh[index]:
                     self._through(index, partition, batch)
-            case Aggregate() | Joining():
+            case Stateful():
                 self._through(index, 0, self._advance(index, stage))
             case Dropped():
                 self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)

@@ -9,11 +9,13 @@ from functools import cached_property
 import pyarrow as pa
 
 from flower.engine.aggregates import Aggregates
+from flower.engine.deduplication import Distinct
 from flower.engine.groups import Law
 from flower.engine.joint import InWindow, Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
-from flower.engine.state import KeyedState, empty
+from flower.engine.state import KeyedState, KeyedStep, empty
+from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import EnrichInWindow, Lookup, Table
 from flower.graph.joins import Join, JoinAsof, Joining
 from flower.graph.nodes import Aggregate, Node, Read
@@ -41,17 +43,20 @@ class Job:
         The same of the stages of joins.
     batch : bool
         Whether the watermark goes from minus to plus infinity at the end of the input: then nothing is late.
+    distinct : mapping of int to Distinct
+        Per stage of a deduplication, what its epochs need.
     """
 
     plan: Plan
     keyed: Mapping[int, Keyed]
     joins: Mapping[int, Joint] = field(default_factory=dict)
     batch: bool = False
+    distinct: Mapping[int, Distinct] = field(default_factory=dict)
 
     @cached_property
-    def steps(self) -> Mapping[int, Keyed | Joint]:
+    def steps(self) -> Mapping[int, KeyedStep]:
         """Per stage that holds state by key, what its epochs need."""
-        return {**self.keyed, **self.joins}
+        return {**self.keyed, **self.joins, **self.distinct}
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -132,7 +137,12 @@ def job(outputs: Sequence[Node], *, batch: bool = False) -> Job:
         for index, stage in enumerate(planned.stages)
         if isinstance(stage.origin, Joining)
     }
-    return Job(planned, keyed, joins, batch)
+    distinct = {
+        index: _distinct(stage.name, stage.origin, batch)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Deduplicate)
+    }
+    return Job(planned, keyed, joins, batch, distinct)
 
 
 def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
@@ -200,6 +210,12 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
         node.schema,
         node.dropped_schema,
     )
+
+
+def _distinct(name: str, node: Deduplicate, batch: bool) -> Distinct:
+    keys = [node.schema.field(key) for key in node.keys]
+    alike = exact([key.type for key in keys], [key.nullable for key in keys])
+    return Distinct(name, node.keys, node.within, alike, batch, node.schema, node.dropped_schema)
 
 
 def with_tables(job: Job, tables: Mapping[str, Table]) -> Job:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flower.engine.counts import Counts
+from flower.engine.deduplication import Distinct
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.joint import Joint
@@ -253,6 +254,7 @@ def described(job: Job) -> dict[str, dict[str, str]]:
     steps = {job.stages[index].name: _of_source(read) for index, read in job.reads()}
     steps |= {step.name: _of_keyed(step) for step in job.keyed.values()}
     steps |= {step.name: _of_join(step) for step in job.joins.values()}
+    steps |= {step.name: _of_distinct(step) for step in job.distinct.values()}
     steps |= {name: _of_lookup(node) for name, node in job.lookups.items()}
     for port in job.plan.outputs:
         consumer = job.plan.consumers[port]
@@ -306,6 +308,11 @@ def _of_join(step: Joint) -> dict[str, str]:
     for side, schema in zip(("left", "right"), step.sides, strict=True):
         told[f"{side} columns"] = ", ".join(f"{field.name}: {dtype_name(field)}" for field in schema)
     return told
+
+
+def _of_distinct(step: Distinct) -> dict[str, str]:
+    keys = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
+    return {"kind": "deduplication", "keys": keys, "within": duration_text(step.within)}
 
 
 def _of_windowing(windowing: Windowing) -> dict[str, str]:

@@ -26,6 +26,7 @@ from flower.engine.placing import asked, microseconds
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step, gaps
 from flower.graph.batch import Batch, constant
+from flower.graph.deduplication import Deduplicate
 from flower.graph.joins import Joining
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
@@ -35,6 +36,7 @@ from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
+from flower.model.reference.deduplication import DeduplicationOracle
 from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, InWindowOracle, WindowJoinOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
@@ -111,6 +113,10 @@ class _Oracle:
             for index, step in self.job.keyed.items()
         }
         self.joins = {index: _join_oracle(step) for index, step in self.job.joins.items()}
+        self.distinct = {
+            index: DeduplicationOracle(step.keys, step.within, at_end=step.batch)
+            for index, step in self.job.distinct.items()
+        }
         # What rows meet depends on who takes them, so every keyed step has watermark oracles of its own.
         self.sources = {
             (target, index): self._source(index) for target in (*self.job.steps, -1) for index, _ in self.job.reads()
@@ -205,6 +211,12 @@ class _Oracle:
                     self.watermarks[index] = self.joins[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.joins[index].dropped_schema, None))
                     batches = [_batch(joined, stage.origin.schema, "event_time")]
+                case Deduplicate():
+                    w1 = min(self.watermarks[i] for i in stage.inputs)
+                    first, gone = self.distinct[index].epoch(waiting[stage.ports[0]], w1)
+                    self.watermarks[index] = self.distinct[index].watermark
+                    dropped[stage.origin].append(_batch(gone, self.job.distinct[index].dropped_schema, None))
+                    batches = [_rows(first, stage.origin.schema)]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]
@@ -362,6 +374,15 @@ def _batch(rows: list[dict[str, Any]], schema: pa.Schema, time: str | None) -> B
     times = constant(MIN_TIME, n) if time is None else np.array([_us(row[time]) for row in rows], np.int64)
     table = pa.RecordBatch.from_arrays(columns, schema=schema)
     return Batch(table, times, constant(MIN_TIME, n), constant(0, n), np.arange(n))
+
+
+def _rows(rows: Sequence[Row], schema: pa.Schema) -> Batch:
+    """Rows that the oracle gives as they came."""
+    batch = _batch([dict(row.values) for row in rows], schema, None)
+    time, partition, position = (
+        np.array([getattr(row, name) for row in rows], np.int64) for name in ("time", "partition", "position")
+    )
+    return replace(batch, time=time, partition=partition, position=position)
 
 
 def _value(value: Any, kind: pa.DataType) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, counted, interval, inwindow, sessions
+from flower.engine import aligned, asof, counted, deduplication, interval, inwindow, sessions
 from flower.engine import joined as windowed
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
@@ -18,7 +18,9 @@ from flower.model.time import MAX_TIME
 from flower.model.windows import CountWindows, by_clock
 
 JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState | inwindow.InWindowState
-KeyedState = aligned.AlignedState | sessions.SessionState | counted.CountedState | JoinState
+KeyedState = (
+    aligned.AlignedState | sessions.SessionState | counted.CountedState | JoinState | deduplication.DistinctState
+)
 AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
 AdvancedJoin = (
     Advanced[windowed.JoinedState]
@@ -28,10 +30,13 @@ AdvancedJoin = (
 )
 Piece = Run | sessions.SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
+KeyedStep = Keyed | Joint | deduplication.Distinct
 
 
-def empty(step: Keyed | Joint) -> KeyedState:
+def empty(step: KeyedStep) -> KeyedState:
     """The state before the first epoch."""
+    if isinstance(step, deduplication.Distinct):
+        return deduplication.DistinctState()
     if isinstance(step, Joint):
         if step.lookup is not None:
             return inwindow.InWindowState()
@@ -44,9 +49,12 @@ def empty(step: Keyed | Joint) -> KeyedState:
 
 
 def advance(
-    state: KeyedState, pieces: Sequence[Piece], step: Keyed | Joint, watermark: int, now: int
-) -> AdvancedGroups | AdvancedJoin:
+    state: KeyedState, pieces: Sequence[Piece], step: KeyedStep, watermark: int, now: int
+) -> AdvancedGroups | AdvancedJoin | Advanced[deduplication.DistinctState]:
     """One epoch of a step."""
+    if isinstance(step, deduplication.Distinct):
+        assert isinstance(state, deduplication.DistinctState)
+        return deduplication.advance(state, [each for each in pieces if isinstance(each, Held)], step, watermark)
     if isinstance(step, Joint):
         rows = [piece for piece in pieces if isinstance(piece, Held)]
         if isinstance(state, windowed.JoinedState):

@@ -132,9 +132,7 @@ def _bare(step: str, watermark: int, told: HeldBack) -> Why:
     """An answer that is about no window."""
     nothing, never = cast("pd.Timestamp", pd.NaT), cast("pd.Timedelta", pd.NaT)
     ends = (nothing, nothing)
-    return Why(
-        step, _instant(watermark), None, *ends, None, None, never, nothing, told.held_by, (), tuple(told.reasons)
-    )
+    return Why(step, instant(watermark), None, *ends, None, None, never, nothing, told.held_by, (), tuple(told.reasons))
 
 
 class _Answer(HeldBack):
@@ -295,16 +293,16 @@ class _Answer(HeldBack):
         known = self.status == "open" and self.watermark != MIN_TIME and end != MAX_TIME
         return Why(
             self.step.name,
-            _instant(self.watermark),
+            instant(self.watermark),
             self.status,
-            _instant(start),
-            _instant(end),
+            instant(start),
+            instant(end),
             None if self.record is None else self.record.rows,
             None if self.record is None else self.record.panes,
             pd.Timedelta(end - self.watermark, unit="us") if known else cast("pd.Timedelta", pd.NaT),
-            _instant(self.due),
+            instant(self.due),
             self.held_by,
-            tuple((_instant(record.start), _instant(record.end)) for record in self.nearest),
+            tuple((instant(record.start), instant(record.end)) for record in self.nearest),
             tuple(self.reasons),
         )
 
@@ -334,7 +332,8 @@ def _distance(end: int, other: int) -> int:
     return abs(end - other)
 
 
-def _instant(us: int) -> pd.Timestamp:
+def instant(us: int) -> pd.Timestamp:
+    """A time as pandas has it; NaT for the ends of time."""
     if us in (MIN_TIME, MAX_TIME):
         return cast("pd.Timestamp", pd.NaT)
     return pd.Timestamp(us, unit="us", tz="UTC")

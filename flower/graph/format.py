@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from flower.errors import GraphError
+from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions, Lookup, addable
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import SIDES, Join, JoinAsof, Joining
@@ -142,6 +143,8 @@ def _arguments(node: Node) -> str:
             return ", ".join([f"on {', '.join(node.on)}", *options])
         case Joining():
             return ", ".join([f"on {', '.join(node.on)}", *(f"{n}={v!r}" for n, v in join_options(node).items())])
+        case Deduplicate():
+            return f"by {', '.join(node.keys)}, within={duration_text(node.within)!r}"
         case Write():
             return node.sink.label
     return ""
@@ -247,10 +250,13 @@ def _origin(stage: Stage, plan: Plan) -> str:
             return f"{stage.name} {verb} rows of {sources}, {by}"
         case Joining() as join:
             return f"{stage.name} joins rows of {sources}, keyed by {', '.join(join.on)}"
+        case Deduplicate() as distinct:
+            return f"{stage.name} deduplicates rows of {sources}, keyed by {', '.join(distinct.keys)}"
         case Dropped():
             return f"{stage.name}: what {sources} dropped"
         case Errors() as errors:
             return f"{stage.name}: the rows that {errors.of.name} and the steps before it could not process"
+    raise TypeError(f"rows come from no {stage.origin!r}")
 
 
 def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
@@ -262,6 +268,12 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             lines += _keeping(keyed)
         case Joining() as join:
             lines += _holding(join)
+        case Deduplicate() as distinct:
+            lines += [
+                "state: the keys and event times of the rows given",
+                "fires: at once",
+                f"they are held until the watermark passes the time by {duration_text(distinct.within)}",
+            ]
         case _:
             pass
     if stage.ops:
@@ -278,6 +290,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             what = f"{consumer.step}, combined by key and window before rows are exchanged"
         elif consumer.kind == "join":
             what = f"{consumer.step}, its {SIDES[consumer.side]} side, dealt by key"
+        elif consumer.kind == "rows":
+            what = f"{consumer.step}, dealt by key"
         elif isinstance(consumer.node, Write):
             what = f"{consumer.step}, staged and committed once an epoch"
         else:

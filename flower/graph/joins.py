@@ -58,6 +58,7 @@ class Joining(Stateful):
     right: Node
     on: tuple[str, ...]
     suffixes: tuple[str, str]
+    kind = "join"
     places: ClassVar[tuple[str, str]] = ("on the left", "on the right")
     """How errors say where a column is."""
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 from flower.errors import FlowerError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.calls import Call
+from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.format import enrich_options, join_options
@@ -43,6 +44,7 @@ from flower.graph.schema import dtype_name
 from flower.model.canonical import CONSTRUCTORS
 from flower.model.combiners import combiner_of, names
 from flower.model.custom import WindowFn
+from flower.model.time import duration_text
 from flower.model.triggers import When
 from flower.model.windowing import Windowing
 from flower.model.windows import Sessions
@@ -187,6 +189,8 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
             return verb("map_frames", render(node.fn), **_output(node, _given(node)))
         case FlatMapRows():
             return verb("flat_map_rows", render(node.fn), **_output(node, node.output != node.input.schema))
+        case Deduplicate():
+            return verb("deduplicate", *map(ast.Constant, node.keys), within=ast.Constant(duration_text(node.within)))
         case WindowInto():
             call = _window(node.into, render)
             call.func = ast.Attribute(on, "window", ast.Load())

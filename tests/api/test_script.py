@@ -275,6 +275,16 @@ def test_joins_are_written_with_both_of_their_streams(notebook):
     assert notebook.printed() == "".join(f"{step}:\n{rows.to_string()}\n" for step, rows in expected.items())
 
 
+def test_what_chooses_rows_is_written_with_its_arguments(notebook):
+    notebook.run("""
+        out = flights.deduplicate("carrier", "origin", within="90min").select("carrier", "origin", "delay")
+    """)
+    expected = notebook["out"].collect()
+    text = notebook.script("out")
+    assert '.deduplicate("carrier", "origin", within="1h 30min")' in text
+    assert notebook.printed() == f"{expected.to_string()}\n"
+
+
 def test_several_pipelines_are_one_run(notebook):
     notebook.run("""
         late = flights.filter("delay > 300").named("late")

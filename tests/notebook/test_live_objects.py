@@ -294,6 +294,46 @@ def test_the_drawing_of_a_run_has_a_place_for_what_each_step_counts(paper):
     run.stop()
 
 
+def looked(view):
+    """Let it see what is open, in the thread where it does."""
+    view.changes()
+    if view._looker is not None:
+        view._looker.join(10)
+
+
+def test_open_windows_are_listed_while_somebody_looks_and_say_what_they_wait_for(paper, sent):
+    run, step = paused()
+    step()
+    view = RunView(run)
+    view.show()
+    looked(view)
+    assert view.snapshot()["windowed"] and view.snapshot()["windows"] is None
+    view.command("windows", True)
+    looked(view)
+    [(name, text)] = view.snapshot()["windows"]
+    assert text.startswith("2000-01-01 00:00:01 to 00:00:02 \u00b7 2 keys \u00b7 4 rows")
+    click(view, "why", name)
+    said = sent(view.view)[-1]["said"]
+    assert any("ends at 2000-01-01T00:00:02Z, key 0, fires on time" in line for line in said)
+    assert any("2 rows since the last pane" in line for line in said)
+    assert said == list(run.why(0, pd.Timestamp("2000-01-01T00:00:02Z")).reasons)
+    view.command("windows", False)
+    assert view.snapshot()["windows"] is None
+    run.stop()
+
+
+@pytest.mark.parametrize("value", [None, 3, "", "0:0:0", ["1:2:3"], {"a": 1}])
+def test_a_window_that_is_not_listed_is_not_asked_about(paper, sent, value):
+    run, step = paused()
+    step()
+    view = RunView(run)
+    view.show()
+    view.command("why", value)
+    view.command("windows", value)
+    assert view.snapshot()["windows"] is None and view.snapshot()["said"] == []
+    run.stop()
+
+
 def test_a_click_is_acknowledged_once_the_kernel_hears_it(paper, sent):
     run, _ = paused()
     view = RunView(run)

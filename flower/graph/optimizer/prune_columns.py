@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from flower.graph import punctuations
+from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich
 from flower.graph.joins import Joining
 from flower.graph.nodes import (
@@ -98,6 +99,8 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                     sources = {column.name: (column.left, column.right)[side] for column in node.columns}
                     taken = {*node.on, *node.shared, *(sources.get(name) for name in wanted)}
                     needed[each].update(name for name in each.schema.names if name in taken)
+            case Deduplicate():
+                needed[node.input] |= wanted | set(node.keys)
             case Dropped():
                 for each in node.of.inputs:
                     needed[each].update(each.schema.names)
