@@ -58,6 +58,8 @@ class Subject:
     system: System
     function: str
     alike: bool = True
+    share: float = 1.0
+    """Of the rows that its system has."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,9 @@ def other(file: str, **functions: str) -> tuple[Subject, ...]:
     return tuple(replace(each, alike=False) for each in own(file, **functions))
 
 
-def peers(function: str, *names: str) -> tuple[Subject, ...]:
-    """Other systems' subjects."""
-    return tuple(Subject(name, SYSTEMS[name], function) for name in names)
+def peers(function: str, *names: str, **shares: float) -> tuple[Subject, ...]:
+    """Other systems' subjects; ``shares`` of their rows for those that are slower here than elsewhere."""
+    return tuple(Subject(name, SYSTEMS[name], function, share=shares.get(name, 1.0)) for name in names)
 
 
 STREAMING = ("bytewax", "pathway", "spark", "flink")
@@ -137,7 +139,7 @@ WORKS = (
     Work(
         "w3",
         "sessions of 100,000 keys, a gap of 10 seconds",
-        (*own("windows", flower="w3"), *peers("w3", *ONE_SHOT, "numpy loop", *STREAMING)),
+        (*own("windows", flower="w3"), *peers("w3", *ONE_SHOT, "numpy loop", *STREAMING, bytewax=0.1)),
         rows=MILLIONS,
         data=("sessions",),
     ),
