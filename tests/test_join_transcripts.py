@@ -27,6 +27,10 @@ def asof(direction):
     return lambda left, right: left.join_asof(right, "k", tolerance="2min", direction=direction)
 
 
+def counted(join):
+    return lambda left, right: join(left, right).window(TWO).groupby("k").agg(n="count")
+
+
 JOINS = {
     "inner_in_windows": windowed(),
     "dropped_by_windows": dropped(windowed()),
@@ -37,6 +41,8 @@ JOINS = {
     "dropped_within": dropped(within("inner")),
     "asof_backward": asof("backward"),
     "asof_nearest": asof("nearest"),
+    "outer_within_counted": counted(within("outer")),
+    "asof_nearest_counted": counted(asof("nearest")),
 }
 FILES = sorted((Path(__file__).parent / "transcripts" / "joins").glob("*.yaml"))
 TRANSCRIPTS = [(file.stem, transcript) for file in FILES for transcript in load_transcripts(file)]

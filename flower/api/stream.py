@@ -10,9 +10,11 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.api.arguments import at_least_one, column_names, resolved, resolved_windows, row_count
+from flower.api.choosing import Choosing
 from flower.api.display import made
-from flower.api.pipeline import Pipeline, step_errors
+from flower.api.pipeline import step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
+from flower.graph.enriching import Enrich, Keeps
 from flower.graph.joins import Direction, How
 from flower.graph.nodes import (
     Aggregate,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
     from flower.graph.expressions import FrameFunction
 
 
-class Stream(Pipeline):
+class Stream(Choosing):
     """Rows that come over time, each with an event time; immutable, and nothing but a description until it is run.
 
     Every verb gives a new stream. Columns and dtypes are known before any row: `schema`. Made by ``fl.read``.
@@ -502,27 +504,93 @@ class Stream(Pipeline):
         with step_errors(self.node, "join_asof"):
             return Stream(join_asof_node(self, other, on, tolerance, direction, suffixes))
 
+    def enrich(
+        self,
+        table: pd.DataFrame | Stream,
+        on: str | Sequence[str],
+        how: Keeps = "left",
+        *,
+        columns: str | Sequence[str] | None = None,
+        static: bool | None = None,
+    ) -> Stream:
+        """Add to each row the columns of the row of a table that has the same keys: a side input.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame or Stream
+            A frame, as it is now; or a stream that ends and has no event times.
+        on : str or sequence of str
+            The key columns, of one name and dtype in both. Missing keys are equal, as in ``pandas.merge``.
+        how : {"left", "inner"}
+            Whether a row that finds nothing in the table is kept, with missing values, or left out.
+        columns : str or sequence of str, optional
+            The columns of the table to add; None: all but the keys, and those that tell of a pane.
+        static : bool, optional
+            True: read a stream whole though its rows have event times.
+
+        Returns
+        -------
+        Stream
+            The rows of this stream, each at most once, with their own event time and windows.
+
+        Raises
+        ------
+        ColumnError, DtypeError
+            If a key is not there, or not of one dtype.
+        SchemaError
+            If two rows of the table have the same keys: at once for a frame, else by the run, which fails. Or if a
+            column that is added has the name of one of this stream.
+        GraphError
+            If the table is a stream that does not end.
+
+        Notes
+        -----
+        The table is read whole before the first row of the run, by the process that drives it, and held in memory by
+        every worker: rows are looked up where they are, and nothing is exchanged. Until it is there no row is read;
+        ``run.why()`` and ``run.metrics`` say so, and how many rows of it are. A row of it that cannot be processed
+        fails the run. A run that goes on from a checkpoint reads the table again, and refuses one from another source.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> carriers = pd.DataFrame({"carrier": ["AA", "B6"], "airline": ["American", "JetBlue"]})
+        >>> flights = fl.read.frame(pd.DataFrame({"carrier": ["B6", "ZZ", "AA"], "delay": [3, 0, 7]}))
+        >>> flights.enrich(carriers, on="carrier").collect()
+          carrier  delay   airline
+        0      B6      3   JetBlue
+        1      ZZ      0       NaN
+        2      AA      7  American
+        """
+        from flower.api.enriching import enrich_node
+
+        with step_errors(self.node, "enrich"):
+            return Stream(enrich_node(self, table, on, how, columns, static))
+
     # -- what went another way
 
     @property
     def dropped(self) -> Stream:
-        """The (row, window) pairs that came to the last aggregation, or rows that came to the last join, too late.
+        """The (row, window) pairs, or rows, that came too late to the last step that holds any.
 
-        The columns of the rows (``input_`` before a name that is taken), ``window_start``, ``window_end``, ``reason``
-        and ``watermark``: the one that the row met. Of a join, the columns of the joined rows, those of the other side
-        missing, and ``side``, "left" or "right".
+        Of an aggregation, the columns of the rows (``input_`` before a name that is taken), ``window_start``,
+        ``window_end``, ``reason`` and ``watermark``: the one that the row met. Of a deduplication, the same without a
+        window. Of a join, the columns of the joined rows, those of the other side missing, and ``side``, "left" or
+        "right".
 
         Raises
         ------
         GraphError
-            If there is no aggregation or join, or several that were put together.
+            If there is no such step, or several that were put together.
         """
         node = self.node
         while not isinstance(node, Stateful):
+            if isinstance(node, Enrich):
+                node = node.input
+                continue
             if len(node.inputs) != 1:
-                got = "several streams put together" if node.inputs else "a stream without either"
+                got = "several streams put together" if node.inputs else "a stream without any of them"
                 raise GraphError(
-                    "rows are dropped by an aggregation or a join",
+                    "rows are dropped by an aggregation, a join or a deduplication",
                     got=got,
                     hint="write delays.dropped, for delays = ....agg(...)",
                 )

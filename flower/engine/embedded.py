@@ -9,14 +9,15 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
 
 from flower.engine import budget
+from flower.engine.beforehand import with_tables_read
 from flower.engine.budget import budget_of
 from flower.engine.clock import Clock, Pace, SystemClock
 from flower.engine.counts import Counts
@@ -24,6 +25,7 @@ from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epo
 from flower.engine.job import Job, JobState, discovered, initial, job
 from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
 from flower.engine.metrics import Metrics, StepMetrics, remedy
+from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import Results
@@ -131,6 +133,8 @@ class Driver:
             if not isinstance(self.job.plan.consumers[port].node, Write)
         }
         self.changed = threading.Condition()
+        self.reads_table: tuple[str, int] | None = None
+        """The step whose table is being read, and how many rows of it are."""
         self._sinks = {
             port: self.job.plan.consumers[port].node.sink  # type: ignore[attr-defined]
             for port in self.job.plan.outputs
@@ -175,6 +179,40 @@ class Driver:
         """What a keyed step holds of a key (None: it has no keys), as of the last epoch; None: that cannot be told."""
         step = self.job.keyed[index]
         return records_of(self.seen.keyed[index], one or NO_KEY, step.law.exact)
+
+    def open_windows(self, index: int, n: int) -> list[OpenWindow] | None:
+        """The windows of a keyed step that are open, the ``n`` that end first; None: that cannot be told."""
+        return open_windows_of(self.seen.keyed[index], n)
+
+    # -- tables
+
+    def read_tables(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Read whole what rows are looked up in, before the first row; done once.
+
+        Parameters
+        ----------
+        go_on : callable
+            Asked often; once it says no, nothing more is read.
+
+        Raises
+        ------
+        RunError
+            If a row of a table cannot be processed.
+        SchemaError
+            If two rows of a table have the same keys.
+        """
+        before = self.metrics
+
+        def tell(step: str, rows: int) -> None:
+            note = f"reads the table of {step!r} before the first row: {rows:,} rows so far"
+            with self.changed:
+                self.reads_table = step, rows
+                self.metrics = replace(before, notes=(*before.notes, note))
+                self.changed.notify_all()
+
+        if not self.finished:
+            self.job = with_tables_read(self.job, self.options, go_on, tell)
+            self.metrics, self.reads_table = before, None
 
     # -- planning
 
@@ -452,6 +490,7 @@ class Driver:
         timed = any(
             step.windowing.trigger.timed or by_clock(step.windowing.windows) for step in self.job.keyed.values()
         )
+        timed = timed or any("processing" in step.domains.values() for step in self.job.processes.values())
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:
@@ -476,6 +515,12 @@ class Driver:
         progress = Progress("collect", lambda: self.metrics)
         try:
             self.open()
+
+            def go_on() -> bool:
+                progress.tick()
+                return True
+
+            self.read_tables(go_on)
             while not self.over():
                 progress.tick()
                 epoch = self.next_epoch()
@@ -567,6 +612,7 @@ def head(node: Node, n: int) -> pd.DataFrame:
     driver = Driver([node], Options.make(epoch_rows=max(256, n)), batch=node.bounded)
     results = driver.results[driver.job.plan.outputs[0]]
     try:
+        driver.read_tables()
         while not driver.over() and driver.metrics.rows_out < n:
             epoch = driver.next_epoch()
             if epoch is None:

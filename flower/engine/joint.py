@@ -71,7 +71,7 @@ class Joint:
                 made.append(self._key(each.name, rows, at, missing[0]))
                 continue
             side, name = (0, each.left) if each.left is not None else (1, each.right)
-            made.append(_filled(rows[side].column(name).take(picks[side]), field.type))
+            made.append(filled(rows[side].column(name).take(picks[side]), field.type))
         return made
 
     def _key(
@@ -89,17 +89,17 @@ class Joint:
         columns = []
         for each, field in zip(self.columns, self.dropped_schema, strict=False):
             name = (each.left, each.right)[side]
-            columns.append(rows.column(name) if name is not None else _filled(pa.nulls(n, field.type), field.type))
+            columns.append(rows.column(name) if name is not None else filled(pa.nulls(n, field.type), field.type))
         which = pa.array([("left", "right")[side]] * n, pa.large_string())
         return pa.RecordBatch.from_arrays([*columns, which, *added], schema=self.dropped_schema)
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
     """No rows of a side."""
-    return pa.RecordBatch.from_arrays([_filled(pa.nulls(0, kind), kind) for kind in schema.types], schema=schema)
+    return pa.RecordBatch.from_arrays([filled(pa.nulls(0, kind), kind) for kind in schema.types], schema=schema)
 
 
-def _filled(column: pa.Array, kind: pa.DataType) -> pa.Array:
+def filled(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """A missing float is NaN; a category has its values also where all are missing."""
     if pa.types.is_dictionary(kind):
         return pa.DictionaryArray.from_arrays(column.indices, pa.array(TIMINGS, pa.string()), ordered=True)

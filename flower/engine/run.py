@@ -380,6 +380,7 @@ class Run:
     def _work(self) -> None:
         driver = self._driver
         try:
+            driver.read_tables(self._may_go_on)
             while not driver.finished and self._may_go_on():
                 epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0)
                 if epoch is not None:

@@ -35,6 +35,10 @@ class Known(Protocol):
     def seen(self) -> JobState:
         """The state that is meant."""
 
+    @property
+    def reads_table(self) -> tuple[str, int] | None:
+        """The step whose table is being read before the first row, and how many rows of it are."""
+
     def records(self, index: int, one: Wanted | None) -> list[Record] | None:
         """What a keyed step holds of a key."""
 
@@ -124,6 +128,9 @@ class _Answer:
             self.watermark = self.state.now
         what = "its watermark is the clock, " if self.by_clock else "its watermark is "
         self.reasons = [f"step {self.step.name!r}: {what}{instant_text(self.watermark)}."]
+        if driver.reads_table is not None:
+            step, rows = driver.reads_table
+            self.reasons.append(f"The table of {step!r} is read whole before the first row: {rows:,} rows so far.")
         self.status: str | None = None
         self.window = (MIN_TIME, MIN_TIME)
         self.record: Record | None = None
@@ -328,16 +335,16 @@ class _Answer:
         known = self.status == "open" and self.watermark != MIN_TIME and end != MAX_TIME
         return Why(
             self.step.name,
-            _instant(self.watermark),
+            instant(self.watermark),
             self.status,
-            _instant(start),
-            _instant(end),
+            instant(start),
+            instant(end),
             None if self.record is None else self.record.rows,
             None if self.record is None else self.record.panes,
             pd.Timedelta(end - self.watermark, unit="us") if known else cast("pd.Timedelta", pd.NaT),
-            _instant(self.due),
+            instant(self.due),
             self.held_by,
-            tuple((_instant(record.start), _instant(record.end)) for record in self.nearest),
+            tuple((instant(record.start), instant(record.end)) for record in self.nearest),
             tuple(self.reasons),
         )
 
@@ -384,7 +391,8 @@ def _window_text(start: int, end: int) -> str:
     return f"[{instant_text(start)}, {instant_text(end)})"
 
 
-def _instant(us: int) -> pd.Timestamp:
+def instant(us: int) -> pd.Timestamp:
+    """A time as pandas has it; NaT for the ends of time."""
     if us in (MIN_TIME, MAX_TIME):
         return cast("pd.Timestamp", pd.NaT)
     return pd.Timestamp(us, unit="us", tz="UTC")

@@ -63,6 +63,34 @@ def test_a_run_is_led_by_its_buttons(opened, lab_page, lab_screenshot, theme):
     lab_screenshot(f"run-over-{theme.split()[-1].lower()}")
 
 
+def test_an_open_window_says_what_it_waits_for_by_mouse_and_by_keyboard(opened, lab_page, lab_screenshot):
+    hostile = "rows = fl.read.rate(100, keys=1).assign(name=lambda f: f['key'].map({0: '<b>x</b>'}).astype('str'))"
+    named = "run = rows.window(fl.FixedWindows('30s')).groupby('name').agg(n='count').run(name='mine')\nrun"
+    notebook = opened([SETUP, f"{hostile}\n{named}"])
+    notebook.run(0).run(1)
+    shown = notebook.output(1)
+    shown.get_by_text("Open windows, and why they wait").click()
+    window = shown.locator(".flower-windows button").first
+    expect(window).to_contain_text("1 key \u00b7")
+    expect(window).to_contain_text("of <b>x</b>")
+    window.click()
+    said = shown.locator(".flower-why")
+    expect(said).to_contain_text("fires on time when the watermark reaches its end")
+    lab_screenshot("run-why")
+    shown.get_by_text("Open windows, and why they wait").press("Enter")
+    expect(said).to_be_hidden()
+    shown.get_by_text("Open windows, and why they wait").press("Enter")
+    expect(window).to_be_visible()
+    shown.get_by_text("Open windows, and why they wait").press("Tab")
+    expect(window).to_be_focused()
+    before = said.inner_text()
+    lab_page.wait_for_function("text => document.activeElement.textContent !== text", arg=window.inner_text())
+    expect(window).to_be_focused()
+    lab_page.keyboard.press("Enter")
+    expect(said).not_to_have_text(before)
+    button(shown, "stop").click()
+
+
 def test_a_click_on_a_busy_kernel_is_taken_or_says_that_it_waits(opened, lab, lab_page, lab_screenshot):
     notebook = opened([SETUP, RUN, BUSY])
     notebook.run(0).run(1)
