@@ -567,6 +567,19 @@ function run(model, el) {
   }
 }
 
+// A stream's first rows.
+function preview(model, el) {
+  const about = element("div", "flower-about-stream")
+  el.append(about)
+  const rows = table(el)
+  return {
+    draw(snapshot) {
+      about.textContent = snapshot.about
+      rows.draw(snapshot)
+    },
+  }
+}
+
 // What is selected in a dashboard, and the way back.
 function bar(model, el) {
   const links = linksOf(model)
@@ -574,7 +587,7 @@ function bar(model, el) {
   return {draw() {}, close: leave}
 }
 
-const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar}
+const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar, preview}
 
 const GONE = "No longer live: its kernel was restarted or has ended. Run the cell again."
 const LOST = ["restarting", "autorestarting", "terminating", "dead"]
