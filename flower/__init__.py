@@ -10,7 +10,7 @@ from flower.api.replaying import replay
 from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.model.calendar import CalendarWindows
-from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
+from flower.model.combiners import Combiner, Quantile, Rate, Sample, Top, WeightedMean
 from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
@@ -68,6 +68,7 @@ __all__ = [
     "Quantile",
     "Rate",
     "Repeatedly",
+    "Sample",
     "Sessions",
     "SlidingWindows",
     "Stream",
