@@ -490,6 +490,7 @@ class Driver:
         timed = any(
             step.windowing.trigger.timed or by_clock(step.windowing.windows) for step in self.job.keyed.values()
         )
+        timed = timed or any("processing" in step.domains.values() for step in self.job.processes.values())
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:

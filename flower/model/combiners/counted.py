@@ -215,6 +215,41 @@ class Pick(_Instead):
 
 
 @dataclass(frozen=True, repr=False)
+class PickBy(_Instead):
+    """The value beside the least or greatest of another column; of several by event time, then value."""
+
+    least: bool
+
+    @property
+    def others(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.of.others
+
+    @property
+    def basis(self) -> object:
+        return (PickBy, self.least)
+
+    def kinds(self, column: pa.Field | None) -> list[pa.DataType]:
+        assert column is not None
+        return [column.type[1].type, pa.int64(), column.type[0].type]
+
+    def entries(self, column: pa.Array, order: Order) -> list[Column]:
+        value, by = column.flatten()
+        return [by, order.time if self.least else -order.time, value]
+
+    def keeps(self, column: pa.Array) -> I64 | None:
+        return present(column)
+
+    def result(self, rows: Standing, column: pa.Field | None) -> pa.Array:
+        return rows.edge(last=not self.least)
+
+
+def present(column: pa.Array) -> I64 | None:
+    """The rows of a struct in which no column is missing; None: all."""
+    gone = [mask for part in column.flatten() if (mask := missing(part)) is not None]
+    return np.flatnonzero(~np.logical_or.reduce(gone)) if gone else None
+
+
+@dataclass(frozen=True, repr=False)
 class Distinct(_Instead):
     """How many distinct values are there."""
 

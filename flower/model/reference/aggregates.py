@@ -6,7 +6,19 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flower.model.combiners import Combiner, Quantile, Rate, Rows, Sample, Top, WeightedMean, combiner_of, names
+from flower.model.combiners import (
+    Combiner,
+    MaxBy,
+    MinBy,
+    Quantile,
+    Rate,
+    Rows,
+    Sample,
+    Top,
+    WeightedMean,
+    combiner_of,
+    names,
+)
 from flower.model.reference.rows import Row, Window
 
 Custom = Callable[[Sequence[Row]], Any]
@@ -83,9 +95,12 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             return _top(how, column, rows)
         case Sample():
             return _sampled(how, column, rows)
+        case MaxBy() | MinBy():
+            pairs = _pairs(rows, column, how.by)
+            best = max if isinstance(how, MaxBy) else min  # the first of several
+            return best(pairs, key=lambda pair: pair[1])[0] if pairs else None
         case WeightedMean():
-            pairs = [(row.values[column], row.values[how.weight]) for row in rows if column is not None]
-            pairs = [(value, weight) for value, weight in pairs if not missing(value) and not missing(weight)]
+            pairs = _pairs(rows, column, how.weight)
             weight = sum(weight for _, weight in pairs)
             return sum(value * weight for value, weight in pairs) / weight if weight else math.nan
         case Rows():
@@ -140,6 +155,12 @@ def _spread(value: int) -> int:
     value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
     return value ^ (value >> 31)
+
+
+def _pairs(rows: Sequence[Row], column: str | None, other: str) -> list[tuple[Any, Any]]:
+    """The values of two columns in the rows that lack neither."""
+    pairs = [(row.values[column], row.values[other]) for row in rows if column is not None]
+    return [(one, two) for one, two in pairs if not missing(one) and not missing(two)]
 
 
 def _by_value(values: dict[str, Any]) -> list[tuple[bool, Any]]:
