@@ -8,6 +8,8 @@ from typing import Any
 
 from flower.model.combiners import (
     Combiner,
+    Duration,
+    Latest,
     MaxBy,
     MinBy,
     Quantile,
@@ -93,6 +95,10 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             return sorted(some, reverse=not how.ascending)[: how.n]
         case Top():
             return _top(how, column, rows)
+        case Latest():
+            return None if not values or missing(values[-1]) else values[-1]
+        case Duration():
+            return max(row.time for row in rows) - min(row.time for row in rows) if rows else None
         case Sample():
             return _sampled(how, column, rows)
         case MaxBy() | MinBy():
