@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.api.pipeline import step_errors
-from flower.errors import GraphError
+from flower.errors import EventTimeError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.enriching import Enrich
 from flower.graph.expressions import Expr, FrameFunction
@@ -318,8 +318,14 @@ def _of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregatio
 
 
 def _require_ends(node: Node, made: tuple[Aggregation, ...]) -> None:
-    """Refuse what is divided by the length of a window that has no ends."""
+    """Refuse what needs times of rows that have none, and what is divided by the length of a window without ends."""
     for each in made:
+        if each.combiner.timed and not node.timed:
+            raise EventTimeError(
+                f"aggregate {each.name!r} needs rows with an event time",
+                got=f"{each.combiner!r} of rows without one",
+                hint="name its column where it is read: event_time='column'",
+            )
         if each.combiner.windowed and (node.windowing is None or isinstance(node.windowing.windows, GlobalWindows)):
             raise GraphError(
                 f"aggregate {each.name!r} needs windows that have a length",
