@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from flower.api.arguments import column_names
-from flower.api.grouped import Named, aggregation, require_aggregable, require_settled
+from flower.api.grouped import Named, aggregation, of_rows, require_aggregable, require_settled
 from flower.errors import FlowerError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.cogrouping import placed, together, with_function
@@ -73,7 +73,10 @@ class Cogrouped:
                     hint=f"write .agg({next(iter(self._sides))}={{'rows': 'count'}}); there is "
                     f"{names_text(self._sides)}",
                 )
-            made = {label: [aggregation(*each) for each in given.items()] for label, given in sides.items()}
+            made = {
+                label: [of_rows(self._sides[label], self._keys, aggregation(*each)) for each in given.items()]
+                for label, given in sides.items()
+            }
             names = [each.name for some in made.values() for each in some]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise GraphError(
@@ -99,7 +102,7 @@ class Cogrouped:
         schema = self._sides[label].schema
         others = tuple(placed(label, name) for name in each.columns)
         fields = tuple(schema.field(name) for name in each.columns)
-        return replace(each, column=SIDE, combiner=OfSide(each.combiner, label, number, others, fields))
+        return replace(each, column=SIDE, combiner=OfSide(each.combiner, label, number, others, fields, each.column))
 
     def apply(self, fn: Callable[..., Any], schema: Mapping[str, object] | pa.Schema | None = None) -> Stream:
         """Apply a function of yours to the rows of each group, a frame a stream, once for each pane.

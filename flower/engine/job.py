@@ -14,12 +14,14 @@ from flower.engine.groups import Law
 from flower.engine.joint import InWindow, Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
+from flower.engine.processing import Processing
 from flower.engine.state import KeyedState, KeyedStep, empty
 from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import EnrichInWindow, Lookup, Table
 from flower.graph.joins import Join, JoinAsof, Joining
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
+from flower.graph.process import Process
 from flower.graph.retracting import subtracting
 from flower.model.calendar import CalendarWindows
 from flower.model.time import MIN_TIME
@@ -45,6 +47,8 @@ class Job:
         Whether the watermark goes from minus to plus infinity at the end of the input: then nothing is late.
     distinct : mapping of int to Distinct
         Per stage of a deduplication, what its epochs need.
+    processes : mapping of int to Processing
+        The same of the stages of a person's own code.
     """
 
     plan: Plan
@@ -52,11 +56,12 @@ class Job:
     joins: Mapping[int, Joint] = field(default_factory=dict)
     batch: bool = False
     distinct: Mapping[int, Distinct] = field(default_factory=dict)
+    processes: Mapping[int, Processing] = field(default_factory=dict)
 
     @cached_property
     def steps(self) -> Mapping[int, KeyedStep]:
         """Per stage that holds state by key, what its epochs need."""
-        return {**self.keyed, **self.joins, **self.distinct}
+        return {**self.keyed, **self.joins, **self.distinct, **self.processes}
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -137,12 +142,17 @@ def job(outputs: Sequence[Node], *, batch: bool = False) -> Job:
         for index, stage in enumerate(planned.stages)
         if isinstance(stage.origin, Joining)
     }
+    processes = {
+        index: _processing(stage.name, stage.origin, batch)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Process)
+    }
     distinct = {
         index: _distinct(stage.name, stage.origin, batch)
         for index, stage in enumerate(planned.stages)
         if isinstance(stage.origin, Deduplicate)
     }
-    return Job(planned, keyed, joins, batch, distinct)
+    return Job(planned, keyed, joins, batch, distinct, processes)
 
 
 def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
@@ -207,6 +217,28 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
         alike,
         columns,
         sides,
+        node.schema,
+        node.dropped_schema,
+    )
+
+
+def _processing(name: str, node: Process, batch: bool) -> Processing:
+    before = node.input.schema
+    keys = [before.field(key) for key in node.keys]
+    return Processing(
+        name,
+        node.keys,
+        node.fn.fn,
+        tuple(sorted(node.state, key=lambda each: each[0])),
+        tuple(sorted(node.timers)),
+        node.vectorised,
+        node.allowed_lateness_us,
+        node.timed,
+        batch,
+        exact([key.type for key in keys], [key.nullable for key in keys]),
+        node.rows,
+        node.output,
+        before,
         node.schema,
         node.dropped_schema,
     )

@@ -21,6 +21,7 @@ from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
 from flower.engine.ledger import Ledger, Logged, refuse
 from flower.engine.metrics import Metrics
+from flower.engine.processing import Processing
 from flower.engine.results import Results
 from flower.errors import RunError
 from flower.graph.enriching import Lookup
@@ -256,6 +257,7 @@ def described(job: Job) -> dict[str, dict[str, str]]:
     steps |= {step.name: _of_join(step) for step in job.joins.values()}
     steps |= {step.name: _of_distinct(step) for step in job.distinct.values()}
     steps |= {name: _of_lookup(node) for name, node in job.lookups.items()}
+    steps |= {step.name: _of_process(step) for step in job.processes.values()}
     for port in job.plan.outputs:
         consumer = job.plan.consumers[port]
         if isinstance(consumer.node, Write):
@@ -313,6 +315,12 @@ def _of_join(step: Joint) -> dict[str, str]:
 def _of_distinct(step: Distinct) -> dict[str, str]:
     keys = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
     return {"kind": "deduplication", "keys": keys, "within": duration_text(step.within)}
+
+
+def _of_process(step: Processing) -> dict[str, str]:
+    told = {"kind": "process", "keys": ", ".join(f"{key}: {dtype_name(step.before.field(key))}" for key in step.keys)}
+    told |= {f"state {name!r}": repr(kind) for name, kind in step.state}
+    return told | {f"timer {name!r}": f"of {domain} time" for name, domain in step.timers}
 
 
 def _of_windowing(windowing: Windowing) -> dict[str, str]:

@@ -23,6 +23,7 @@ from flower.engine.job import SourceState
 from flower.engine.joint import Joint
 from flower.engine.observe import punctuations
 from flower.engine.placing import asked, microseconds
+from flower.engine.reference_calls import failed_calls, process_oracle
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step, gaps
 from flower.graph.batch import Batch, constant
@@ -30,6 +31,7 @@ from flower.graph.deduplication import Deduplicate
 from flower.graph.joins import Joining
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
+from flower.graph.process import Process
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
 from flower.model.combiners.of_side import OfSide
@@ -118,6 +120,7 @@ class _Oracle:
             index: DeduplicationOracle(step.keys, step.within, at_end=step.batch)
             for index, step in self.job.distinct.items()
         }
+        self.processes = {index: process_oracle(step) for index, step in self.job.processes.items()}
         # What rows meet depends on who takes them, so every keyed step has watermark oracles of its own.
         self.sources = {
             (target, index): self._source(index) for target in (*self.job.steps, -1) for index, _ in self.job.reads()
@@ -218,6 +221,15 @@ class _Oracle:
                     self.watermarks[index] = self.distinct[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.distinct[index].dropped_schema, None))
                     batches = [_rows(first, stage.origin.schema)]
+                case Process():
+                    w1 = min(self.watermarks[i] for i in stage.inputs)
+                    given, gone, _ = self.processes[index].epoch(waiting[stage.ports[0]], w1, epoch.now)
+                    self.watermarks[index] = self.processes[index].watermark
+                    for origin, failed in failed_calls(self.processes[index].failed, self.job.processes[index]):
+                        named = failed if origin is None else errors_of_source(self.job.stages[origin], failed)
+                        errors[self.job.processes[index].name].append(named)
+                    dropped[stage.origin].append(_batch(gone, self.job.processes[index].dropped_schema, None))
+                    batches = [_batch(given, stage.origin.schema, "event_time" if stage.origin.timed else None)]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]

@@ -33,6 +33,7 @@ from flower.graph.nodes import (
 )
 from flower.graph.optimizer.driver import Application
 from flower.graph.plan import Consumer, Plan, Stage
+from flower.graph.process import Process
 from flower.graph.schema import dtype_name
 from flower.model.combiners import Combiner
 from flower.model.combiners.of_side import OfSide
@@ -147,6 +148,11 @@ def _arguments(node: Node) -> str:
             return ", ".join([f"on {', '.join(node.on)}", *options])
         case Joining():
             return ", ".join([f"on {', '.join(node.on)}", *(f"{n}={v!r}" for n, v in join_options(node).items())])
+        case Process():
+            parts = [f"by {', '.join(node.keys)}: {node.fn}"]
+            parts += [f"state {name}={kind!r}" for name, kind in node.state]
+            parts += [f"timer {name} of {domain} time" for name, domain in node.timers]
+            return ", ".join(parts)
         case Deduplicate():
             return f"by {', '.join(node.keys)}, within={duration_text(node.within)!r}"
         case Write():
@@ -254,6 +260,8 @@ def _origin(stage: Stage, plan: Plan) -> str:
             return f"{stage.name} {verb} rows of {sources}, {by}"
         case Joining() as join:
             return f"{stage.name} joins rows of {sources}, keyed by {', '.join(join.on)}"
+        case Process() as process:
+            return f"{stage.name} processes rows of {sources}, keyed by {', '.join(process.keys)}"
         case Deduplicate() as distinct:
             return f"{stage.name} deduplicates rows of {sources}, keyed by {', '.join(distinct.keys)}"
         case Dropped():
@@ -272,6 +280,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             lines += _keeping(keyed)
         case Joining() as join:
             lines += _holding(join)
+        case Process() as process:
+            lines += _remembering(process)
         case Deduplicate() as distinct:
             lines += [
                 "state: the keys and event times of the rows given",
@@ -328,7 +338,11 @@ def _keeping(keyed: Aggregate) -> list[str]:
             f"state: per key the rows of the window that is not full; partial {_partial(keyed)}",
             "fires: when a window is full, and when the stream ends",
         ]
-    kept = ["sessions of each key, merged where they overlap" if windowing.windows.merging else "a bucket a window end"]
+    kept = ["a bucket a window end"]
+    if windowing.windows.merging:
+        kept = ["sessions of each key, merged where they overlap"]
+    elif windowing.sliced and not keyed.input.retracting:
+        kept = ["each row once, in slices of which windows are put together"]
     if trigger != ON_TIME_ONLY:
         kept.append("per key and window the rows since the last pane, and since when")
     if machine_of(trigger).initial:
@@ -394,6 +408,23 @@ def _holding(node: Joining) -> list[str]:
         "state: left rows that wait, and right rows that may be the nearest of one to come",
         f"fires: when the watermark passes a left row's time{wait}",
     ]
+
+
+def _remembering(node: Process) -> list[str]:
+    """What a person's own code remembers, and when it is called."""
+    state = ", ".join(f"{name}={kind!r}" for name, kind in node.state) or "none"
+    lines = [
+        f"state: per key {state}",
+        "called: " + ("for all keys of an epoch at once" if node.vectorised else "for each key that has rows"),
+    ]
+    for name, domain in node.timers:
+        what = "the watermark passes" if domain == "event" else "the clock reaches"
+        held = "its time" if domain == "event" else "the event time of what set it"
+        lines.append(f"timer {name}: fires when {what} its time; until then it holds the watermark at {held}")
+    late = node.allowed_lateness_us
+    if late < MAX_TIME:
+        lines.append(f"rows that are {duration_text(late)} behind the watermark are dropped")
+    return lines
 
 
 def _partial(keyed: Aggregate) -> str:

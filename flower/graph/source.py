@@ -41,12 +41,14 @@ from flower.graph.nodes import (
     Select,
     WindowInto,
 )
+from flower.graph.process import Process
 from flower.graph.schema import dtype_name
+from flower.graph.state import Kind
 from flower.model.canonical import CONSTRUCTORS
 from flower.model.combiners import combiner_of, names
 from flower.model.combiners.of_side import OfSide
 from flower.model.custom import WindowFn
-from flower.model.time import duration_text
+from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import When
 from flower.model.windowing import Windowing
 from flower.model.windows import Sessions
@@ -116,6 +118,8 @@ def _value(value: object) -> ast.expr:
             return parsed(f"fl.datasets.{PurePath(os.fspath(value)).stem}")
         case np.generic() if value.dtype.kind in "biufU":
             return _value(value.item())
+        case Kind():
+            return parsed(f"fl.state.{value!r}")
         case _ if type(value) in CONSTRUCTORS.values():
             return _in_flower(parsed(repr(value)))
     raise NoSource("only plain values can be written into a script", got=type(value).__name__)
@@ -202,6 +206,9 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
         case Apply():
             on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
             return _verb(on, "apply", [render(node.fn)], _output(node, _given(node)))
+        case Process():
+            on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
+            return _verb(on, "process", [render(node.fn)], _processing(node))
         case Aggregate():
             if node.keys:
                 on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
@@ -226,7 +233,7 @@ def _cogrouped(node: Aggregate, sides: Sequence[Sided], on: ast.expr, render: Re
     for each in node.aggregations:
         how = each.combiner
         assert isinstance(how, OfSide)
-        own = Aggregation(each.name, how.fields[0].name if how.fields else None, how.of)
+        own = Aggregation(each.name, how.column, how.of)
         named.setdefault(how.label, {})[each.name] = _aggregation(own, render)
     dicts = {
         label: ast.Dict([ast.Constant(name) for name in some], list(some.values())) for label, some in named.items()
@@ -330,6 +337,16 @@ def _given(node: MapFrames | Apply) -> bool:
 
 def _output(node: MapFrames | FlatMapRows | Apply, given: bool) -> dict[str, ast.expr]:
     return {"schema": _value(node.output)} if given else {}
+
+
+def _processing(node: Process) -> dict[str, ast.expr]:
+    given: dict[str, object] = {"state": dict(node.state)} if node.state else {}
+    given |= {"timers": dict(node.timers)} if node.timers else {}
+    given["schema"] = node.output
+    given |= {"vectorised": True} if node.vectorised else {}
+    if node.allowed_lateness_us < MAX_TIME:
+        given["allowed_lateness"] = duration_text(node.allowed_lateness_us)
+    return {name: _value(value) for name, value in given.items()}
 
 
 def _aggregation(each: Aggregation, render: Render) -> ast.expr:

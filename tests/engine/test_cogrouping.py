@@ -59,6 +59,14 @@ def test_aggregates_of_each_stream_are_those_that_pandas_makes_of_it_alone():
     np.testing.assert_allclose(ours["per_hour"] * 3600, ours["sales"])
 
 
+def test_whole_rows_of_a_stream_are_aggregates_of_it():
+    ours = both().agg(bids={"best": fl.Top(2, by="price")}, sales={"sales": "count"}).collect()
+    alone = stream(BIDS).window(HOUR).groupby("k").agg(best=fl.Top(2, by="price")).collect()
+    ours = ours.set_index(["k", "window_start"])["best"]
+    assert all(ours[k, start] == best for k, start, best in alone[["k", "window_start", "best"]].values)
+    assert len(alone) > 40
+
+
 def test_a_function_gets_a_frame_of_each_stream_as_the_stream_has_it():
     seen = []
 

@@ -55,6 +55,20 @@ def test_output_watermarks_of_deduplications_are_the_oracles(script: Any, one: A
     assert ours == watermarks_replayed(driver)
 
 
+@examples(60)
+@given(scripts, steps, st.booleans())
+def test_every_row_is_in_exactly_one_branch(script: Any, before: Any, as_stream: bool) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    parts = stream.partition({"some": "v > 0", "ones": lambda frame: frame["i"] == 1, "more": "n // i > 0"})
+    whole, apart, bad = (
+        each.collect(as_stream=as_stream) for each in (stream, fl.concat(*parts.values()), parts["rest"].errors)
+    )
+    assert len(whole) == len(apart) + len(bad)
+    agree(parts["some"].join(parts["rest"], "k", "outer", within=("-2s", "2s")), as_stream=as_stream)
+
+
 hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 

@@ -17,6 +17,7 @@ from scripted import (
     examples,
     keys,
     policies,
+    processes,
     scripted,
     scripts,
     steps,
@@ -156,3 +157,10 @@ def test_a_deduplication_remembers_what_it_gave(script: Any, before: Any, chosen
         stream = step(stream)
     first = chosen(stream)
     same_however_often_stopped([first.node, first.dropped.node], often)
+
+
+@examples(40)
+@given(scripts, processes, st.integers(1, 3))
+def test_code_with_state_and_timers_goes_on_as_if_nothing_had_been(script: Any, process: Any, often: int) -> None:
+    processed = process(scripted(script))
+    same_however_often_stopped([processed.node, processed.dropped.node, processed.errors.node], often)

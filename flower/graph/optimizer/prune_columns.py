@@ -25,6 +25,7 @@ from flower.graph.nodes import (
     walk,
 )
 from flower.graph.optimizer.values import columns_used
+from flower.graph.process import Process
 from flower.model.custom import WindowFn
 from flower.model.windows import Sessions
 
@@ -82,7 +83,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                 before, after = node.input.schema, node.schema
                 used = (columns_used(value, after) for _, value in node.columns)
                 needed[node.input] |= wanted.union(*used) & set(before.names)
-            case MapFrames() | FlatMapRows():
+            case MapFrames() | FlatMapRows() | Process():
                 needed[node.input].update(node.input.schema.names)
             case Aggregate():
                 needed[node.input].update(node.keys, (name for each in node.aggregations for name in each.columns))

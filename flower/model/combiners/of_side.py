@@ -28,6 +28,8 @@ class OfSide(Combiner):
         Among the columns of all, those that ``of`` takes.
     fields : tuple of pyarrow.Field
         The same as the stream has them.
+    column : str or None
+        The one that is aggregated; None: rows are.
     """
 
     of: Combiner
@@ -35,6 +37,7 @@ class OfSide(Combiner):
     side: int
     others: tuple[str, ...] = ()
     fields: tuple[pa.Field, ...] = ()
+    column: str | None = None
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -59,7 +62,7 @@ class OfSide(Combiner):
     @property
     def field(self) -> pa.Field | None:
         """What ``of`` takes: a column, or a struct of several; None: only how many rows there are."""
-        if len(self.fields) < 2:
+        if not self.of.others:
             return self.fields[0] if self.fields else None
         return pa.field(self.fields[0].name, pa.struct(list(self.fields)), nullable=False)
 
@@ -98,11 +101,11 @@ class OfSide(Combiner):
         at = np.flatnonzero(np.asarray(side) == self.side)
         picks = pa.array(at)
         parts = [part.take(picks) for part in parts]
-        mine = None
-        if parts:
-            mine = pa.StructArray.from_arrays(parts, fields=list(self.fields)) if len(parts) > 1 else parts[0]
+        mine = parts[0] if parts else None
+        if self.of.others:
+            mine = pa.StructArray.from_arrays(parts, fields=list(self.fields))
         return codes[at], mine, Order(order.time[at], order.partition[at], order.position[at])
 
     def __repr__(self) -> str:
-        what = repr(self.of) if not self.fields else repr((self.fields[0].name, self.of))
+        what = repr(self.of) if self.column is None else repr((self.column, self.of))
         return f"{what} of {self.label}"
