@@ -34,6 +34,7 @@ from flower.graph.plan import Stage
 from flower.graph.process import Process
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
+from flower.model.combiners.of_side import OfSide
 from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
@@ -342,7 +343,8 @@ def _aggregates(node: Node) -> dict[str, tuple[str | None, Combiner | Custom]]:
 
 def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:
     """A combiner that the oracle knows; a user's own is fed a row at a time."""
-    if type(law).__module__.startswith("flower."):
+    own = law.of if isinstance(law, OfSide) else law
+    if type(own).__module__.startswith("flower."):
         return law
 
     def aggregate(rows: Sequence[Row]) -> Any:
