@@ -11,7 +11,7 @@ from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.graph import state
 from flower.model.calendar import CalendarWindows
-from flower.model.combiners import Combiner, MaxBy, MinBy, Quantile, Rate, Top, WeightedMean
+from flower.model.combiners import Combiner, MaxBy, MinBy, Quantile, Rate, Sample, Top, WeightedMean
 from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
@@ -71,6 +71,7 @@ __all__ = [
     "Quantile",
     "Rate",
     "Repeatedly",
+    "Sample",
     "Sessions",
     "SlidingWindows",
     "Stream",

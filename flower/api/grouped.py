@@ -19,7 +19,7 @@ from flower.graph.process import Process
 from flower.graph.retracting import only_final
 from flower.graph.schema import require_columns, schema_of
 from flower.graph.state import Kind
-from flower.model.combiners import Combiner, combiner_of, names
+from flower.model.combiners import Chosen, Combiner, Sample, Top, combiner_of, names
 from flower.model.panes import FINAL
 from flower.model.time import Duration
 from flower.model.triggers import ON_TIME_ONLY
@@ -49,8 +49,8 @@ class Grouped:
         **aggregations : tuple of str, or str
             For each result its column and how: ``total=("delay", "sum")``, with sum, count, size, mean, min, max,
             std, var, sem, prod, any, all, first, last, nunique, median, mode or list; ``fl.Quantile(0.9)``,
-            ``fl.Top(3)``, ``fl.MaxBy("price")``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or a `Combiner` of
-            your own. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
+            ``fl.Top(3)``, ``fl.Sample(5)``, ``fl.MaxBy("price")``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or
+            a `Combiner` of your own. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
 
         Returns
         -------
@@ -243,7 +243,7 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
 
     node = stream.node
     with step_errors(node, Aggregate.verb):
-        made = tuple(_aggregation(name, value) for name, value in aggregations.items())
+        made = tuple(_of_rows(node, keys, _aggregation(name, value)) for name, value in aggregations.items())
         if not made:
             raise GraphError(
                 "agg() needs at least one aggregate", got="none", hint="write .agg(total=('delay', 'sum'))"
@@ -291,13 +291,30 @@ def _aggregation(name: str, value: object) -> Aggregation:
             hint=f"write {name}=('column', 'sum'), with {', '.join(names())}",
         )
     combiner = combiner_of(how)
-    if column is None and combiner.needs_column:
+    if column is None and combiner.needs_column and not _takes_rows(combiner):
         raise GraphError(
             f"aggregate {name!r} must have a column",
             got=repr(value),
             hint=f"write {name}=('column', {combiner.name!r})",
         )
     return Aggregation(name, column, combiner)
+
+
+def _takes_rows(combiner: Combiner) -> bool:
+    """Whether it can be asked for whole rows."""
+    return isinstance(combiner, Sample) or (isinstance(combiner, Top) and combiner.by is not None)
+
+
+def _of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregation:
+    """The aggregation with the columns of the rows that it gives, if it has no column."""
+    if made.column is not None or not isinstance(made.combiner, Chosen):
+        return made
+    columns = tuple(name for name in node.schema.names if name not in keys)
+    if not columns:
+        raise GraphError(
+            f"aggregate {made.name!r} needs a column besides the keys", got=f"only {', '.join(map(repr, keys))}"
+        )
+    return Aggregation(made.name, None, made.combiner.of_rows(columns))
 
 
 def _require_ends(node: Node, made: tuple[Aggregation, ...]) -> None:
