@@ -125,6 +125,15 @@ def test_bids_are_in_the_window_of_the_clock_when_they_came(order, epoch_rows):
     same(rows_of(played(stream, epoch_rows=epoch_rows)), nexmark_answers.answer_12(mixed, came))
 
 
+@pytest.mark.parametrize("number", [n for n in nexmark.QUERIES if n not in (12, 13)])
+def test_a_query_leaves_as_a_script(number, tmp_path):
+    stream = nexmark.QUERIES[number](nexmark.streams(**OPTIONS))
+    stream.to_script(tmp_path / "script.py")
+    names: dict[str, Any] = {"__name__": "script"}
+    exec(compile((tmp_path / "script.py").read_text(), "script.py", "exec"), names)
+    pd.testing.assert_frame_equal(names["pipeline"]().collect(), stream.collect())
+
+
 @pytest.mark.slow
 @by_event_time
 def test_the_answer_on_a_cluster_is_the_same(number, client):
