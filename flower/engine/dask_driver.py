@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,8 +39,7 @@ from flower.engine.lookup import NO_KEY, Record, Wanted
 from flower.engine.open_windows import OpenWindow, together
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
-from flower.graph.joins import Joining
-from flower.graph.nodes import Aggregate, Node, Read
+from flower.graph.nodes import Node, Read, Stateful
 from flower.model.watermarks import Estimate
 
 UNDER_WAY = 4
@@ -147,7 +146,7 @@ class DaskDriver(Driver):
         return None
 
     def open(self) -> None:
-        """Start or find the cluster, open the sinks, and make the job known to the workers."""
+        """Start or find the cluster, and open the sinks."""
         if self._cluster is not None:
             return
         try:
@@ -160,14 +159,19 @@ class DaskDriver(Driver):
             self._maker = Maker(self.job, self._shards)
             self._scratch = self._cluster.scratch(self.options.scratch, self._run) if self._shards else ""
             super().open()
-            digest, blob = packed_job(self.job)
-            # Two runs of one job at once are two jobs: each forgets its own.
-            self._job = f"{digest}-{self._run}"
-            self._cluster.client.register_plugin(JobPlugin(self._job, blob))
             self._root = _Root(marks_of(self._seen), {})
         except BaseException:
             self.close()
             raise
+
+    def read_tables(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Read whole what rows are looked up in, and make the job known to the workers."""
+        super().read_tables(go_on)
+        assert self._cluster is not None
+        digest, blob = packed_job(self.job)
+        # Two runs of one job at once are two jobs: each forgets its own.
+        self._job = f"{digest}-{self._run}"
+        self._cluster.client.register_plugin(JobPlugin(self._job, blob))
 
     # -- epochs
 
@@ -296,7 +300,7 @@ class DaskDriver(Driver):
         for index, stage in enumerate(self.job.stages):
             if index in marks:
                 continue
-            if isinstance(stage.origin, Aggregate | Joining):
+            if isinstance(stage.origin, Stateful):
                 held = min(brief.watermark for (i, _), brief in briefs.items() if i == index)
                 marks[index] = Mark(max(self._seen.watermarks[index], held))
             else:

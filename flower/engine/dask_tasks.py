@@ -19,6 +19,7 @@ from flower.engine.epoch import (
     Mark,
     Part,
     Range,
+    errors_from,
     errors_of_source,
     first_error,
     observe_range,
@@ -257,6 +258,8 @@ def run_shard(
     if done.dropped is not None:
         part.dropped.append((index, done.dropped))
         part.counts[step.name] = part.counts.get(step.name, Counts()) + done.counts
+    if done.errors is not None and len(done.errors):
+        part.errors.insert(0, (step.name, errors_from(job, index, done.errors)))
     brief = Brief(groups=done.state.groups, state_bytes=done.state.nbytes, watermark=done.watermark)
     return replace(_done(job, told, (index, shard), part, brief), state=done.state)
 

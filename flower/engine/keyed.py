@@ -32,6 +32,8 @@ class Advanced(Generic[S]):
         Pairs that had been admitted and are not taken after all.
     counts : Counts
         What these change.
+    errors : pyarrow.RecordBatch or None
+        Rows that could not be processed.
     """
 
     state: S
@@ -39,6 +41,7 @@ class Advanced(Generic[S]):
     watermark: int
     dropped: Batch | None = None
     counts: Counts = field(default_factory=Counts)
+    errors: pa.RecordBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,13 @@ class Keyed:
     law: Law
     schema: pa.Schema
     dropped_schema: pa.Schema
+
+    @property
+    def sliced(self) -> bool:
+        """Whether rows are aggregated by slices. Rows that are taken back are not: they and what replaces them are
+        admitted or dropped together, a window at a time.
+        """
+        return self.windowing.sliced and not self.law.net
 
     def expired(self, watermark: int) -> int:
         """The latest end of windows that expire at ``watermark``; `MIN_TIME`: none does."""
