@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
+from flower.engine.blocks import Block, SessionRun
 from flower.engine.counted import CountedState
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, Range
@@ -36,7 +37,7 @@ from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
 from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun, SessionState
+from flower.engine.sessions import SessionState
 from flower.engine.slices import Slices
 from flower.engine.standing import Standing
 from flower.engine.state import KeyedState
@@ -51,7 +52,7 @@ _PAD = 64
 STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, SessionRun),
+        *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, Block, SessionRun),
         *(JoinedState, IntervalState, AsofState, Held),
         CountedState,
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),

@@ -50,6 +50,16 @@ BENCHMARKS = [
         rows=10_000_000,
     ),
     Benchmark(
+        "w3",
+        {
+            "flower run": "sessions:flower_sessions",
+            "numpy": "sessions:numpy_one_shot",
+            "polars": "sessions:polars_one_shot",
+        },
+        rows=10_000_000,
+        repeat=3,
+    ),
+    Benchmark(
         "live-keys",
         {"10,000,000 keys": "live_keys:many_default", "10,000 keys": "live_keys:few_default"},
         rows=10_000,

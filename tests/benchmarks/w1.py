@@ -21,7 +21,12 @@ START = 946_684_800_000_000  # 2000-01-01, in microseconds
 
 def data() -> Path:
     """The rows, written once; the same ones every time."""
-    path = CACHE / f"w1-{ROWS}.parquet"
+    return rows(KEYS)
+
+
+def rows(keys: int) -> Path:
+    """Such rows of so many keys."""
+    path = CACHE / (f"w1-{ROWS}.parquet" if keys == KEYS else f"w1-{ROWS}-{keys}.parquet")
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         random = np.random.default_rng(1)
@@ -29,7 +34,7 @@ def data() -> Path:
         observed = np.arange(ROWS) * (SECONDS * 1_000_000 / ROWS) + 5_000_000
         time = START + (observed - random.uniform(0, 5_000_000, ROWS)).astype(np.int64)
         columns = {
-            "key": random.integers(0, KEYS, ROWS),
+            "key": random.integers(0, keys, ROWS),
             "time": pa.array(time).cast(pa.timestamp("us", "UTC")),
             "value": random.integers(0, 1_000, ROWS),
         }
