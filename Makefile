@@ -39,8 +39,10 @@ format: $(VENV)/.dev  ## write what `ruff format` and its safe fixes make of the
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
 
-bench: $(VENV)/.dev  ## measurements beside polars and pandas, each in a fresh process
-	@$(BIN)/python tests/benchmarks
+BENCH := --cache .cache/benchmarks --json .cache/benchmarks/figures.json --html .cache/benchmarks/figures.html
+
+bench: $(VENV)/.dev  ## measurements beside other systems (WORKS="w1 w3", ROWS=1000000); an hour for all
+	@$(BIN)/python tests/benchmarks $(WORKS) $(if $(ROWS),--rows $(ROWS)) $(BENCH)
 
 pictures: $(VENV)/.dev  ## a picture of each chart, light and dark, in .cache/pictures
 	@$(BIN)/python tests/browser/pictures.py .cache/pictures

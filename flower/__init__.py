@@ -9,8 +9,9 @@ from flower.api.recordings import record, recordings
 from flower.api.replaying import replay
 from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
+from flower.graph import state
 from flower.model.calendar import CalendarWindows
-from flower.model.combiners import Combiner, Quantile, Rate, Top, WeightedMean
+from flower.model.combiners import Combiner, MaxBy, MinBy, Quantile, Rate, Sample, Top, WeightedMean
 from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
@@ -60,6 +61,8 @@ __all__ = [
     "GlobalWindows",
     "LatestOf",
     "ManualWatermark",
+    "MaxBy",
+    "MinBy",
     "Monotonic",
     "Never",
     "OrFinally",
@@ -68,6 +71,7 @@ __all__ = [
     "Quantile",
     "Rate",
     "Repeatedly",
+    "Sample",
     "Sessions",
     "SlidingWindows",
     "Stream",
@@ -86,6 +90,7 @@ __all__ = [
     "replay",
     "run",
     "runs",
+    "state",
     "teach",
     "to_script",
     "unload_ipython_extension",

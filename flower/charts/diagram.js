@@ -1,7 +1,7 @@
 // Steps a time diagram through its epochs. Used in pages and in notebooks; needs no kernel and evaluates nothing.
 // Data is untrusted: it is shown by textContent and by the canvas only.
 
-function flowerSteps(doc, place, keep) {
+function flowerSteps(doc, place, keep, changed = () => {}) {
   const models = [...doc._all_models.values()]
   const epochs = models.find(model => model.type === "ColumnDataSource" && model.name === "epochs")
   if (!epochs) return null
@@ -33,6 +33,7 @@ function flowerSteps(doc, place, keep) {
     slider.setAttribute("aria-valuetext", said)
     back.disabled = first.disabled = at === 0
     forth.disabled = end.disabled = at === last
+    changed(at)
   }
   const stop = () => {
     clearInterval(timer)

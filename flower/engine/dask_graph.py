@@ -18,8 +18,7 @@ from flower.engine import dask_tasks as tasks
 from flower.engine.dask_tasks import Told
 from flower.engine.epoch import EpochPlan, Mark, Range, dropped_by
 from flower.engine.job import Job
-from flower.graph.joins import Joining
-from flower.graph.nodes import Aggregate, Dropped, Errors, Read
+from flower.graph.nodes import Dropped, Errors, Read, Stateful
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class _Epoch:
             match stage.origin:
                 case Read():
                     self._read(index)
-                case Aggregate() | Joining():
+                case Stateful():
                     self._keyed(index)
                 case Dropped() | Errors():
                     self._side(index)

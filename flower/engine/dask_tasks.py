@@ -19,6 +19,7 @@ from flower.engine.epoch import (
     Mark,
     Part,
     Range,
+    errors_from,
     errors_of_source,
     first_error,
     observe_range,
@@ -28,6 +29,7 @@ from flower.engine.epoch import (
 )
 from flower.engine.job import Job
 from flower.engine.lookup import Record, Wanted, records_of
+from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.shards import split
 from flower.engine.state import KeyedState, Piece, advance, empty
 from flower.graph.batch import Batch
@@ -256,6 +258,8 @@ def run_shard(
     if done.dropped is not None:
         part.dropped.append((index, done.dropped))
         part.counts[step.name] = part.counts.get(step.name, Counts()) + done.counts
+    if done.errors is not None and len(done.errors):
+        part.errors.insert(0, (step.name, errors_from(job, index, done.errors)))
     brief = Brief(groups=done.state.groups, state_bytes=done.state.nbytes, watermark=done.watermark)
     return replace(_done(job, told, (index, shard), part, brief), state=done.state)
 
@@ -375,6 +379,12 @@ def look_up(shard: Done | KeyedState, one: Wanted, exact: bool) -> list[Record]:
     """What a shard holds of a key."""
     state = shard.state if isinstance(shard, Done) else shard
     return [] if state is None else records_of(state, one, exact)
+
+
+def open_windows(shard: Done | KeyedState, n: int) -> list[OpenWindow]:
+    """What a shard has open."""
+    state = shard.state if isinstance(shard, Done) else shard
+    return [] if state is None else open_windows_of(state, n)
 
 
 def forget_job(job: str) -> None:

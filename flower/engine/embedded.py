@@ -9,14 +9,15 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
 
 from flower.engine import budget
+from flower.engine.beforehand import with_tables_read
 from flower.engine.budget import budget_of
 from flower.engine.clock import Clock, Pace, SystemClock
 from flower.engine.counts import Counts
@@ -24,6 +25,7 @@ from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epo
 from flower.engine.job import Job, JobState, discovered, initial, job
 from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
 from flower.engine.metrics import Metrics, StepMetrics, remedy
+from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import Results
@@ -131,6 +133,8 @@ class Driver:
             if not isinstance(self.job.plan.consumers[port].node, Write)
         }
         self.changed = threading.Condition()
+        self.reads_table: tuple[str, int] | None = None
+        """The step whose table is being read, and how many rows of it are."""
         self._sinks = {
             port: self.job.plan.consumers[port].node.sink  # type: ignore[attr-defined]
             for port in self.job.plan.outputs
@@ -151,7 +155,10 @@ class Driver:
             self._counts_of[each.step] = Counts(each.on_time, each.late, each.dropped)
         self.pace = Pace(self.started)
         self._began = time.perf_counter() - self.metrics.seconds
-        self._recent: list[tuple[float, int]] = []
+        # When which epoch was done, and the rows up to it: the last second's.
+        self._recent: deque[tuple[float, int]] = deque()
+        self._waiting = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Waiting)]
+        self._measured = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Measured)]
         self._ahead: dict[Range, Future[Ingested]] = {}
         self._reader = ThreadPoolExecutor(1, "flower-reader")
         self._opened = False
@@ -176,12 +183,46 @@ class Driver:
         step = self.job.keyed[index]
         return records_of(self.seen.keyed[index], one or NO_KEY, step.law.exact)
 
+    def open_windows(self, index: int, n: int) -> list[OpenWindow] | None:
+        """The windows of a keyed step that are open, the ``n`` that end first; None: that cannot be told."""
+        return open_windows_of(self.seen.keyed[index], n)
+
+    # -- tables
+
+    def read_tables(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Read whole what rows are looked up in, before the first row; done once.
+
+        Parameters
+        ----------
+        go_on : callable
+            Asked often; once it says no, nothing more is read.
+
+        Raises
+        ------
+        RunError
+            If a row of a table cannot be processed.
+        SchemaError
+            If two rows of a table have the same keys.
+        """
+        before = self.metrics
+
+        def tell(step: str, rows: int) -> None:
+            note = f"reads the table of {step!r} before the first row: {rows:,} rows so far"
+            with self.changed:
+                self.reads_table = step, rows
+                self.metrics = replace(before, notes=(*before.notes, note))
+                self.changed.notify_all()
+
+        if not self.finished:
+            self.job = with_tables_read(self.job, self.options, go_on, tell)
+            self.metrics, self.reads_table = before, None
+
     # -- planning
 
-    def next_epoch(self, *, drain: bool = False, force: bool = False) -> EpochPlan | None:
+    def next_epoch(self, *, drain: bool = False, force: bool = False, tick: bool = True) -> EpochPlan | None:
         """The plan of the next epoch; None if there is nothing to do now, unless ``force`` asks for an empty one.
 
-        ``drain`` ends the input where it is.
+        ``drain`` ends the input where it is; without ``tick`` the clock alone is no reason for an epoch.
         """
         if self._recovery is not None:
             again = self._recovery.replanned(self.job, self.state)
@@ -194,7 +235,7 @@ class Driver:
         now = max(self.options.clock.now_us(), self.state.now)
         ranges = self._ranges(self.pace.elapsed(now), drain)
         moved = any(r.end > r.start or r.ended != self._ended(r) for r in ranges)
-        if not moved and not drain and not force and not self._ticks:
+        if not moved and not drain and not force and not (self._ticks and tick):
             return None
         return EpochPlan(self.state.epoch, now, tuple(ranges))
 
@@ -367,11 +408,11 @@ class Driver:
 
     def _measure(self, result: EpochResult) -> None:
         now = time.perf_counter()
-        self._recent.append((now, result.report.rows_in))
+        self._recent.append((now, self.metrics.rows_in + result.report.rows_in))
         while len(self._recent) > 2 and now - self._recent[0][0] > 1.0:
-            self._recent.pop(0)
-        span = now - self._recent[0][0] if len(self._recent) > 1 else now - self._began
-        rows = sum(n for _, n in self._recent[1:]) if len(self._recent) > 1 else result.report.rows_in
+            self._recent.popleft()
+        first, before = self._recent[0] if len(self._recent) > 1 else (self._began, self.metrics.rows_in)
+        span, rows = now - first, self._recent[-1][1] - before
         for name, counts in result.report.counts.items():
             self._counts += counts
             self._counts_of[name] = self._counts_of.get(name, Counts()) + counts
@@ -398,6 +439,16 @@ class Driver:
             self._share(result.state),
         )
 
+    def behind(self, epoch: EpochPlan) -> bool:
+        """Whether more rows are there than an epoch took, as far as can be told: of a source with an end, they are."""
+        for wanted in epoch.ranges:
+            read = self.job.stages[wanted.stage].origin
+            assert isinstance(read, Read)
+            comes = not read.source.bounded or getattr(read.source, "paced", False)
+            if wanted.end - wanted.start >= (self._limit() // 2 if comes else 1):
+                return True
+        return False
+
     @property
     def paced(self) -> bool:
         """Whether there is a source whose rows come with time, as fast as the run's speed says."""
@@ -407,9 +458,8 @@ class Driver:
         """Rows that wait, of the sources that can tell."""
         elapsed = self.pace.elapsed(state.now)
         told = [
-            read.source.waiting(partition, position, elapsed)
-            for stage, read in self._reads
-            if isinstance(read.source, Waiting)
+            source.waiting(partition, position, elapsed)
+            for stage, source in self._waiting
             for partition, position in enumerate(state.sources[stage].positions)
         ]
         return sum(told) if told else None
@@ -417,14 +467,14 @@ class Driver:
     def _share(self, state: JobState) -> float | None:
         """How much of the input is read, if every source can tell."""
         read = total = 0
-        for stage, node in self._reads:
-            if not isinstance(node.source, Measured):
-                return None
+        if len(self._measured) < len(self._reads):
+            return None
+        for stage, source in self._measured:
             for partition, position in enumerate(state.sources[stage].positions):
-                rows = node.source.total(partition)
+                rows = source.total(partition)
                 if rows is None:
                     return None
-                read, total = read + position - node.source.initial(partition), total + rows
+                read, total = read + position - source.initial(partition), total + rows
         return read / total if total else None
 
     def _steps(self, result: EpochResult) -> tuple[StepMetrics, ...]:
@@ -452,6 +502,7 @@ class Driver:
         timed = any(
             step.windowing.trigger.timed or by_clock(step.windowing.windows) for step in self.job.keyed.values()
         )
+        timed = timed or any("processing" in step.domains.values() for step in self.job.processes.values())
         return timed or any(read.watermark.idle_us is not None for _, read in self._reads)
 
     def close(self) -> None:
@@ -476,6 +527,12 @@ class Driver:
         progress = Progress("collect", lambda: self.metrics)
         try:
             self.open()
+
+            def go_on() -> bool:
+                progress.tick()
+                return True
+
+            self.read_tables(go_on)
             while not self.over():
                 progress.tick()
                 epoch = self.next_epoch()
@@ -567,6 +624,7 @@ def head(node: Node, n: int) -> pd.DataFrame:
     driver = Driver([node], Options.make(epoch_rows=max(256, n)), batch=node.bounded)
     results = driver.results[driver.job.plan.outputs[0]]
     try:
+        driver.read_tables()
         while not driver.over() and driver.metrics.rows_out < n:
             epoch = driver.next_epoch()
             if epoch is None:

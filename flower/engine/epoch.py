@@ -12,17 +12,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from flower.engine.counts import Counts
+from flower.engine.deduplication import lift_rows
 from flower.engine.job import Job, JobState
 from flower.engine.lift import Lifted, lift
 from flower.engine.observe import observed
+from flower.engine.processing import lift_process
 from flower.engine.rowwise import apply_step
 from flower.engine.side import lift_side
 from flower.engine.state import KeyedState, advance
 from flower.graph.batch import Batch, constant
-from flower.graph.joins import Joining
-from flower.graph.nodes import Aggregate, Dropped, Errors, Read
+from flower.graph.nodes import Dropped, Errors, Read, Stateful
 from flower.graph.plan import Stage
 from flower.io.ingest import Ingested, ingest
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -198,6 +200,15 @@ def errors_of_source(stage: Stage, errors: pa.RecordBatch) -> pa.RecordBatch:
     return errors.set_column(at, errors.schema.field(at), named)
 
 
+def errors_from(job: Job, index: int, errors: pa.RecordBatch) -> pa.RecordBatch:
+    """Errors of a keyed step name the source of the rows among them, if all came from one."""
+    inputs = [job.stages[i] for i in job.stages[index].inputs]
+    named = errors_of_source(inputs[0], errors) if len(inputs) == 1 else errors
+    at = errors.schema.get_field_index("source")
+    source = pc.if_else(errors.column("partition").is_valid(), named.column(at), errors.column(at))
+    return errors.set_column(at, errors.schema.field(at), source)
+
+
 def through_stage(job: Job, context: Context, index: int, partition: int, batch: Batch) -> Part:
     """Rows of a stage's origin through its steps, to its consumers."""
     stage, part = job.stages[index], Part()
@@ -249,6 +260,10 @@ def lift_delivery(
         others = min(others, there)
     if target in job.joins:
         return lift_side(rows, job.joins[target], side, watermark=start, elsewhere=others)
+    if target in job.processes:
+        return lift_process(rows, job.processes[target], watermark=start, elsewhere=others)
+    if target in job.distinct:
+        return lift_rows(rows, job.distinct[target], watermark=start, elsewhere=others)
     return lift(rows, job.keyed[target], watermark=start, elsewhere=others, now=context.now)
 
 
@@ -322,7 +337,7 @@ class _Epoch:
                 # Without rows the empty batch still goes through: a consumer learns its columns from it.
                 for partition, batch in self.fresh[index]:
                     self._through(index, partition, batch)
-            case Aggregate() | Joining():
+            case Stateful():
                 self._through(index, 0, self._advance(index, stage))
             case Dropped():
                 self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
@@ -357,6 +372,8 @@ class _Epoch:
         if done.dropped is not None:
             self.dropped[index].append(done.dropped)
             self.counts[step.name] = self.counts.get(step.name, Counts()) + done.counts
+        if done.errors is not None and len(done.errors):
+            self.errors[step.name].append(errors_from(self.job, index, done.errors))
         return done.panes
 
     def done(self) -> EpochResult:

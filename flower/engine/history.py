@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from flower.engine.beforehand import with_tables_read
 from flower.engine.epoch import EpochPlan, Range, ingested, run_epoch
 from flower.engine.held import held_rows
 from flower.engine.job import Job, JobState, discovered, initial, job
@@ -70,6 +71,7 @@ class _Then:
 
     job: Job
     seen: JobState
+    reads_table: tuple[str, int] | None = None
 
     def records(self, index: int, one: Wanted | None) -> list[Record] | None:
         return records_of(self.seen.keyed[index], one or NO_KEY, self.job.keyed[index].law.exact)
@@ -133,6 +135,7 @@ class History:
         """Run an epoch more; ``rows`` are those that have been read already."""
         with self._lock:
             known = rows or {}
+            self.job = with_tables_read(self.job)
             self.state = discovered(self.job, self.state)
             result = run_epoch(self.job, self.state, plan, lambda job, r: known[r] if r in known else ingested(job, r))
             self.state = result.state

@@ -102,12 +102,13 @@ def _described(saved: Saved, parts: int) -> Iterator[str]:
                     for position, over in zip(known.positions, known.ended, strict=True)
                 )
                 told = f"{step['source']}: position {places or 'unknown'}"
-            case "aggregation":
+            case "sink":
+                told = step["sink"]
+            case kind:
                 held = state["keyed"][name]
                 groups, size = sum(part.groups for part in held), sum(part.nbytes for part in held)
-                told = f"by {step['keys'] or 'no key'}: {groups:,} groups, {_bytes(size)}"
-            case _:
-                told = step["sink"]
+                what = {"join": "rows", "process": "keys"}.get(kind, "groups")
+                told = f"by {step['keys'] or 'no key'}: {groups:,} {what}, {_bytes(size)}"
         if name in state["watermarks"]:
             told += f", watermark {instant_text(state['watermarks'][name])}"
         yield f"  {name}: {told}"

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
-from flower.engine.waiting import Held, by_key, near, new_of, none, with_more
+from flower.engine.waiting import Held, by_key, near, new_of, none, over_by, thinned, with_more
 from flower.graph.batch import Batch, constant
 from flower.model.panes import instants
 from flower.model.time import I64, MAX_TIME, MIN_TIME
@@ -62,35 +62,21 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
         if step.kept(side):
             for number, table in enumerate(tables[side]):
                 lone = given[side][number] != GIVEN
-                over = np.flatnonzero(lone & _over(table, w1))
+                over = np.flatnonzero(lone & over_by(table, w1))
                 batches.append(_alone(step, side, table, over))
                 given[side][number][over] = GIVEN
                 lone[over] = False
                 hold = min(hold, int(table.time[lone].min(initial=MAX_TIME)))
                 tables[side][number] = table.marked(given[side][number])
         *old, last = tables[side]
-        left = tuple(each for table in old if (each := _thinned(table, w1)) is not None)
-        more = last.where(~_over(last, w1))
+        left = tuple(each for table in old if (each := thinned(table, w1)) is not None)
+        more = last.where(~over_by(last, w1))
         kept.append(with_more(left, more, by_key))
     rows = Batch.concat([batch for batch in batches if len(batch)] or [Batch.empty(step.schema)])
     if not (rows.time[1:] >= rows.time[:-1]).all():
         rows = rows.take(np.argsort(rows.time, kind="stable"))
     rows = Batch(rows.rows, rows.time, rows.met, rows.partition, np.arange(len(rows)))
     return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))
-
-
-def _over(table: Held, watermark: int) -> np.ndarray:
-    """Which rows nothing can come for any more."""
-    return np.ones(len(table), np.bool_) if watermark == MAX_TIME else table.until < watermark
-
-
-def _thinned(table: Held, watermark: int) -> Held | None:
-    """A table without the rows that are over, if they are half of it; None: all are."""
-    over = _over(table, watermark)
-    n = int(np.count_nonzero(over))
-    if n == len(table):
-        return None
-    return table.where(~over) if 2 * n >= len(table) else table
 
 
 def _mark(given: list[list[I64]], left: tuple[int, I64], right: tuple[int, I64]) -> None:

@@ -9,19 +9,26 @@ from functools import cached_property
 import pyarrow as pa
 
 from flower.engine.aggregates import Aggregates
+from flower.engine.deduplication import Distinct
 from flower.engine.groups import Law
-from flower.engine.joint import Joint
+from flower.engine.joint import InWindow, Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
-from flower.engine.state import KeyedState, empty
+from flower.engine.processing import Processing
+from flower.engine.state import KeyedState, KeyedStep, empty
+from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import EnrichInWindow, Lookup, Table
 from flower.graph.joins import Join, JoinAsof, Joining
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
+from flower.graph.process import Process
 from flower.graph.retracting import subtracting
+from flower.model.calendar import CalendarWindows
 from flower.model.time import MIN_TIME
 from flower.model.triggers import machine_of
 from flower.model.watermarks import Estimate
 from flower.model.windowing import Windowing
+from flower.model.windows import FixedWindows
 
 
 @dataclass(frozen=True)
@@ -38,22 +45,34 @@ class Job:
         The same of the stages of joins.
     batch : bool
         Whether the watermark goes from minus to plus infinity at the end of the input: then nothing is late.
+    distinct : mapping of int to Distinct
+        Per stage of a deduplication, what its epochs need.
+    processes : mapping of int to Processing
+        The same of the stages of a person's own code.
     """
 
     plan: Plan
     keyed: Mapping[int, Keyed]
     joins: Mapping[int, Joint] = field(default_factory=dict)
     batch: bool = False
+    distinct: Mapping[int, Distinct] = field(default_factory=dict)
+    processes: Mapping[int, Processing] = field(default_factory=dict)
 
     @cached_property
-    def steps(self) -> Mapping[int, Keyed | Joint]:
+    def steps(self) -> Mapping[int, KeyedStep]:
         """Per stage that holds state by key, what its epochs need."""
-        return {**self.keyed, **self.joins}
+        return {**self.keyed, **self.joins, **self.distinct, **self.processes}
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The plan's stages."""
         return self.plan.stages
+
+    @property
+    def lookups(self) -> dict[str, Lookup]:
+        """The steps that look rows up in a table, by name."""
+        nodes = (op.node for stage in self.stages for op in stage.ops)
+        return {node.name: node for node in nodes if isinstance(node, Lookup) and node.name is not None}
 
     def reads(self) -> list[tuple[int, Read]]:
         """The stages that read, and what."""
@@ -123,7 +142,17 @@ def job(outputs: Sequence[Node], *, batch: bool = False) -> Job:
         for index, stage in enumerate(planned.stages)
         if isinstance(stage.origin, Joining)
     }
-    return Job(planned, keyed, joins, batch)
+    processes = {
+        index: _processing(stage.name, stage.origin, batch)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Process)
+    }
+    distinct = {
+        index: _distinct(stage.name, stage.origin, batch)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Deduplicate)
+    }
+    return Job(planned, keyed, joins, batch, distinct, processes)
 
 
 def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
@@ -157,8 +186,13 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
 
 
 def _joint(name: str, node: Joining, batch: bool) -> Joint:
-    windowing, within, direction = None, None, None
-    if isinstance(node, Join):
+    windowing, within, direction, lookup = None, None, None, None
+    if isinstance(node, EnrichInWindow):
+        windowing = Windowing(node.grouping.windows) if batch else node.grouping
+        mapped = node.mapped
+        assert mapped is None or isinstance(mapped, FixedWindows | CalendarWindows), "others are refused"
+        lookup = InWindow(mapped, waits=batch)
+    elif isinstance(node, Join):
         within = node.within
         if node.windowed:
             windowing = Windowing(node.grouping.windows) if batch else node.grouping
@@ -173,8 +207,64 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
     alike = exact([left.type for left, _ in fields], [left.nullable or right.nullable for left, right in fields])
     keeps, columns = node.keeps, node.columns
     return Joint(
-        name, node.on, keeps, windowing, within, direction, alike, columns, sides, node.schema, node.dropped_schema
+        name,
+        node.on,
+        keeps,
+        windowing,
+        within,
+        direction,
+        lookup,
+        alike,
+        columns,
+        sides,
+        node.schema,
+        node.dropped_schema,
     )
+
+
+def _processing(name: str, node: Process, batch: bool) -> Processing:
+    before = node.input.schema
+    keys = [before.field(key) for key in node.keys]
+    return Processing(
+        name,
+        node.keys,
+        node.fn.fn,
+        tuple(sorted(node.state, key=lambda each: each[0])),
+        tuple(sorted(node.timers)),
+        node.vectorised,
+        node.allowed_lateness_us,
+        node.timed,
+        batch,
+        exact([key.type for key in keys], [key.nullable for key in keys]),
+        node.rows,
+        node.output,
+        before,
+        node.schema,
+        node.dropped_schema,
+    )
+
+
+def _distinct(name: str, node: Deduplicate, batch: bool) -> Distinct:
+    keys = [node.schema.field(key) for key in node.keys]
+    alike = exact([key.type for key in keys], [key.nullable for key in keys])
+    return Distinct(name, node.keys, node.within, alike, batch, node.schema, node.dropped_schema)
+
+
+def with_tables(job: Job, tables: Mapping[str, Table]) -> Job:
+    """The job with the tables of the steps that look rows up in them."""
+    stages = tuple(
+        replace(
+            stage,
+            ops=tuple(
+                replace(op, node=replace(op.node, rows=tables[op.node.name or ""]))
+                if isinstance(op.node, Lookup)
+                else op
+                for op in stage.ops
+            ),
+        )
+        for stage in job.stages
+    )
+    return replace(job, plan=replace(job.plan, stages=stages))
 
 
 def initial(job: Job, now: int) -> JobState:

@@ -32,6 +32,8 @@ class Advanced(Generic[S]):
         Pairs that had been admitted and are not taken after all.
     counts : Counts
         What these change.
+    errors : pyarrow.RecordBatch or None
+        Rows that could not be processed.
     """
 
     state: S
@@ -39,6 +41,7 @@ class Advanced(Generic[S]):
     watermark: int
     dropped: Batch | None = None
     counts: Counts = field(default_factory=Counts)
+    errors: pa.RecordBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)

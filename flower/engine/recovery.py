@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flower.engine.counts import Counts
+from flower.engine.deduplication import Distinct
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
 from flower.engine.ledger import Ledger, Logged, refuse
 from flower.engine.metrics import Metrics
+from flower.engine.processing import Processing
 from flower.engine.results import Results
 from flower.errors import RunError
-from flower.graph.nodes import Read, Write
+from flower.graph.enriching import Lookup
+from flower.graph.nodes import Read, Write, step_names, walk
 from flower.graph.protocols import IdentifiedSource, ResumableSink, Sink
 from flower.graph.schema import dtype_name
 from flower.io.generator import GeneratorSource
@@ -252,6 +255,9 @@ def described(job: Job) -> dict[str, dict[str, str]]:
     steps = {job.stages[index].name: _of_source(read) for index, read in job.reads()}
     steps |= {step.name: _of_keyed(step) for step in job.keyed.values()}
     steps |= {step.name: _of_join(step) for step in job.joins.values()}
+    steps |= {step.name: _of_distinct(step) for step in job.distinct.values()}
+    steps |= {name: _of_lookup(node) for name, node in job.lookups.items()}
+    steps |= {step.name: _of_process(step) for step in job.processes.values()}
     for port in job.plan.outputs:
         consumer = job.plan.consumers[port]
         if isinstance(consumer.node, Write):
@@ -272,6 +278,16 @@ def _of_source(read: Read) -> dict[str, str]:
     return told
 
 
+def _of_lookup(node: Lookup) -> dict[str, str]:
+    """A table is read again: what it is read from must not have changed."""
+    told = {"kind": "enrichment", "keys": ", ".join(node.on), "keeps": node.how, "columns": ", ".join(node.added)}
+    names = step_names(node.table)
+    reads = {names[each]: _of_source(each) for each in walk(node.table) if isinstance(each, Read)}
+    return told | {
+        f"{name} of the table, its {key}": text for name, read in reads.items() for key, text in read.items()
+    }
+
+
 def _of_keyed(step: Keyed) -> dict[str, str]:
     told = {"kind": "aggregation"} | _of_windowing(step.windowing)
     told["keys"] = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
@@ -289,9 +305,22 @@ def _of_join(step: Joint) -> dict[str, str]:
         told |= _of_windowing(step.windowing)
     told["within"] = "any distance" if step.within is None else " to ".join(map(duration_text, step.within))
     told["direction"] = step.direction or "both"
+    if step.lookup is not None:
+        told["row in window"] = f"the newest, of {step.lookup.mapped!r}"
     for side, schema in zip(("left", "right"), step.sides, strict=True):
         told[f"{side} columns"] = ", ".join(f"{field.name}: {dtype_name(field)}" for field in schema)
     return told
+
+
+def _of_distinct(step: Distinct) -> dict[str, str]:
+    keys = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
+    return {"kind": "deduplication", "keys": keys, "within": duration_text(step.within)}
+
+
+def _of_process(step: Processing) -> dict[str, str]:
+    told = {"kind": "process", "keys": ", ".join(f"{key}: {dtype_name(step.before.field(key))}" for key in step.keys)}
+    told |= {f"state {name!r}": repr(kind) for name, kind in step.state}
+    return told | {f"timer {name!r}": f"of {domain} time" for name, domain in step.timers}
 
 
 def _of_windowing(windowing: Windowing) -> dict[str, str]:

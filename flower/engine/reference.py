@@ -23,19 +23,23 @@ from flower.engine.job import SourceState
 from flower.engine.joint import Joint
 from flower.engine.observe import punctuations
 from flower.engine.placing import asked, microseconds
+from flower.engine.reference_calls import failed_calls, process_oracle
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step, gaps
 from flower.graph.batch import Batch, constant
+from flower.graph.deduplication import Deduplicate
 from flower.graph.joins import Joining
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
+from flower.graph.process import Process
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
 from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
-from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, WindowJoinOracle
+from flower.model.reference.deduplication import DeduplicationOracle
+from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, InWindowOracle, WindowJoinOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
 from flower.model.windows import Sessions
@@ -56,6 +60,7 @@ def epochs_reference(node: Node, *, as_stream: bool = True, epoch_rows: int | No
     """What the oracle gives, epoch by epoch."""
     require_bounded(node)
     driver = Driver([node], Options.make(epoch_rows=epoch_rows), batch=not as_stream)
+    driver.read_tables()
     oracle = _Oracle(driver)
     try:
         while not driver.over():
@@ -70,6 +75,7 @@ def replayed(ran: Driver) -> Results:
     """What the oracle makes of the very epochs that another executor ran: boundaries and clock are an input of both."""
     driver = Driver(ran.job.plan.logical, ran.options, batch=ran.job.batch)
     results = Results(driver.job.plan.consumers[driver.job.plan.outputs[0]].node, batch=ran.job.batch)
+    driver.read_tables()
     oracle = _Oracle(driver)
     for epoch in ran.log:
         for batch in oracle.run(epoch):
@@ -81,6 +87,7 @@ def replayed(ran: Driver) -> Results:
 def watermarks_replayed(ran: Driver) -> list[tuple[int, ...]]:
     """The output watermark of each stage after each epoch that another executor ran."""
     driver = Driver(ran.job.plan.logical, ran.options, batch=ran.job.batch)
+    driver.read_tables()
     oracle, told = _Oracle(driver), []
     for epoch in ran.log:
         oracle.run(epoch)
@@ -108,6 +115,11 @@ class _Oracle:
             for index, step in self.job.keyed.items()
         }
         self.joins = {index: _join_oracle(step) for index, step in self.job.joins.items()}
+        self.distinct = {
+            index: DeduplicationOracle(step.keys, step.within, at_end=step.batch)
+            for index, step in self.job.distinct.items()
+        }
+        self.processes = {index: process_oracle(step) for index, step in self.job.processes.items()}
         # What rows meet depends on who takes them, so every keyed step has watermark oracles of its own.
         self.sources = {
             (target, index): self._source(index) for target in (*self.job.steps, -1) for index, _ in self.job.reads()
@@ -202,6 +214,21 @@ class _Oracle:
                     self.watermarks[index] = self.joins[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.joins[index].dropped_schema, None))
                     batches = [_batch(joined, stage.origin.schema, "event_time")]
+                case Deduplicate():
+                    w1 = min(self.watermarks[i] for i in stage.inputs)
+                    first, gone = self.distinct[index].epoch(waiting[stage.ports[0]], w1)
+                    self.watermarks[index] = self.distinct[index].watermark
+                    dropped[stage.origin].append(_batch(gone, self.job.distinct[index].dropped_schema, None))
+                    batches = [_rows(first, stage.origin.schema)]
+                case Process():
+                    w1 = min(self.watermarks[i] for i in stage.inputs)
+                    given, gone, _ = self.processes[index].epoch(waiting[stage.ports[0]], w1, epoch.now)
+                    self.watermarks[index] = self.processes[index].watermark
+                    for origin, failed in failed_calls(self.processes[index].failed, self.job.processes[index]):
+                        named = failed if origin is None else errors_of_source(self.job.stages[origin], failed)
+                        errors[self.job.processes[index].name].append(named)
+                    dropped[stage.origin].append(_batch(gone, self.job.processes[index].dropped_schema, None))
+                    batches = [_batch(given, stage.origin.schema, "event_time" if stage.origin.timed else None)]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]
@@ -290,10 +317,13 @@ class _Oracle:
                 waiting[delivery.port].append(row)
 
 
-def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle:
+def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle | InWindowOracle:
     left = {each.left: each.name for each in step.columns if each.left is not None}
     right = {each.right: each.name for each in step.columns if each.right is not None}
     common = (step.keys, (left, right), step.keeps)
+    if step.lookup is not None:
+        assert step.windowing is not None
+        return InWindowOracle(step.windowing, step.lookup.mapped, step.lookup.waits, *common)
     if step.windowing is not None:
         return WindowJoinOracle(step.windowing, *common)
     if step.direction is None:
@@ -356,6 +386,15 @@ def _batch(rows: list[dict[str, Any]], schema: pa.Schema, time: str | None) -> B
     times = constant(MIN_TIME, n) if time is None else np.array([_us(row[time]) for row in rows], np.int64)
     table = pa.RecordBatch.from_arrays(columns, schema=schema)
     return Batch(table, times, constant(MIN_TIME, n), constant(0, n), np.arange(n))
+
+
+def _rows(rows: Sequence[Row], schema: pa.Schema) -> Batch:
+    """Rows that the oracle gives as they came."""
+    batch = _batch([dict(row.values) for row in rows], schema, None)
+    time, partition, position = (
+        np.array([getattr(row, name) for row in rows], np.int64) for name in ("time", "partition", "position")
+    )
+    return replace(batch, time=time, partition=partition, position=position)
 
 
 def _value(value: Any, kind: pa.DataType) -> Any:

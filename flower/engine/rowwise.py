@@ -20,9 +20,11 @@ import pyarrow.compute as pc
 
 from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.engine.isolate import isolate
+from flower.engine.tables import looked_up
 from flower.errors import DtypeError, FlowerError, SchemaError
 from flower.graph.applied import rows_of
 from flower.graph.batch import Batch, constant
+from flower.graph.enriching import Lookup
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
 from flower.graph.protocols import ERROR_SCHEMA
@@ -37,6 +39,7 @@ session has no positive gap.
 """
 
 _MAX_TEXT = 2_000
+_NO_ERRORS = pa.RecordBatch.from_pylist([], schema=ERROR_SCHEMA)
 
 
 def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBatch]:
@@ -44,7 +47,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
 
     Parameters
     ----------
-    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply or Concat
+    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup or Concat
         The step; an apply takes panes that hold the rows of their groups; a concat puts the
         columns of one part into the order of the whole; what is before it is not asked.
     batch : Batch
@@ -59,7 +62,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
     errors : pyarrow.RecordBatch
         Rows of `ERROR_SCHEMA`; ``source`` is null, for a batch does not know its name.
     """
-    errors = _Errors(step)
+    errors = ErrorRows(step)
     match node:
         case Filter(predicate=Expr() as predicate):
             mask, codes = predicate_mask(predicate, batch.rows)
@@ -79,6 +82,8 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             result = _flat_mapped(node, batch, errors)
         case Apply():
             result = _applied(node, batch, errors)
+        case Lookup():
+            result = looked_up(node, batch)
         case Concat():
             ordered = [batch.rows.column(name) for name in node.schema.names]
             result = batch.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
@@ -87,7 +92,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
     return result, errors.rows()
 
 
-class _Errors:
+class ErrorRows:
     """Collects the rows that a step cannot process."""
 
     def __init__(self, step: str) -> None:
@@ -123,7 +128,7 @@ class _Errors:
         """The ranges of rows for which a function raised, or gave what is no result at all."""
         for start, stop, error in failures:
             reason = WRONG if isinstance(error, FlowerError) else RAISED
-            text = _text(error)
+            text = error_text(error)
             if stop - start > 1:
                 text += f" (in a frame of {stop - start} rows that was not taken apart)"
             self.add(batch, np.arange(start, stop), reason, text)
@@ -143,11 +148,12 @@ class _Errors:
     def rows(self) -> pa.RecordBatch:
         """All of them so far."""
         if not self.parts:
-            return pa.RecordBatch.from_pylist([], schema=ERROR_SCHEMA)
+            return _NO_ERRORS
         return self.parts[0] if len(self.parts) == 1 else pa.concat_batches(self.parts)
 
 
-def _text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
+    """An exception as error rows tell it."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # a user's exception may fail to say what it is
@@ -175,7 +181,7 @@ def _selected(rows: pa.RecordBatch, columns: Sequence[tuple[str, str]]) -> pa.Re
     return pa.RecordBatch.from_arrays([rows.column(old) for _, old in columns], schema=pa.schema(fields))
 
 
-def _filtered(function: FrameFunction, batch: Batch, errors: _Errors) -> Batch:
+def _filtered(function: FrameFunction, batch: Batch, errors: ErrorRows) -> Batch:
     def call(start: int, stop: int) -> np.ndarray:
         column = _value(function, batch.rows, start, stop)
         if column.type != pa.bool_():
@@ -222,7 +228,7 @@ def _value(function: FrameFunction, rows: pa.RecordBatch, start: int, stop: int)
 
 def gaps(value: Expr | FrameFunction, batch: Batch, step: str) -> tuple[Batch, I64, pa.RecordBatch]:
     """The rows that have a gap, their gaps in microseconds, and the rows that have none, as `apply_step` gives them."""
-    errors, name = _Errors(step), "the gap"
+    errors, name = ErrorRows(step), "the gap"
     while name in batch.rows.schema.names:
         name += "'"
     given = _assigned(value.field(name, batch.rows.schema), value, batch, errors)
@@ -246,7 +252,7 @@ def gaps(value: Expr | FrameFunction, batch: Batch, step: str) -> tuple[Batch, I
     return given.filter(~bad), values[~bad], errors.rows()
 
 
-def _assigned(field: pa.Field, value: Expr | FrameFunction, batch: Batch, errors: _Errors) -> Batch:
+def _assigned(field: pa.Field, value: Expr | FrameFunction, batch: Batch, errors: ErrorRows) -> Batch:
     name = field.name
     if isinstance(value, Expr):
         field = value.field(name, batch.rows.schema)
@@ -294,7 +300,7 @@ def _with_column(rows: pa.RecordBatch, field: pa.Field, column: pa.Array) -> pa.
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 
-def _mapped(node: MapFrames, batch: Batch, errors: _Errors) -> Batch:
+def _mapped(node: MapFrames, batch: Batch, errors: ErrorRows) -> Batch:
     """``fn(frame)`` for frames whose index says which row is which.
 
     The index starts at the number of rows, so that one made anew can be told from one that was kept: anew and of full
@@ -353,7 +359,7 @@ def _kept(index: pd.Index, n: int, function: str) -> npt.NDArray[np.int64]:
     return index.to_numpy().astype(np.int64) - n
 
 
-def _flat_mapped(node: FlatMapRows, batch: Batch, errors: _Errors) -> Batch:
+def _flat_mapped(node: FlatMapRows, batch: Batch, errors: ErrorRows) -> Batch:
     """``fn(row)`` for each row as a dict; a row of which any new row does not fit is an error as a whole."""
     function, names = node.fn.fn, node.output.names
     made: list[Mapping[str, Any]] = []
@@ -371,7 +377,7 @@ def _flat_mapped(node: FlatMapRows, batch: Batch, errors: _Errors) -> Batch:
     taken = np.array(origins, np.int64)
     columns, bad = [], {}
     for field in node.output:
-        column, mask = _column([each[field.name] for each in made], field)
+        column, mask = fitted([each[field.name] for each in made], field)
         columns.append(column)
         if mask is not None:
             bad[field.name] = np.isin(np.arange(len(batch)), taken[mask])
@@ -381,7 +387,7 @@ def _flat_mapped(node: FlatMapRows, batch: Batch, errors: _Errors) -> Batch:
     return result if failed is None else result.filter(~failed[taken])
 
 
-def _applied(node: Apply, batch: Batch, errors: _Errors) -> Batch:
+def _applied(node: Apply, batch: Batch, errors: ErrorRows) -> Batch:
     """``fn(frame)`` for the rows of each pane; a pane of which it makes nothing is an error, told by key and window."""
     lists = batch.rows.column(ROWS)
     offsets = np.asarray(lists.offsets)
@@ -429,7 +435,7 @@ def _checked(row: object, names: Sequence[str], function: str) -> Mapping[str, A
     return row
 
 
-def _column(values: list[Any], field: pa.Field) -> tuple[pa.Array, np.ndarray | None]:
+def fitted(values: list[Any], field: pa.Field) -> tuple[pa.Array, np.ndarray | None]:
     """Values as a column, and where one does not fit."""
     try:
         return cast_column(pa.array(values, from_pandas=True) if values else pa.nulls(0), field)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, counted, interval, sessions
+from flower.engine import aligned, asof, counted, deduplication, interval, inwindow, processed, sessions
 from flower.engine import joined as windowed
 from flower.engine.blocks import SessionRun
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.lift import sessions_of
 from flower.engine.pairs import Pairs, joined, refused
+from flower.engine.processing import Processing
 from flower.engine.runs import Run
 from flower.engine.slices import Slices
 from flower.engine.waiting import Held
@@ -19,17 +20,36 @@ from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
 from flower.model.windows import CountWindows, by_clock
 
-JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState
-KeyedState = aligned.AlignedState | sessions.SessionState | counted.CountedState | JoinState
+JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState | inwindow.InWindowState
+KeyedState = (
+    aligned.AlignedState
+    | sessions.SessionState
+    | counted.CountedState
+    | JoinState
+    | deduplication.DistinctState
+    | processed.ProcessedState
+)
 AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
-AdvancedJoin = Advanced[windowed.JoinedState] | Advanced[interval.IntervalState] | Advanced[asof.AsofState]
+AdvancedJoin = (
+    Advanced[windowed.JoinedState]
+    | Advanced[interval.IntervalState]
+    | Advanced[asof.AsofState]
+    | Advanced[inwindow.InWindowState]
+)
 Piece = Run | Slices | SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
+KeyedStep = Keyed | Joint | deduplication.Distinct | Processing
 
 
-def empty(step: Keyed | Joint) -> KeyedState:
+def empty(step: KeyedStep) -> KeyedState:
     """The state before the first epoch."""
+    if isinstance(step, deduplication.Distinct):
+        return deduplication.DistinctState()
+    if isinstance(step, Processing):
+        return processed.ProcessedState()
     if isinstance(step, Joint):
+        if step.lookup is not None:
+            return inwindow.InWindowState()
         if step.windowing is not None:
             return windowed.JoinedState()
         return interval.IntervalState() if step.direction is None else asof.AsofState()
@@ -39,15 +59,23 @@ def empty(step: Keyed | Joint) -> KeyedState:
 
 
 def advance(
-    state: KeyedState, pieces: Sequence[Piece], step: Keyed | Joint, watermark: int, now: int
-) -> AdvancedGroups | AdvancedJoin:
+    state: KeyedState, pieces: Sequence[Piece], step: KeyedStep, watermark: int, now: int
+) -> AdvancedGroups | AdvancedJoin | Advanced[deduplication.DistinctState] | Advanced[processed.ProcessedState]:
     """One epoch of a step."""
+    if isinstance(step, deduplication.Distinct):
+        assert isinstance(state, deduplication.DistinctState)
+        return deduplication.advance(state, [each for each in pieces if isinstance(each, Held)], step, watermark)
+    if isinstance(step, Processing):
+        assert isinstance(state, processed.ProcessedState)
+        return processed.advance(state, [piece for piece in pieces if isinstance(piece, Pairs)], step, watermark, now)
     if isinstance(step, Joint):
         rows = [piece for piece in pieces if isinstance(piece, Held)]
         if isinstance(state, windowed.JoinedState):
             return windowed.advance(state, rows, step, watermark)
         if isinstance(state, interval.IntervalState):
             return interval.advance(state, rows, step, watermark)
+        if isinstance(state, inwindow.InWindowState):
+            return inwindow.advance(state, rows, step, watermark)
         assert isinstance(state, asof.AsofState)
         return asof.advance(state, rows, step, watermark)
     if by_clock(step.windowing.windows) and watermark < MAX_TIME:

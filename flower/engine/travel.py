@@ -91,7 +91,7 @@ def _functions(node: Node) -> Iterator[tuple[str, Callable[..., Any]]]:
         if id(value) in seen or depth > 6 or isinstance(value, Node | ModuleType):
             return
         seen.add(id(value))
-        if inspect.isfunction(value) or inspect.ismethod(value):
+        if inspect.isfunction(value) or inspect.ismethod(value) or inspect.isclass(value):
             yield value
         elif isinstance(value, tuple | list):
             for each in value:

@@ -16,7 +16,7 @@ from flower.engine.joint import no_rows
 from flower.engine.keys import encode, equal
 from flower.graph.batch import Batch
 from flower.model.arrays import Bools
-from flower.model.time import I64
+from flower.model.time import I64, MAX_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,20 @@ def of_keys(table: Held, hashes: I64) -> Held:
     if int((last - first).sum()) == len(table):
         return table
     return table.take(_spread(first, last - first, None)[1])
+
+
+def over_by(table: Held, watermark: int) -> Bools:
+    """Which rows nothing can come for any more."""
+    return np.ones(len(table), np.bool_) if watermark == MAX_TIME else table.until < watermark
+
+
+def thinned(table: Held, watermark: int) -> Held | None:
+    """A table without the rows that are over, if they are half of it; None: all are."""
+    over = over_by(table, watermark)
+    n = int(np.count_nonzero(over))
+    if n == len(table):
+        return None
+    return table.where(~over) if 2 * n >= len(table) else table
 
 
 # -- which rows belong together

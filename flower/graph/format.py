@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from flower.errors import GraphError
+from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions, Lookup, addable
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import SIDES, Join, JoinAsof, Joining
 from flower.graph.nodes import (
@@ -30,6 +32,7 @@ from flower.graph.nodes import (
 )
 from flower.graph.optimizer.driver import Application
 from flower.graph.plan import Consumer, Plan, Stage
+from flower.graph.process import Process
 from flower.graph.schema import dtype_name
 from flower.model.combiners import Combiner
 from flower.model.time import MAX_TIME, duration_text
@@ -136,8 +139,18 @@ def _arguments(node: Node) -> str:
         case Aggregate():
             results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
+        case Enrich() | EnrichVersions() | EnrichInWindow():
+            options = [f"{n}={v!r}" for n, v in enrich_options(node).items()]
+            return ", ".join([f"on {', '.join(node.on)}", *options])
         case Joining():
             return ", ".join([f"on {', '.join(node.on)}", *(f"{n}={v!r}" for n, v in join_options(node).items())])
+        case Process():
+            parts = [f"by {', '.join(node.keys)}: {node.fn}"]
+            parts += [f"state {name}={kind!r}" for name, kind in node.state]
+            parts += [f"timer {name} of {domain} time" for name, domain in node.timers]
+            return ", ".join(parts)
+        case Deduplicate():
+            return f"by {', '.join(node.keys)}, within={duration_text(node.within)!r}"
         case Write():
             return node.sink.label
     return ""
@@ -154,6 +167,17 @@ def join_options(node: Joining) -> dict[str, object]:
             options |= {} if tolerance is None else {"tolerance": duration_text(tolerance)}
             options |= {"direction": direction} if direction != "backward" else {}
     return options | ({"suffixes": node.suffixes} if node.suffixes != ("_x", "_y") else {})
+
+
+def enrich_options(node: Enrich | EnrichVersions | EnrichInWindow) -> dict[str, object]:
+    """The arguments of an enrichment besides its table and keys; what has its default is left out."""
+    table = node.inputs[-1] if not isinstance(node, Lookup) else node.table
+    options: dict[str, object] = {} if node.how == "left" else {"how": node.how}
+    if node.added != addable(table, node.on):
+        options["columns"] = list(node.added)
+    if isinstance(node, EnrichVersions) and node.tolerance is not None:
+        options["ttl"] = duration_text(node.tolerance)
+    return options | ({"static": True} if isinstance(node, Enrich) and table.timed else {})
 
 
 def _read_options(node: Read) -> list[str]:
@@ -211,6 +235,10 @@ def _application(done: Application) -> str:
 
 def _physical(plan: Plan) -> list[str]:
     lines: list[str] = []
+    lookups = dict.fromkeys(op.node for stage in plan.stages for op in stage.ops if isinstance(op.node, Lookup))
+    for node in lookups:
+        lines.append(f"before the first row, the table of {node.name}, read whole:")
+        lines += _indented(_lines(node.table, step_names(node.table)))
     for index, stage in enumerate(plan.stages):
         lines.append(f"stage {index}: {_origin(stage, plan)}")
         lines += _indented(_stage(stage, plan.consumers))
@@ -228,10 +256,15 @@ def _origin(stage: Stage, plan: Plan) -> str:
             return f"{stage.name} {verb} rows of {sources}, {by}"
         case Joining() as join:
             return f"{stage.name} joins rows of {sources}, keyed by {', '.join(join.on)}"
+        case Process() as process:
+            return f"{stage.name} processes rows of {sources}, keyed by {', '.join(process.keys)}"
+        case Deduplicate() as distinct:
+            return f"{stage.name} deduplicates rows of {sources}, keyed by {', '.join(distinct.keys)}"
         case Dropped():
             return f"{stage.name}: what {sources} dropped"
         case Errors() as errors:
             return f"{stage.name}: the rows that {errors.of.name} and the steps before it could not process"
+    raise TypeError(f"rows come from no {stage.origin!r}")
 
 
 def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
@@ -243,6 +276,14 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             lines += _keeping(keyed)
         case Joining() as join:
             lines += _holding(join)
+        case Process() as process:
+            lines += _remembering(process)
+        case Deduplicate() as distinct:
+            lines += [
+                "state: the keys and event times of the rows given",
+                "fires: at once",
+                f"they are held until the watermark passes the time by {duration_text(distinct.within)}",
+            ]
         case _:
             pass
     if stage.ops:
@@ -259,6 +300,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             what = f"{consumer.step}, combined by key and window before rows are exchanged"
         elif consumer.kind == "join":
             what = f"{consumer.step}, its {SIDES[consumer.side]} side, dealt by key"
+        elif consumer.kind == "rows":
+            what = f"{consumer.step}, dealt by key"
         elif isinstance(consumer.node, Write):
             what = f"{consumer.step}, staged and committed once an epoch"
         else:
@@ -342,6 +385,12 @@ def _holding(node: Joining) -> list[str]:
                 f"fires: when the watermark passes the end of the window{again}",
                 "a window is held until the watermark passes its end" + (f" by {late}" if again else ""),
             ]
+        case EnrichInWindow():
+            return [
+                f"windows: {node.grouping.windows!r}",
+                "state: rows that wait; of the table the newest row of each key and window",
+                "fires: at the first row of the key in the window, or when the watermark passes its end",
+            ]
         case Join(within=(low, high)):
             return [
                 "state: the rows of both sides, by key and event time",
@@ -355,6 +404,23 @@ def _holding(node: Joining) -> list[str]:
         "state: left rows that wait, and right rows that may be the nearest of one to come",
         f"fires: when the watermark passes a left row's time{wait}",
     ]
+
+
+def _remembering(node: Process) -> list[str]:
+    """What a person's own code remembers, and when it is called."""
+    state = ", ".join(f"{name}={kind!r}" for name, kind in node.state) or "none"
+    lines = [
+        f"state: per key {state}",
+        "called: " + ("for all keys of an epoch at once" if node.vectorised else "for each key that has rows"),
+    ]
+    for name, domain in node.timers:
+        what = "the watermark passes" if domain == "event" else "the clock reaches"
+        held = "its time" if domain == "event" else "the event time of what set it"
+        lines.append(f"timer {name}: fires when {what} its time; until then it holds the watermark at {held}")
+    late = node.allowed_lateness_us
+    if late < MAX_TIME:
+        lines.append(f"rows that are {duration_text(late)} behind the watermark are dropped")
+    return lines
 
 
 def _partial(keyed: Aggregate) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import pyarrow as pa
 
@@ -58,6 +58,9 @@ class Joining(Stateful):
     right: Node
     on: tuple[str, ...]
     suffixes: tuple[str, str]
+    kind = "join"
+    places: ClassVar[tuple[str, str]] = ("on the left", "on the right")
+    """How errors say where a column is."""
 
     @property
     def keeps(self) -> How:
@@ -111,7 +114,7 @@ class Joining(Stateful):
     @cached_property
     def rows(self) -> pa.Schema:
         """The fields of `columns`."""
-        self._check_keys()
+        require_same_keys(self.on, self.left.schema, self.right.schema, self.places)
         self._check_retractions()
         sides = [node.schema for node in self.inputs]
         maybe = (self.keeps in ("right", "outer"), self.keeps in ("left", "outer"))
@@ -138,22 +141,6 @@ class Joining(Stateful):
                     got=f"a {side} side that may be retracted",
                     hint=f"take the final pane of each window only, with .filter({FINAL!r}) right after the retracting "
                     "step",
-                )
-
-    def _check_keys(self) -> None:
-        for key in self.on:
-            left, right = (column_of(node.schema, key) for node in self.inputs)
-            if left.type != right.type:
-                raise DtypeError(
-                    f"key {key!r} must have one dtype on both sides of a join",
-                    got=f"{dtype_name(left)} on the left, {dtype_name(right)} on the right",
-                    hint="convert one of them with .assign() before",
-                )
-            if pa.types.is_nested(left.type) or pa.types.is_dictionary(left.type):
-                raise DtypeError(
-                    "a key must be a number, text, a bool, a time or a duration",
-                    got=f"column {key!r} of {dtype_name(left)}",
-                    hint="join on other columns",
                 )
 
     def _dropped_schema(self) -> pa.Schema:
@@ -291,6 +278,24 @@ def _untimed(node: Joining) -> GraphError:
         got=f"a {side} side without event time",
         hint="name its column where it is read: event_time='column'",
     )
+
+
+def require_same_keys(on: tuple[str, ...], left: pa.Schema, right: pa.Schema, places: tuple[str, str]) -> None:
+    """Refuse keys that are not of one dtype on both sides, or of one that keys cannot have."""
+    for key in on:
+        one, other = column_of(left, key), column_of(right, key)
+        if one.type != other.type:
+            raise DtypeError(
+                f"key {key!r} must have one dtype on both sides",
+                got=f"{dtype_name(one)} {places[0]}, {dtype_name(other)} {places[1]}",
+                hint="convert one of them with .assign() before",
+            )
+        if pa.types.is_nested(one.type) or pa.types.is_dictionary(one.type):
+            raise DtypeError(
+                "a key must be a number, text, a bool, a time or a duration",
+                got=f"column {key!r} of {dtype_name(one)}",
+                hint="take other columns",
+            )
 
 
 HOWS = get_args(How)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 
@@ -353,14 +353,21 @@ class Aggregation:
 
     def input(self, schema: pa.Schema) -> pa.Field | None:
         """What the combiner takes of rows: a field, of several columns a struct; None: only how many there are."""
-        if self.column is None or not self.combiner.others:
-            return None if self.column is None else column_of(schema, self.column)
-        parts = [column_of(schema, name).with_name(name) for name in self.columns]
-        return pa.field(self.column, pa.struct(parts), nullable=False)
+        parts = [column_of(schema, name) for name in self.columns]
+        if not self.combiner.others:
+            return parts[0] if parts else None
+        return pa.field(self.columns[0], pa.struct(parts), nullable=False)
+
+
+Kind = Literal["aggregate", "join", "rows"]
+"""Partial groups, the rows of one of two sides, or rows as they are."""
 
 
 class Stateful(Node):
     """A step that holds rows by key until the watermark lets them go, and may drop rows that come too late."""
+
+    kind: ClassVar[Kind]
+    """What rows come to on their way to it."""
 
     @cached_property
     def dropped_schema(self) -> pa.Schema:
@@ -389,6 +396,7 @@ class Aggregate(Step, Stateful):
     keys: tuple[str, ...]
     aggregations: tuple[Aggregation, ...]
     verb = "agg"
+    kind = "aggregate"
 
     @cached_property
     def grouping(self) -> Windowing:

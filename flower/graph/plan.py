@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from flower.graph.joins import Joining
+from flower.graph.enriching import Enrich, Lookup
 from flower.graph.nodes import (
-    Aggregate,
     Apply,
     Concat,
     Dropped,
     Errors,
+    Kind,
     Node,
     Read,
+    Stateful,
     WindowInto,
     Write,
     step_names,
@@ -28,7 +29,7 @@ from flower.graph.nodes import (
 from flower.graph.optimizer.driver import Application, optimize
 from flower.graph.optimizer.rewrite import rebuilt
 
-Origin = Read | Aggregate | Joining | Dropped | Errors
+Origin = Read | Stateful | Dropped | Errors
 """Where the rows of a stage come from."""
 
 
@@ -61,7 +62,7 @@ class Stage:
     ----------
     name : str
         The step name of its origin.
-    origin : Read, Aggregate, Join, JoinAsof, Dropped or Errors
+    origin : Read, Stateful, Dropped or Errors
         Its rows are in slot 0.
     ops : tuple of Op
         In an order in which they can run; each fills a slot of its own.
@@ -90,7 +91,7 @@ class Consumer:
 
     Parameters
     ----------
-    kind : {"aggregate", "join", "output"}
+    kind : {"aggregate", "join", "rows", "output"}
         A keyed step, or rows that leave the pipeline: to a sink, if ``node`` is a `Write`, else to whoever asked.
     step : str
         The name of the step, as it was written.
@@ -102,7 +103,7 @@ class Consumer:
         Which input of the keyed step it is.
     """
 
-    kind: Literal["aggregate", "join", "output"]
+    kind: Kind | Literal["output"]
     step: str
     node: Node
     stage: int | None
@@ -172,6 +173,7 @@ def physical(
 
     ``names`` are those of the outputs as they were written: rules may have put other steps last.
     """
+    outputs = rebuilt(outputs, _alone)
     stages: list[_Stage] = []
     consumers: list[Consumer] = []
     places: dict[Node, list[tuple[_Stage, int]]] = {}  # the slots that hold a node's rows
@@ -181,7 +183,7 @@ def physical(
         return stages[-1]
 
     def consume(
-        kind: Literal["aggregate", "join", "output"],
+        kind: Kind | Literal["output"],
         node: Node,
         rows: Node,
         step: str,
@@ -197,11 +199,11 @@ def physical(
         match node:
             case Read():
                 places[node] = [(begin(node, set()), 0)]
-            case Aggregate() | Joining():
+            case Stateful():
                 stage = begin(node, {place.index for each in node.inputs for place, _ in places[each]})
-                kind: Literal["aggregate", "join"] = "aggregate" if isinstance(node, Aggregate) else "join"
                 stage.ports = tuple(
-                    consume(kind, node, rows, _name(node), stage.index, side) for side, rows in enumerate(node.inputs)
+                    consume(node.kind, node, rows, _name(node), stage.index, side)
+                    for side, rows in enumerate(node.inputs)
                 )
                 places[node] = [(stage, stage.run(node, 0) if isinstance(node, Apply) else 0)]
             case Dropped():
@@ -246,6 +248,11 @@ class _Stage:
     def done(self) -> Stage:
         ops, deliveries = tuple(self.ops.values()), tuple(self.deliveries)
         return Stage(_name(self.origin), self.origin, ops, deliveries, self.inputs, self.ports, self.covers)
+
+
+def _alone(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """A step on its inputs; without its table, if it has one, which no stage reads."""
+    return Lookup.of(node, inputs[0]) if type(node) is Enrich else node.with_inputs(inputs)
 
 
 def _name(node: Node) -> str:

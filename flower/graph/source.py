@@ -23,8 +23,10 @@ import pyarrow as pa
 from flower.errors import FlowerError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.calls import Call
+from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions
 from flower.graph.expressions import Expr, FrameFunction
-from flower.graph.format import join_options
+from flower.graph.format import enrich_options, join_options
 from flower.graph.joins import Joining
 from flower.graph.nodes import (
     Aggregate,
@@ -38,10 +40,13 @@ from flower.graph.nodes import (
     Select,
     WindowInto,
 )
+from flower.graph.process import Process
 from flower.graph.schema import dtype_name
+from flower.graph.state import Kind
 from flower.model.canonical import CONSTRUCTORS
 from flower.model.combiners import combiner_of, names
 from flower.model.custom import WindowFn
+from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import When
 from flower.model.windowing import Windowing
 from flower.model.windows import Sessions
@@ -111,6 +116,8 @@ def _value(value: object) -> ast.expr:
             return parsed(f"fl.datasets.{PurePath(os.fspath(value)).stem}")
         case np.generic() if value.dtype.kind in "biufU":
             return _value(value.item())
+        case Kind():
+            return parsed(f"fl.state.{value!r}")
         case _ if type(value) in CONSTRUCTORS.values():
             return _in_flower(parsed(repr(value)))
     raise NoSource("only plain values can be written into a script", got=type(value).__name__)
@@ -186,6 +193,8 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
             return verb("map_frames", render(node.fn), **_output(node, _given(node)))
         case FlatMapRows():
             return verb("flat_map_rows", render(node.fn), **_output(node, node.output != node.input.schema))
+        case Deduplicate():
+            return verb("deduplicate", *map(ast.Constant, node.keys), within=ast.Constant(duration_text(node.within)))
         case WindowInto():
             call = _window(node.into, render)
             call.func = ast.Attribute(on, "window", ast.Load())
@@ -193,6 +202,9 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
         case Apply():
             on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
             return _verb(on, "apply", [render(node.fn)], _output(node, _given(node)))
+        case Process():
+            on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
+            return _verb(on, "process", [render(node.fn)], _processing(node))
         case Aggregate():
             if node.keys:
                 on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
@@ -204,6 +216,12 @@ def join_call(node: Joining, on: ast.expr, other: ast.expr) -> ast.expr:
     """The verb of a join, on the stream ``on`` with the stream ``other``."""
     keys = _value(node.on[0] if len(node.on) == 1 else list(node.on))
     return _verb(on, node.verb, [other, keys], {name: _value(value) for name, value in join_options(node).items()})
+
+
+def enrich_call(node: Enrich | EnrichVersions | EnrichInWindow, on: ast.expr, table: ast.expr) -> ast.expr:
+    """The verb of an enrichment, of the stream ``on`` from ``table``."""
+    keys = _value(node.on[0] if len(node.on) == 1 else list(node.on))
+    return _verb(on, node.verb, [table, keys], {name: _value(value) for name, value in enrich_options(node).items()})
 
 
 class _StandIn:
@@ -290,6 +308,16 @@ def _given(node: MapFrames | Apply) -> bool:
 
 def _output(node: MapFrames | FlatMapRows | Apply, given: bool) -> dict[str, ast.expr]:
     return {"schema": _value(node.output)} if given else {}
+
+
+def _processing(node: Process) -> dict[str, ast.expr]:
+    given: dict[str, object] = {"state": dict(node.state)} if node.state else {}
+    given |= {"timers": dict(node.timers)} if node.timers else {}
+    given["schema"] = node.output
+    given |= {"vectorised": True} if node.vectorised else {}
+    if node.allowed_lateness_us < MAX_TIME:
+        given["allowed_lateness"] = duration_text(node.allowed_lateness_us)
+    return {name: _value(value) for name, value in given.items()}
 
 
 def _aggregation(each: Aggregation, render: Render) -> ast.expr:

@@ -266,19 +266,21 @@ def _sortable(column: pa.Array | pa.ChunkedArray) -> I64 | None:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         column = column.dictionary_encode(null_encoding="encode")
         by_value = pc.sort_indices(column.dictionary).to_numpy()
-        rank = np.empty(len(by_value), np.int64)
+        rank: I64 = np.empty(len(by_value), np.int64)
         rank[by_value] = np.arange(len(by_value))
-        return rank[column.indices.to_numpy()]
+        values: I64 = rank[column.indices.to_numpy()]
+        return values
     whole = pa.types.is_integer(kind) and kind != pa.uint64()
     if column.null_count or not (whole or pa.types.is_timestamp(kind)):
         return None
-    return numbers(column).astype(np.int64, copy=False)
+    values = numbers(column).astype(np.int64, copy=False)
+    return values
 
 
 def _sorted(panes: pa.RecordBatch | pa.Table, keys: tuple[str, ...]) -> pa.RecordBatch:
     by = (WINDOW_END, WINDOW_START, *keys)
-    columns = [_sortable(panes.column(name)) for name in by]
-    if any(column is None for column in columns):
+    columns = [values for name in by if (values := _sortable(panes.column(name))) is not None]
+    if len(columns) < len(by):
         rows = panes.take(pc.sort_indices(panes, sort_keys=[(name, "ascending") for name in by]))
     else:
         place = None

@@ -10,6 +10,7 @@ from flower.charts.diagram import Diagram, Published, run_title
 from flower.engine.history import History, of_run, of_stream
 from flower.engine.metrics import Metrics
 from flower.engine.run import Run
+from flower.engine.why import instant
 from flower.errors import FlowerError
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.notebook.bokeh_document import whole
@@ -145,7 +146,7 @@ class LiveDiagram(Live, Diagram):
         if epoch >= len(self.timeline.clock):
             return
         try:
-            self._said = list(self.why(epoch, (_stamp(start), _stamp(end))).reasons)
+            self._said = list(self.why(epoch, (instant(start), instant(end))).reasons)
         except FlowerError as error:
             self._said = [str(error)]
         if self._view is not None:
@@ -236,7 +237,3 @@ def _small(text: str) -> bool:
 def _instant(text: str) -> bool:
     digits = text.removeprefix("-")
     return digits.isascii() and digits.isdigit() and len(digits) < 20 and MIN_TIME <= int(text) <= MAX_TIME
-
-
-def _stamp(us: int) -> pd.Timestamp:
-    return cast("pd.Timestamp", pd.NaT) if us in (MIN_TIME, MAX_TIME) else pd.Timestamp(us, unit="us", tz="UTC")

@@ -34,7 +34,7 @@ const STYLE = `
   color: var(--jp-content-font-color2, #666); }
 .flower-rate polyline { fill: none; stroke: var(--jp-brand-color1, #1976d2); stroke-width: 1.5; }
 .flower-body { display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }
-.flower-body > .flower-facts { flex: 0 1 34em; }
+.flower-body > .flower-left { flex: 0 1 34em; min-width: 0; }
 .flower-steps { flex: 0 1 auto; max-width: 100%; }
 .flower-steps summary { cursor: pointer; font-size: 12px; color: var(--jp-content-font-color2, #666); }
 .flower-steps > div { max-height: 340px; overflow: auto; }
@@ -43,6 +43,8 @@ const STYLE = `
 .flower-view [aria-busy=true] { opacity: .5; }
 .flower-why { margin: 2px 0 6px; padding: 4px 8px 4px 24px; border-left: 3px solid var(--jp-border-color1, #bbb);
   background: var(--jp-layout-color2, #f2f2f2); }
+.flower-view .flower-windows { list-style: none; margin: 2px 0 6px; padding: 0; display: flex; flex-wrap: wrap; gap: 4px; }
+.flower-filling { padding: 2px 0 4px; }
 .flower-about { display: grid; grid-template-columns: max-content 1fr; gap: 1px 12px; margin: 4px 0; font-size: 12px; }
 .flower-about dt { color: var(--jp-content-font-color2, #666); }
 .flower-about dd { margin: 0; }
@@ -64,6 +66,26 @@ async function known(manager, id) {
   return manager.get_model(id)
 }
 
+// BokehJS does not take back what listens to the viewport (3.9): each figure that there ever was would stay.
+function forgetful(Bokeh) {
+  const {PlotView} = Bokeh.require("models/plots/plot_canvas")
+  const {connect_signals, remove} = PlotView.prototype
+  PlotView.prototype.connect_signals = function () {
+    const {signal} = (this.__flower_ears = new AbortController())
+    const listen = visualViewport.addEventListener.bind(visualViewport)
+    visualViewport.addEventListener = (type, heard) => listen(type, heard, {signal})
+    try {
+      connect_signals.call(this)
+    } finally {
+      delete visualViewport.addEventListener  // the own one, which hides that of all
+    }
+  }
+  PlotView.prototype.remove = function () {
+    this.__flower_ears.abort()
+    remove.call(this)
+  }
+}
+
 function bokeh(model) {
   const version = model.get("version")
   const there = () => (globalThis.Bokeh?.version === version ? globalThis.Bokeh : globalThis.Bokeh?.[version])
@@ -76,6 +98,7 @@ function bokeh(model) {
       document.head.append(script)  // runs before append returns
       script.remove()
       if (!there()) throw new Error("BokehJS did not load")
+      forgetful(there())
       return there()
     }
     loading.set(version, load().catch(problem => { loading.delete(version); throw problem }))
@@ -111,6 +134,36 @@ async function chart(model, el) {
   let shown = null
   // Python moves the ranges in steps; what a person zoomed to stays until it is reset.
   let ends = new Map()
+
+  // What the notebook keeps of a view that goes on: a picture now and then, made when nothing else is to be done.
+  let timer = null, due = 0
+  const send = async () => {
+    timer = null
+    if (!shown || !box.isConnected) return
+    const {doc, views} = shown
+    if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
+    const [view] = views.roots
+    const drawn = view.export("png", true).canvas
+    const canvas = element("canvas")
+    canvas.width = drawn.width
+    canvas.height = drawn.height
+    const paper = canvas.getContext("2d")
+    paper.fillStyle = isDark ? "#161616" : "#fff"
+    paper.fillRect(0, 0, canvas.width, canvas.height)
+    paper.drawImage(drawn, 0, 0)
+    const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
+    const {width, height} = view.bbox
+    if (!blob || !width || !height) return
+    const message = {type: "picture", width: Math.round(width), height: Math.round(height)}
+    model.send(message, undefined, [await blob.arrayBuffer()])
+  }
+  const keep = () => {
+    if (timer !== null) return
+    timer = setTimeout(() => {
+      due = Date.now() + KEPT
+      send().catch(() => {})  // closed meanwhile
+    }, Math.max(FIRST, due - Date.now()))
+  }
 
   const night = new Map(Object.entries(model.get("dark")))
   const light = new Map([...night].map(([bright, dim]) => [dim, bright]))
@@ -160,6 +213,7 @@ async function chart(model, el) {
       theme()
       box.style.minHeight = ""
       say(snapshot)
+      keep()
     },
     patch(message, buffers) {
       if (message.content) {
@@ -182,34 +236,96 @@ async function chart(model, el) {
         const change = () => shown.doc.apply_json_patch(content, new Map(parts))
         if (shown.member) shown.member.follow(change)
         else change()
+        keep()
       }
       say(message)
     },
     async ended() {
-      const {doc, views} = shown
-      if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
+      clearTimeout(timer)
       await new Promise(done => setTimeout(done, 50))
-      const [view] = views.roots
-      const drawn = view.export("png", true).canvas
-      const canvas = element("canvas")
-      canvas.width = drawn.width
-      canvas.height = drawn.height
-      const paper = canvas.getContext("2d")
-      paper.fillStyle = isDark ? "#161616" : "#fff"
-      paper.fillRect(0, 0, canvas.width, canvas.height)
-      paper.drawImage(drawn, 0, 0)
-      const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
-      const {width, height} = view.bbox
-      const message = {type: "picture", width: Math.round(width), height: Math.round(height)}
-      model.send(message, undefined, [await blob.arrayBuffer()])
+      await send()
     },
+    keep,
     document: () => shown?.doc,
     close() {
       watcher.disconnect()
+      clearTimeout(timer)
       if (shown) release(shown)
       shown = null
     },
   }
+}
+
+// What the kernel has not taken yet: a busy one hears nothing until its cell ends, and the click says that it waits.
+const PATIENCE = 400  // milliseconds before a click is said to wait
+const FIRST = 1000, KEPT = 10_000  // milliseconds before the first picture that is kept, and between two
+const WAITS = "waits for the kernel, which is busy"
+
+function asking(model, changed) {
+  const pending = new Map()  // a click's number, and its control
+  let sent = 0, lost = false
+  return {
+    tell(control, name, value) {
+      const id = ++sent
+      pending.set(id, control)
+      changed()
+      setTimeout(() => {
+        if (!pending.has(id) || lost) return
+        control.ariaBusy = "true"
+        changed()
+      }, PATIENCE)
+      model.send({type: "command", name, value, id})
+    },
+    taken(id) {
+      const control = pending.get(id)
+      pending.delete(id)
+      if (control && ![...pending.values()].includes(control)) control.ariaBusy = null
+      changed()
+    },
+    pending: control => [...pending.values()].includes(control),
+    waits: () => !lost && [...pending.values()].some(each => each.ariaBusy === "true"),
+    lose() { lost = true },
+  }
+}
+
+// Buttons that are made anew when what they stand for changes; the one that is focused stays so.
+function offered(place, items, press) {
+  const there = [...place.querySelectorAll("button")]
+  if (there.length === items.length && there.every((each, at) => each.dataset.item === items[at][0])) {
+    there.forEach((each, at) => { each.textContent = items[at][1] })
+    return
+  }
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.item : undefined
+  const before = new Map(there.map(each => [each.dataset.item, each]))
+  place.replaceChildren(...items.map(([item, text]) => {
+    const button = before.get(item) ?? element("button")
+    if (!before.has(item)) {
+      button.type = "button"
+      button.dataset.item = item
+      button.addEventListener("click", event => {
+        event.stopPropagation()
+        press(item, button)
+      })
+      button.addEventListener("keydown", event => event.stopPropagation())
+    }
+    button.textContent = text
+    const line = element("li")
+    line.append(button)
+    return line
+  }))
+  if (focused !== undefined) {
+    const again = before.get(focused)
+    if (again?.isConnected) again.focus()
+    else place.querySelector("button")?.focus()
+  }
+}
+
+const told = (place, lines) => {
+  place.hidden = !lines.length
+  // What is read aloud is changed only if it says something else.
+  if (JSON.stringify(lines) === place.dataset.said) return
+  place.dataset.said = JSON.stringify(lines)
+  place.replaceChildren(...lines.map(line => element("li", "", line)))
 }
 
 // A time diagram: a chart whose epochs are stepped through here, with selects that Python answers by another one, and
@@ -219,15 +335,21 @@ async function diagram(model, el) {
   el.append(controls)
   const drawn = await chart(model, el)
   const place = element("div"), said = element("ul", "flower-why"), about = element("dl", "flower-about")
+  const filling = element("div", "flower-filling"), windows = element("ul", "flower-windows")
+  const wait = element("span", "flower-note flower-waits")
+  wait.setAttribute("role", "status")
+  windows.setAttribute("aria-label", "windows that fill: press one to hear what it waits for")
+  filling.append(element("span", "flower-note", "Windows that fill, and why they wait:"), windows, wait)
   said.setAttribute("aria-live", "polite")
-  said.hidden = about.hidden = true
-  el.append(place, said, about)
-  let steps = null, offered = ""
+  said.hidden = about.hidden = filling.hidden = true
+  el.append(place, filling, said, about)
+  const asked = asking(model, () => { wait.textContent = asked.waits() ? WAITS : "" })
+  let steps = null, options = "", boxes = null
 
   const offer = selects => {
     const now = JSON.stringify(selects)
-    if (now === offered) return
-    offered = now
+    if (now === options) return
+    options = now
     const focused = controls.contains(document.activeElement) ? document.activeElement.dataset.at : undefined
     controls.replaceChildren(...selects.map(({name, options, chosen}, at) => {
       const label = element("label", "flower-note", `${name} `)
@@ -243,40 +365,46 @@ async function diagram(model, el) {
       select.addEventListener("change", event => {
         event.stopPropagation()
         place.setAttribute("aria-busy", "true")  // until Python has run the rows again
-        model.send({type: "command", name: `set:${at}:${select.value}`})
+        asked.tell(select, `set:${at}:${select.value}`)
       })
       label.append(select)
       return label
     }))
     if (focused !== undefined) controls.querySelector(`select[data-at="${focused}"]`)?.focus()
   }
-  const tell = lines => {
-    said.hidden = !lines.length
-    said.replaceChildren(...lines.map(line => element("li", "", line)))
+  const tell = lines => told(said, lines)
+  // The windows that the picture shows as filling, for who has no mouse.
+  const list = at => {
+    const source = boxes?.data_source.data
+    const there = source ? [...source.since.keys()].filter(i => source.since[i] <= at && at < source.until[i]) : []
+    filling.hidden = !there.length
+    offered(windows, there.slice(0, LISTED).map(i => [
+      `${source.start[i]}:${source.end[i]}`, `${source.window[i]} \u00b7 so far ${source.text[i]}`,
+    ]), (item, button) => asked.tell(button, `why:${steps.at()}:${item}`))
+    drawn.keep()
   }
   const describe = pairs => {
     about.hidden = !pairs.length
     about.replaceChildren(...pairs.flatMap(([kind, text]) => [element("dt", "", kind), element("dd", "", text)]))
   }
   const ask = doc => {
-    for (const each of doc._all_models.values()) {
-      if (each.type !== "GlyphRenderer" || each.name !== "filling") continue
-      const {data_source: source} = each
-      source.selected.properties.indices.change.connect(() => {
-        const [index] = source.selected.indices
-        if (index === undefined) return
-        const {start, end} = source.data
-        model.send({type: "command", name: `why:${steps.at()}:${start[index]}:${end[index]}`})
-      })
-    }
+    boxes = [...doc._all_models.values()].find(({type, name}) => type === "GlyphRenderer" && name === "filling")
+    if (!boxes) return
+    const {data_source: source} = boxes
+    source.selected.properties.indices.change.connect(() => {
+      const [index] = source.selected.indices
+      if (index === undefined) return
+      const {start, end} = source.data
+      asked.tell(windows, `why:${steps.at()}:${start[index]}:${end[index]}`)
+    })
   }
   return {
     async draw(snapshot) {
       const keep = steps?.kept()
       steps?.close()
       await drawn.draw(snapshot)
-      steps = flowerSteps(drawn.document(), place, keep)
       ask(drawn.document())
+      steps = flowerSteps(drawn.document(), place, keep, list)
       offer(snapshot.selects)
       tell(snapshot.said)
       describe(snapshot.about)
@@ -286,6 +414,8 @@ async function diagram(model, el) {
       drawn.patch(message, buffers)
       if (message.said) tell(message.said)
     },
+    taken: id => asked.taken(id),
+    gone: () => asked.lose(),
     close() {
       steps?.close()
       drawn.close()
@@ -328,7 +458,7 @@ const BUTTONS = [
   ["stop", "stop", "End here; open windows do not fire"],
 ]
 const SPEEDS = [0.1, 0.5, 1, 2, 5, 10, 100]
-const PATIENCE = 400  // milliseconds before a click is said to wait
+const LISTED = 12
 
 function run(model, el) {
   el.setAttribute("role", "group")
@@ -345,39 +475,45 @@ function run(model, el) {
   const drawn = element("div")
   steps.append(element("summary", "", "Steps"), drawn)
   const body = element("div", "flower-body")
-  body.append(facts, steps)
+  // Looked at only while it is open: what is held may be large.
+  const waiting = element("details", "flower-steps")
+  const summary = element("summary", "", "Open windows, and why they wait")
+  const windows = element("ul", "flower-windows")
+  windows.setAttribute("aria-label", "open windows: press one to hear what it waits for")
+  const none = element("div", "flower-note")
+  const said = element("ul", "flower-why")
+  said.setAttribute("aria-live", "polite")
+  said.hidden = true
+  waiting.append(summary, none, windows, said)
+  waiting.addEventListener("toggle", () => {
+    if (waiting.open !== listing) asked.tell(summary, "windows", waiting.open)
+    listing = waiting.open
+  })
+  for (const each of [waiting, steps]) {
+    each.firstChild.addEventListener("keydown", event => event.stopPropagation())  // Lab would act on it
+  }
+  const left = element("div", "flower-left")
+  left.append(facts, waiting)
+  body.append(left, steps)
 
-  let sent = 0, commands = [], lost = false
-  const pending = new Map()  // what the kernel has not taken yet: a click's number, and its control
+  let commands = [], lost = false, listing = false
   const enable = () => {
-    const waiting = [...pending.values()]
     for (const [command, button] of buttons) {
       button.hidden = !commands.includes(command) && !["pause", "stop"].includes(command)
-      button.disabled = lost || !commands.includes(command) || waiting.includes(button)
+      button.disabled = lost || !commands.includes(command) || asked.pending(button)
       button.classList.toggle("flower-waiting", button.ariaBusy === "true")
     }
-    speed.disabled = lost || !commands.length || waiting.includes(speed)
-    const busy = [...buttons.values(), speed].filter(each => each.ariaBusy === "true")
-    wait.textContent = busy.length ? "waits for the kernel, which is busy" : ""
+    speed.disabled = lost || !commands.length || asked.pending(speed)
+    wait.textContent = asked.waits() ? WAITS : ""
   }
-  const tell = (control, command, value) => {
-    const id = ++sent
-    pending.set(id, control)
-    enable()
-    setTimeout(() => {
-      if (!pending.has(id) || lost) return
-      control.ariaBusy = "true"
-      enable()
-    }, PATIENCE)
-    model.send({type: "command", name: command, value, id})
-  }
+  const asked = asking(model, enable)
   const buttons = new Map(BUTTONS.map(([command, text, title]) => {
     const button = element("button", "", text)
     button.type = "button"
     button.title = title
     button.addEventListener("click", event => {
       event.stopPropagation()
-      tell(button, command)
+      asked.tell(button, command)
     })
     return [command, button]
   }))
@@ -385,7 +521,7 @@ function run(model, el) {
   speed.setAttribute("aria-label", "speed of replays and rates")
   speed.title = "Speed of replays and rates"
   for (const each of SPEEDS) speed.append(new Option(`${each}\u00d7`, each))
-  speed.addEventListener("change", () => tell(speed, "speed", Number(speed.value)))
+  speed.addEventListener("change", () => asked.tell(speed, "speed", Number(speed.value)))
   speed.addEventListener("keydown", event => event.stopPropagation())
 
   const share = element("progress")
@@ -393,7 +529,16 @@ function run(model, el) {
   share.setAttribute("aria-label", "how much of the input is read")
   head.append(name, state, ...buttons.values(), speed, rate.box, share, wait)
   el.append(head, body)
+  const list = now => {
+    waiting.hidden = !now.windowed
+    // The kernel knows what a page had open that was loaded again.
+    if (now.windows !== null && !waiting.open && !asked.pending(summary)) listing = waiting.open = true
+    offered(windows, now.windows ?? [], (item, button) => asked.tell(button, "why", item))
+    none.textContent = now.windows === null ? "" : now.windows.length ? "The first to end; press one:" : "No window is open."
+    told(said, now.windows === null ? [] : now.said)
+  }
   const patch = told => {
+    list(told)
     name.textContent = told.name
     el.setAttribute("aria-label", `run ${told.name}`)
     state.textContent = told.state
@@ -432,17 +577,26 @@ function run(model, el) {
       patch(snapshot)
     },
     patch,
-    taken(id) {
-      const control = pending.get(id)
-      pending.delete(id)
-      if (control) control.ariaBusy = null
-      enable()
-    },
+    taken: id => asked.taken(id),
     gone() {
       lost = true
+      asked.lose()
       state.textContent = "gone"
       state.dataset.state = "gone"
       enable()
+    },
+  }
+}
+
+// A stream's first rows.
+function preview(model, el) {
+  const about = element("div", "flower-about-stream")
+  el.append(about)
+  const rows = table(el)
+  return {
+    draw(snapshot) {
+      about.textContent = snapshot.about
+      rows.draw(snapshot)
     },
   }
 }
@@ -454,10 +608,30 @@ function bar(model, el) {
   return {draw() {}, close: leave}
 }
 
-const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar}
+const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar, preview}
 
 const GONE = "No longer live: its kernel was restarted or has ended. Run the cell again."
 const LOST = ["restarting", "autorestarting", "terminating", "dead"]
+
+// -- what stands beside a view, for where it cannot live, is hidden where it does
+
+const hiding = (globalThis.__flower_hiding ??= new Map())
+
+function hide(still) {
+  if (!still) return () => {}
+  const known = hiding.get(still) ?? {views: 0, style: element("style")}
+  if (!known.views++) {
+    const output = `.jp-OutputArea-child:has(> .jp-OutputArea-output .${CSS.escape(still)})`
+    known.style.textContent = `.${CSS.escape(still)}, ${output} { display: none !important; }`
+    document.head.append(known.style)
+    hiding.set(still, known)
+  }
+  return () => {
+    if (--known.views) return
+    known.style.remove()
+    hiding.delete(still)
+  }
+}
 
 // -- messages
 
@@ -476,6 +650,7 @@ export default {
   },
 
   async render({model, el}) {
+    const show = hide(model.get("still"))
     const style = element("style")
     style.textContent = STYLE
     const place = element("div", "flower-view")
@@ -545,6 +720,7 @@ export default {
     return () => {
       open = false
       waiting.views -= 1
+      show()
       model.off("msg:custom", listen)
       model.off("comm_live_update", gone)
       kernel?.statusChanged?.disconnect(status)

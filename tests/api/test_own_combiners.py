@@ -98,7 +98,11 @@ def test_variance_and_deviation_of_one_column_share_their_state() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", [fl.Quantile(0.9), fl.Top(2), fl.Top(2, ascending=True), fl.WeightedMean("v"), fl.Rate("sum")]
+    "how",
+    [
+        *(fl.Quantile(0.9), fl.Top(2), fl.Top(2, ascending=True), fl.WeightedMean("v"), fl.Rate("sum")),
+        *(fl.MaxBy("v"), fl.MinBy("v")),
+    ],
 )
 def test_combiners_read_back_from_their_repr(how: fl.Combiner) -> None:
     from flower.model.canonical import value_of
@@ -137,3 +141,8 @@ def test_all_columns_that_a_combiner_takes_must_be_there_and_be_read() -> None:
     with pytest.raises(ColumnError, match="weight"):
         stream().agg(x=("v", fl.WeightedMean("weight")))
     assert stream().assign(w="v * 2").agg(x=("v", fl.WeightedMean("w"))).collect()["x"].tolist() == [28 / 12]
+
+
+def test_rows_that_lack_the_value_or_the_weight_are_left_out_of_a_weighted_mean() -> None:
+    frame = pd.DataFrame({"v": pd.array([1, 2, None, 4], "Int64"), "w": [1.0, None, 1.0, 3.0]})
+    assert fl.read.frame(frame).agg(x=("v", fl.WeightedMean("w"))).collect()["x"].tolist() == [13 / 4]

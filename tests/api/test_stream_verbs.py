@@ -475,7 +475,7 @@ def test_refusals_of_named():
 def test_refusals_of_dropped():
     with refused(
         GraphError,
-        "rows are dropped by an aggregation or a join; got a stream without either; "
+        "rows are dropped by an aggregation, a join or a deduplication; got a stream without any of them; "
         "write delays.dropped, for delays = ....agg(...)",
     ):
         S.filter("flag").dropped  # noqa: B018

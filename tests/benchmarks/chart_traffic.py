@@ -7,8 +7,6 @@ import sys
 import time
 from typing import Any
 
-from harness import record
-
 import flower as fl
 from flower.engine.run import Run
 from flower.notebook.chart import LivePlot
@@ -50,22 +48,22 @@ def traffic(rows_per_second: int) -> dict[str, Any]:
     }
 
 
-def _measured(rows_per_second: int) -> str:
+def _measured(given, rows_per_second: int):
     """The processor's time counts; the figures are printed, and bounds that both rates keep compared."""
     figures = traffic(rows_per_second)
     print(json.dumps(figures), file=sys.stderr)
-    record(figures["processor"] * SECONDS, figures["processor"] * SECONDS)
-    return f"at most {FPS:g} messages: {figures['messages/s'] <= FPS}, 100 kB: {figures['kB/s'] <= 100}"
+    given.record(seconds=figures["processor"] * SECONDS, cpu_seconds=figures["processor"] * SECONDS)
+    return {"messages": [figures["messages/s"] <= FPS], "bytes": [figures["kB/s"] <= 100]}
 
 
-def few() -> str:
+def few(given):
     """Ten thousand rows a second."""
-    return _measured(10_000)
+    return _measured(given, 10_000)
 
 
-def many() -> str:
+def many(given):
     """A million."""
-    return _measured(1_000_000)
+    return _measured(given, 1_000_000)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import record
-
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 
 CHANGES = 40
@@ -75,19 +73,19 @@ def _notebook() -> Iterator[object]:
             server.close()
 
 
-def first_chart() -> str:
+def first_chart(given):
     """From `%load_ext` to the first pane's pixels, imports and BokehJS included."""
     with _notebook() as notebook:
         notebook.wait_until_idle().run(0, wait=False)
         waited = notebook.page.evaluate(FIRST)
-        record(waited / 1000, 0.0)
-    return "drawn"
+        given.record(seconds=waited / 1000)
+    return {}
 
 
-def pane_to_pixels() -> str:
+def pane_to_pixels(given):
     """From the last row of a pane to its pixels, the median of some panes."""
     with _notebook() as notebook:
         notebook.run(0)
         waited = notebook.page.evaluate(WATCHED, CHANGES)
-        record(statistics.median(waited) / 1000, 0.0)
-    return "drawn"
+        given.record(seconds=statistics.median(waited) / 1000)
+    return {}

@@ -99,24 +99,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[laboratory.Server]
 @pytest.fixture
 def lab_page(browser: Browser, lab: laboratory.Server, complaints: list[str]) -> Iterator[Page]:
     """A page that may ask JupyterLab only; the test fails if it asks anybody else, or complains."""
-    context = browser.new_context(viewport={"width": 1300, "height": 1500})
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-
-    def asked(request: Request) -> None:
-        if not request.url.startswith((lab.url, lab.url.replace("http:", "ws:"), "data:", "blob:")):
-            complaints.append(f"request: {request.url}")
-
-    def said(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            complaints.append(message.text)
-
-    page.on("request", asked)
-    page.on("console", said)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: dialog.accept())  # to leave a page with what is not saved
-    yield page
-    context.close()
+    with laboratory.watched(browser, lab, complaints) as page:
+        yield page
     assert complaints == []
 
 

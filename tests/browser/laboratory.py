@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jupyter_client import BlockingKernelClient
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, Request
 
 ROOT = Path(__file__).parents[2]
 RUNNING = re.compile(r"(http://127\.0\.0\.1:\d+/)lab\?token=")
@@ -58,7 +59,9 @@ class Server:
 
         def ask(expression: str) -> object:
             reply = client.execute("", silent=True, user_expressions={"asked": expression}, reply=True, timeout=30)
-            return ast.literal_eval(reply["content"]["user_expressions"]["asked"]["data"]["text/plain"])
+            answer = reply["content"]["user_expressions"]["asked"]
+            assert answer["status"] == "ok", f"{expression}: {answer.get('ename')}: {answer.get('evalue')}"
+            return ast.literal_eval(answer["data"]["text/plain"])
 
         try:
             yield ask
@@ -130,6 +133,37 @@ def start(home: Path) -> Server:
     raise RuntimeError("JupyterLab did not start:\n" + "".join(said))
 
 
+@contextmanager
+def watched(browser: Browser, server: Server, complaints: list[str]) -> Iterator[Page]:
+    """A page that may ask JupyterLab only; what else it asks, what it complains of and says goes to ``complaints``."""
+    context = browser.new_context(viewport={"width": 1300, "height": 1500})
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((server.url, server.url.replace("http:", "ws:"), "data:", "blob:")):
+            complaints.append(f"request: {request.url}")
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    def stopped(dialog: Dialog) -> None:
+        # To leave a page with what is not saved is asked for; a script that a name brought is not.
+        if dialog.type != "beforeunload":
+            complaints.append(f"dialog: {dialog.message}")
+        dialog.accept()
+
+    page.on("request", asked)
+    page.on("console", said)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", stopped)
+    try:
+        yield page
+    finally:
+        context.close()
+
+
 class Notebook:
     """A notebook in the browser."""
 
@@ -185,6 +219,14 @@ class Notebook:
         """What stands below a cell."""
         return self.cell(number).locator(".jp-Cell-outputArea")
 
+    def write(self, number: int, text: str) -> "Notebook":
+        """Write a cell anew."""
+        self.page.evaluate(
+            "([at, text]) => jupyterapp.shell.currentWidget.content.widgets[at].model.sharedModel.setSource(text)",
+            [number, text],
+        )
+        return self
+
     def run(self, number: int, *, wait: bool = True) -> "Notebook":
         """Run a cell; ``wait`` until it is done."""
         self.page.evaluate(
@@ -227,6 +269,15 @@ def written(path: Path, cells: list[str]) -> None:
         for number, source in enumerate(cells)
     ]
     path.write_text(json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def bundles(cell: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a saved cell shows; not the places where nothing stands any more."""
+    return [
+        output["data"]
+        for output in cell["outputs"]
+        if any("".join(text) if isinstance(text, list) else text for text in output.get("data", {}).values())
+    ]
 
 
 Open = Callable[..., Notebook]

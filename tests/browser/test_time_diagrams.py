@@ -140,6 +140,13 @@ def test_a_window_that_is_clicked_says_what_it_waits_for(opened, lab_page, lab_s
     expect(said).to_contain_text("The window that ends at 2000-01-01T12:04:00Z, key 'TeamX'")
     expect(said).to_contain_text("AfterProcessingTime(align='1min') fires an early pane")
     lab_screenshot("time-diagram-why")
+    # The same by keyboard, of the other window that fills.
+    other = output.get_by_role("button", name="12:06:00 to 12:08:00")
+    other.focus()
+    other.press("Enter")
+    expect(said).to_contain_text("The window that ends at 2000-01-01T12:08:00Z, key 'TeamX'")
+    slider.fill("0")
+    expect(output.locator(".flower-windows button")).to_have_count(1)
 
 
 def test_a_run_is_followed_and_hostile_keys_are_text(opened, lab_page):

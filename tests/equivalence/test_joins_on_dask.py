@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import asofs, canonical, examples, increments, interval_joins, joined_sides, window_joins
+from scripted import asofs, canonical, enrichments, examples, increments, interval_joins, joined_sides, window_joins
 
 import flower as fl
 
@@ -25,7 +25,7 @@ def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
 
 
 @examples(20, **hasty)
-@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs), st.booleans())
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments), st.booleans())
 def test_joined_and_dropped_rows_are_those_of_the_embedded_executor(
     client: Any, sides: Any, join: Any, as_stream: bool
 ) -> None:
@@ -40,3 +40,17 @@ def test_aggregates_of_joined_rows_are_those_of_the_embedded_executor(client: An
     left, right = (side.assign(m="n", j="i") for side in sides)
     windowed = join(left, right).window(fl.FixedWindows("3s"), allowed_lateness="2s")
     agree(windowed.groupby("j_y").agg(rows="count", total=("m_y", "sum")), client, as_stream=True)
+
+
+@pytest.mark.parametrize("how", ["left", "inner"])
+def test_rows_are_looked_up_on_workers_as_in_this_process(client: Any, tmp_path: Any, how: Any) -> None:
+    frame = pd.DataFrame({"k": [n % 7 for n in range(1000)], "v": range(1000)})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    frame[:5].drop(columns="v").assign(w="w").to_parquet(tmp_path / "table.parquet")
+    rows = fl.read.parquet(tmp_path / "rows.parquet")
+    named = rows.enrich(fl.read.parquet(tmp_path / "table.parquet"), "k", how)
+    agree(named, client, as_stream=True)
+    counts = named.enrich(pd.DataFrame({"k": [1, 2], "x": [3.5, 4]}), "k").groupby("w").agg(n="count", x=("x", "sum"))
+    agree(counts, client, as_stream=False)
+    ran = named.run(client).wait(progress=False)
+    pd.testing.assert_frame_equal(canonical(ran.panes()), canonical(named.collect()))

@@ -41,9 +41,9 @@ def copied(into: str) -> Path:
 
 def tested(tree: Path, tests: tuple[str, ...]) -> int:
     """The exit code of pytest on some tests."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", "not dask"]
+    pytest = [sys.executable, "-m", "pytest", "--hypothesis-profile=mutants", "-x", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, *tests],
+        [*pytest, "-k", "not dask", *tests],
         cwd=tree,
         env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -41,11 +41,14 @@ COMBINED = "flower/model/triggers/combined.py"
 AT_WATERMARK = "flower/model/triggers/watermark.py"
 TOP = "flower/model/triggers/top.py"
 JOINS = ("tests/test_join_transcripts.py",)
-JOINS_AGREE = ("tests/equivalence/test_joins_agree.py",)
 HELD = ("tests/engine/test_joined.py",)
+ENRICHED = ("tests/test_join_transcripts.py", "tests/engine/test_enriching.py")
 JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
+DEDUPLICATION = "flower/engine/deduplication.py"
+DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
 ASOF = "flower/engine/asof.py"
+INWINDOW = "flower/engine/inwindow.py"
 WAITING = "flower/engine/waiting.py"
 RETRACT = ("tests/equivalence/test_retractions_agree.py", *TRANSCRIPTS)
 TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
@@ -203,6 +206,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what a checkpoint puts together is new to charts", "flower/engine/results.py", "batch.slice(max(0, len(batch) - left))", "batch", RESUMING),
     Mutant("a later run's part may be another", LEDGER, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
     Mutant("output watermarks begin anew", RECOVERY, 'told["watermarks"].get(stage.name, MIN_TIME)', "MIN_TIME", ("tests/recovery/test_any_pipeline.py",)),
+    # Deduplication
+    Mutant("rows given in earlier epochs are forgotten", DEDUPLICATION, "        repeats[mine] = True\n", "        pass\n", DEDUPLICATED),
+    Mutant("what repeats a row left out is left out", DEDUPLICATION, "        following = following[following]\n", "        break\n", DEDUPLICATED),
+    Mutant("a row that is as far away as it may be is another", DEDUPLICATION, "later(time, step.within), inclusive=True)", "later(time, step.within), inclusive=False)", DEDUPLICATED),
+    Mutant("a late row is compared", DEDUPLICATION, "np.flatnonzero(met > batch.time)", "np.flatnonzero(met > batch.time + 10**12)", DEDUPLICATED),
+    Mutant("the first is the first in its partition", DEDUPLICATION, "np.lexsort((new.position[among], new.partition[among], new.time[among], key))", "np.lexsort((new.time[among], new.position[among], new.partition[among], key))", DEDUPLICATED),
+    Mutant("what was given is let go an instant too soon", DEDUPLICATION, "seen.where(seen.until >= w1)", "seen.where(seen.until > w1)", DEDUPLICATED),
+    Mutant("what was given is remembered for ever", DEDUPLICATION, "tuple(each for table in state.given if (each := thinned(table, w1)) is not None)", "state.given", DEDUPLICATED),
+    Mutant("a batch gives rows on the way", DEDUPLICATION, "if step.batch and w1 < MAX_TIME:", "if False:", DEDUPLICATED),
     # Joins
     Mutant("rows of two windows are joined", WAITING, "if len(at) and (at != at[0]).any():", "if False:", JOINS),
     Mutant("an interval has no first instant", WAITING, "_moved(rows.at, low), inclusive=False)", "_moved(rows.at, low), inclusive=True)", JOINS),
@@ -210,15 +222,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a new left row meets only new right ones", INTERVAL, "for number, table in enumerate(tables[1]):", "for number, table in [(len(tables[1]) - 1, new[1])]:", JOINS),
     Mutant("a new right row meets no left one that was held", INTERVAL, "enumerate(tables[0][:-1])", "enumerate(tables[0][:0])", JOINS),
     Mutant("what was joined is given alone as well", INTERVAL, "            of_side[number][rows] = GIVEN\n", "            pass\n", JOINS),
-    Mutant("what nothing joins is given an instant too soon", INTERVAL, "else table.until < watermark", "else table.until <= watermark", JOINS),
-    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))", "return Advanced(IntervalState((kept[0], kept[1])), rows, w1)", JOINS_AGREE),
-    Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS_AGREE),
+    Mutant("what nothing joins is given an instant too soon", WAITING, "else table.until < watermark", "else table.until <= watermark", JOINS),
+    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))", "return Advanced(IntervalState((kept[0], kept[1])), rows, w1)", JOINS),
+    Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
     Mutant("a row of the same instant is not as of it", ASOF, "before = bisected(times, begin, end, left.at, inclusive=True) - 1", "before = bisected(times, begin, end, left.at, inclusive=False) - 1", JOINS),
     Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
     Mutant("a tolerance has no last instant", ASOF, "<= max(-step.within[0], step.within[1])", "< max(-step.within[0], step.within[1])", JOINS),
     Mutant("the newest row is let go", ASOF, "        over[:-1] |= _replaced(step, table, watermark)\n", "        over |= table.at <= watermark\n", JOINS),
     Mutant("rows that others replaced are held", ASOF, "        over[:-1] |= _replaced(step, table, watermark)\n", "        pass\n", HELD),
-    Mutant("rows of an interval are held for ever", INTERVAL, "    if n == len(table):\n        return None\n    return table.where(~over) if 2 * n >= len(table) else table", "    return table", HELD),
+    Mutant("rows of an interval are held for ever", WAITING, "    if n == len(table):\n        return None\n    return table.where(~over) if 2 * n >= len(table) else table", "    return table", HELD),
     Mutant("keys of one hash are one key, within an interval", WAITING, "    return (mine, theirs) if same.all() else (mine[same], theirs[same])\n", "    return mine, theirs\n", HELD),
     Mutant("a late row is joined with no row before it", JOINED, "sides.append(joined([late[side], *known]))", "sides.append(joined([late[side], *known[:0]]))", JOINS),
     Mutant("a late row makes all keys of its window fire", JOINED, "        here = touched[number]\n", "        here = touched[number] | True\n", JOINS),
@@ -226,12 +238,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("discarding, all pairs are given again", JOINED, "mine, theirs = mine[new], theirs[new]", "pass", JOINS),
     Mutant("a row that comes after the watermark is joined", "flower/engine/side.py", "gone = met > batch.time", "gone = met > met", JOINS),
     Mutant("dropped rows of the right are told as of the left", "flower/engine/joint.py", 'which = pa.array([("left", "right")[side]] * n', 'which = pa.array([("left", "right")[0]] * n', JOINS),
+    Mutant("of a key's rows in a window the first is taken", INWINDOW, 'last = np.searchsorted(theirs, mine, side="right") - 1', 'last = np.searchsorted(theirs, mine, side="left")', ENRICHED),
+    Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ENRICHED),
+    Mutant("of a window's rows the first is kept", INWINDOW, "return table.where(~replaced)", "return table.where(~np.roll(replaced, 1))", ENRICHED),
+    Mutant("rows that wait for a table do not hold the watermark", INWINDOW, "rows, min(w1, hold))", "rows, w1)", JOINS),
+    Mutant("a row that waits is not asked when rows of its key come", INWINDOW, "asks |= True if table is left else np.isin(table.hash, right.hash)", "asks |= table is left", ENRICHED),
+    Mutant("rows wait for a window's end an instant too long", INWINDOW, "        asks = table.until <= w1\n", "        asks = table.until < w1\n", ENRICHED),
+    Mutant("windows of a table are held for ever", INWINDOW, "    over = table.until <= gone\n", "    over = table.until < 0\n", HELD),
+    Mutant("rows look into the window of their time, not of their window", "flower/engine/side.py", "            time = end - 1\n", "            pass\n", ENRICHED),
+    Mutant("rows that find no version are given by an inner enrichment", ASOF, "at = np.arange(len(left)) if step.kept(0) else np.flatnonzero(pick >= 0)", "at = np.arange(len(left))", ENRICHED),
+    Mutant("keys of one hash are one key of a table", "flower/engine/tables.py", "same = np.ones(len(asked), np.bool_) if alike else _same(wanted.keys, asked, index.keys, there)", "same = np.ones(len(asked), np.bool_)", ("tests/engine/test_enriching.py",)),
+    Mutant("a key that a table has twice is one", "flower/engine/tables.py", "    if count.max() > 1:\n", "    if False:\n", ("tests/engine/test_enriching.py",)),
     # Combiners
     Mutant("a combiner forgets what a value taken back leaves", COUNTED, "there = counts > 0", "there = counts > 1", COMBINERS),
     Mutant("a combiner's quantile is that of the value below", COUNTED, "np.where(below == above, below, below + (above - below) * (place - low))", "below", COMBINERS),
     Mutant("a combiner's mode is the rarest value", COUNTED, "np.lexsort((-rows.counts, rows.group))", "np.lexsort((rows.counts, rows.group))", COMBINERS),
     Mutant("a combiner of the top counts equal values once", COUNTED, "np.clip(self.n - before, 0, counts)", "np.clip(self.n - before, 0, 1)", COMBINERS),
-    Mutant("a combiner of weights counts rows without a weight", "flower/model/combiners/several.py", "        for part in (values, weights):\n", "        for part in (values,):\n", ("tests/model/test_combiners.py", *AGREE)),
+    Mutant("a combiner of weights counts rows without a weight", "flower/model/combiners/several.py", "        for part in (values, weights):\n", "        for part in (values,):\n", ("tests/api/test_own_combiners.py",)),
     # Apply
     Mutant("apply gives rows in the order in which they came", ROWS, "        order = np.lexsort(keys[::-1])\n        if not", "        order = np.lexsort(keys[:1])\n        if not", APPLY),
     Mutant("apply puts rows of merged parts into other groups", ROWS, "_appended(state, codes[group], columns)", "_appended(state, group, columns)", (*APPLY, *AGREE)),

@@ -334,6 +334,14 @@ def test_a_line_may_join_a_stream_of_the_notebook(ip):
     assert value(ip, cell).schema.names == ["carrier", "delay", "distance", "event_time"]
 
 
+def test_a_line_may_deduplicate(ip):
+    cell = """%%flow first --from flights
+    select      "carrier", "delay"
+    deduplicate "carrier", within="3h"
+    """
+    assert value(ip, cell).schema.names == ["carrier", "delay"]
+
+
 def test_unloading_takes_the_magics_away_and_stops_their_runs(ip):
     run = value(ip, "%flow run ticks")
     ip.run_line_magic("unload_ext", "flower")

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import (
     aggregated,
+    deduplications,
     examples,
     keys,
     policies,
+    processes,
     scripted,
     scripts,
     steps,
@@ -145,3 +147,20 @@ def test_steps_behind_others_go_on_with_the_watermarks_they_had(script: Any, by:
     )
     second = first.window(fl.FixedWindows("4s")).agg(sum_total=("total", "sum"), panes="count")
     same_however_often_stopped([second.node, second.dropped.node, first.dropped.node], often)
+
+
+@examples(40)
+@given(scripts, steps, deduplications, st.integers(1, 3))
+def test_a_deduplication_remembers_what_it_gave(script: Any, before: Any, chosen: Any, often: int) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    first = chosen(stream)
+    same_however_often_stopped([first.node, first.dropped.node], often)
+
+
+@examples(40)
+@given(scripts, processes, st.integers(1, 3))
+def test_code_with_state_and_timers_goes_on_as_if_nothing_had_been(script: Any, process: Any, often: int) -> None:
+    processed = process(scripted(script))
+    same_however_often_stopped([processed.node, processed.dropped.node, processed.errors.node], often)

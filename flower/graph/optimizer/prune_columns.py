@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from flower.graph import punctuations
+from flower.graph.deduplication import Deduplicate
+from flower.graph.enriching import Enrich
 from flower.graph.joins import Joining
 from flower.graph.nodes import (
     Aggregate,
@@ -22,6 +24,7 @@ from flower.graph.nodes import (
     walk,
 )
 from flower.graph.optimizer.values import columns_used
+from flower.graph.process import Process
 from flower.model.custom import WindowFn
 from flower.model.windows import Sessions
 
@@ -79,7 +82,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                 before, after = node.input.schema, node.schema
                 used = (columns_used(value, after) for _, value in node.columns)
                 needed[node.input] |= wanted.union(*used) & set(before.names)
-            case MapFrames() | FlatMapRows():
+            case MapFrames() | FlatMapRows() | Process():
                 needed[node.input].update(node.input.schema.names)
             case Aggregate():
                 needed[node.input].update(node.keys, (name for each in node.aggregations for name in each.columns))
@@ -88,12 +91,17 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                     needed[node.input] |= columns_used(windows.gap, node.input.schema)
                 if isinstance(windows, WindowFn):
                     needed[node.input].update(windows.columns)
+            case Enrich():
+                needed[node.input].update(node.on, wanted & set(node.input.schema.names))
+                needed[node.table].update(node.on, node.added)
             case Joining():
                 # A column of both sides is kept on both, because it keeps its suffix.
                 for side, each in enumerate(node.inputs):
                     sources = {column.name: (column.left, column.right)[side] for column in node.columns}
                     taken = {*node.on, *node.shared, *(sources.get(name) for name in wanted)}
                     needed[each].update(name for name in each.schema.names if name in taken)
+            case Deduplicate():
+                needed[node.input] |= wanted | set(node.keys)
             case Dropped():
                 for each in node.of.inputs:
                     needed[each].update(each.schema.names)

@@ -105,7 +105,12 @@ class Machine(ABC):
 
 
 class Trigger(ABC):
-    """When the panes of a window fire; a frozen value."""
+    """When the panes of a window fire; a frozen value.
+
+    It holds for one aggregation. Beam passes a weaker one on to the next (its "continuation trigger": counts become 1,
+    delays become none), which says when in a pipeline that nobody wrote down; here the aggregation that follows is told
+    of its own window and trigger. One that shall fire for every pane that comes has ``AfterCount(1)``, repeatedly.
+    """
 
     @abstractmethod
     def machine(self, *, lasting: bool = False) -> Machine:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import statistics
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from harness import record
 
 from flower.api import read
 from flower.engine.job import job
@@ -22,6 +22,9 @@ from flower.graph.batch import Batch, constant
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.triggers import AfterCount, AfterWatermark
 from flower.model.windows import FixedWindows
+
+if TYPE_CHECKING:
+    from flower.bench.child import Columns, Given
 
 ROWS, EPOCHS = 10_000, 100
 
@@ -34,7 +37,7 @@ def _step(early: bool) -> Keyed:
     return step
 
 
-def _epoch(state: KeyedState, step: Keyed, keys: np.ndarray, now: int) -> tuple[KeyedState, int]:
+def _epoch(state: KeyedState, step: Keyed, keys: np.ndarray[Any, Any], now: int) -> tuple[KeyedState, int]:
     n = len(keys)
     rows = pa.RecordBatch.from_arrays([pa.array(keys), pa.array(np.ones(n, np.int64))], names=["key", "value"])
     batch = Batch(rows, constant(0, n), constant(MIN_TIME, n), constant(0, n), np.arange(n))
@@ -43,7 +46,7 @@ def _epoch(state: KeyedState, step: Keyed, keys: np.ndarray, now: int) -> tuple[
     return done.state, len(done.panes)
 
 
-def _measured(live: int, early: bool) -> str:
+def _measured(given: Given, live: int, early: bool) -> Columns:
     step = _step(early)
     state = empty(step)
     for low in range(0, live, 1_000_000):
@@ -59,25 +62,27 @@ def _measured(live: int, early: bool) -> str:
         state, fired = _epoch(state, step, keys, number + 1)
         seconds.append(time.perf_counter() - began)
         panes += fired
-    record(statistics.median(seconds), sum(seconds))
-    return "fired" if panes else "held"
+    worst = float(np.quantile(seconds, 0.99))
+    given.record(seconds=statistics.median(seconds), cpu_seconds=sum(seconds), p99_ms=1000 * worst)
+    given.record(state_bytes=state.nbytes / live)
+    return {"fired": [panes > 0]}
 
 
-def few_default() -> str:
+def few_default(given: Given) -> Columns:
     """Ten thousand live keys, default trigger."""
-    return _measured(10_000, early=False)
+    return _measured(given, 10_000, early=False)
 
 
-def many_default() -> str:
+def many_default(given: Given) -> Columns:
     """Ten million live keys, default trigger."""
-    return _measured(10_000_000, early=False)
+    return _measured(given, 10_000_000, early=False)
 
 
-def few_early() -> str:
+def few_early(given: Given) -> Columns:
     """Ten thousand live keys, a pane for every group touched."""
-    return _measured(10_000, early=True)
+    return _measured(given, 10_000, early=True)
 
 
-def many_early() -> str:
+def many_early(given: Given) -> Columns:
     """Ten million live keys, a pane for every group touched."""
-    return _measured(10_000_000, early=True)
+    return _measured(given, 10_000_000, early=True)

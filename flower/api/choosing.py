@@ -1,0 +1,166 @@
+"""The verbs of a stream that choose among its rows by key or by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flower.api.arguments import at_least_one, column_names
+from flower.api.grouped import require_settled
+from flower.api.pipeline import Pipeline, step_errors
+from flower.errors import GraphError
+from flower.graph.deduplication import Deduplicate
+from flower.graph.nodes import Assign, Filter, Node, Select
+from flower.graph.schema import require_columns
+from flower.model.time import Duration, duration_us
+
+if TYPE_CHECKING:
+    from flower.api.stream import Stream
+    from flower.graph.expressions import Expr, FrameFunction
+
+
+class Choosing(Pipeline):
+    """The part of `Stream` that chooses rows."""
+
+    __slots__ = ()
+
+    def deduplicate(self, *keys: str, within: Duration) -> Stream:
+        """Give the first row of each key, and leave out those that repeat it within a time.
+
+        Parameters
+        ----------
+        *keys : str
+            The columns whose values say that two rows are one; missing values are equal to one another.
+        within : str or pandas.Timedelta
+            How far apart two rows may be in event time, before or after, and still be one.
+
+        Returns
+        -------
+        Stream
+            The rows that repeat no row given before, with their columns, event times and windows.
+
+        Raises
+        ------
+        ColumnError
+            If a column is not there.
+        DtypeError
+            If a key is a list, or a category.
+        EventTimeError
+            If the rows have no event time.
+        GraphError
+            If rows may be taken back, or are panes that replace one another.
+
+        Notes
+        -----
+        A row is given at once, so the first is the one that came first: in an earlier epoch; within an epoch, by event
+        time, then partition, then position there. `collect` takes all rows as of one epoch. What was given is
+        remembered until the watermark has passed it by ``within``. Rows that come after the watermark are not compared,
+        as what they would repeat may be forgotten: they go to ``.dropped``.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> times = pd.to_datetime(["2000-01-01 12:00", "2000-01-01 12:04", "2000-01-01 12:30"], utc=True)
+        >>> orders = fl.read.frame(pd.DataFrame({"t": times, "order": "a", "try": [1, 2, 3]}), event_time="t")
+        >>> orders.deduplicate("order", within="10min").collect()
+                                  t order  try
+        0 2000-01-01 12:00:00+00:00     a    1
+        1 2000-01-01 12:30:00+00:00     a    3
+        """
+        from flower.api.stream import Stream
+
+        node = self.node
+        with step_errors(node, Deduplicate.verb):
+            names = column_names("deduplicate", keys, ".deduplicate('order', within='10min')")
+            require_columns(node.schema, names)
+            apart = duration_us(within, "within")
+            require_settled(node, "deduplicated")
+            return Stream(Deduplicate(node, names, apart))
+
+    def partition(self, branches: Mapping[str, object], *, rest: str = "rest") -> dict[str, Stream]:
+        """Part a stream into several: every row goes to exactly one of them.
+
+        Parameters
+        ----------
+        branches : mapping of str to str, pandas.col expression or callable
+            For each branch which rows are its: a condition, as for `filter`. A row goes to the first branch whose
+            condition holds; where a condition is missing, it does not hold.
+        rest : str
+            The branch of the rows for which no condition holds.
+
+        Returns
+        -------
+        dict of str to Stream
+            The branches in their order, last ``rest``, with the columns of this stream.
+
+        Raises
+        ------
+        ColumnError, DtypeError
+            If a condition does not fit the columns, or gives anything but bools.
+        GraphError
+            If two branches have one name.
+
+        Notes
+        -----
+        A row of which a condition cannot be told, as its function raises or an integer is divided by zero, goes to no
+        branch, but to the ``.errors`` of all of them, once. Branches that are run together, ``fl.run(*parts.values())``
+        or put together by `join` or ``fl.concat``, share what is before them.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> flights = fl.read.frame(pd.DataFrame({"delay": [90, -3, 20, 4]}))
+        >>> parts = flights.partition({"late": "delay > 15", "early": "delay < 0"}, rest="on time")
+        >>> {name: part.collect()["delay"].tolist() for name, part in parts.items()}
+        {'late': [90, 20], 'early': [-3], 'on time': [4]}
+        """
+        with step_errors(self.node, "partition"):
+            return _parted(self.node, branches, rest)
+
+
+def _parted(node: Node, branches: Mapping[str, object], rest: str) -> dict[str, Stream]:
+    """Each row gets the name of its branch in a column, by which the branches are told apart."""
+    from flower.api.stream import Stream
+    from flower.graph.expressions import Call, Column, Compare, FrameFunction, Literal, predicate
+
+    if not isinstance(branches, Mapping):
+        raise GraphError(
+            "partition() takes a condition for each branch by its name",
+            got=repr(branches),
+            hint="write .partition({'late': 'delay > 15'}, rest='on time')",
+        )
+    at_least_one("partition", branches, ".partition({'late': 'delay > 15'})")
+    for name in (*branches, rest):
+        if not isinstance(name, str) or not name:
+            raise GraphError("a branch must have a name", got=repr(name))
+    if rest in branches:
+        raise GraphError(
+            "every branch must have a name of its own",
+            got=f"{rest!r} for a condition and for the rest",
+            hint="name the rest with rest='others'",
+        )
+    told: list[tuple[str, Expr | FrameFunction]] = []
+    conditions: dict[str, Expr] = {}
+    for name, condition in branches.items():
+        tree = predicate(condition, node.schema)
+        if isinstance(tree, FrameFunction):
+            held = tree.field(name, node.schema)
+            column = _free(f"is_{name}", node, told)
+            told.append((column, tree))
+            predicate(Column(column), Assign(node, tuple(told)).schema)
+            tree = Column(column) if not held.nullable else Call("coalesce", (Column(column), Literal(False)))
+        conditions[name] = tree
+    chosen = (Call("where", (tree, Literal(name), Literal(None))) for name, tree in conditions.items())
+    told.append((_free("branch", node, told), Call("coalesce", (*chosen, Literal(rest)))))
+    named, branch = Assign(node, tuple(told)), Column(told[-1][0])
+    whole = tuple((name, name) for name in node.schema.names)
+    return {
+        name: Stream(Select(Filter(named, Compare("==", branch, Literal(name))), whole)) for name in (*branches, rest)
+    }
+
+
+def _free(name: str, node: Node, told: list[tuple[str, Expr | FrameFunction]]) -> str:
+    """A name that no column has."""
+    while name in node.schema.names or name in dict(told):
+        name += "_"
+    return name

@@ -1,0 +1,1 @@
+"""What Flower does of the works."""

@@ -1,0 +1,148 @@
+"""A person's code as the oracle calls it: for one key, with the rows, state and timers that it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from flower.engine.calling import FIRINGS, normal, rows_given
+from flower.engine.handles import State, TimersOf, stamp
+from flower.engine.kept import NEVER
+from flower.engine.processing import Processing
+from flower.engine.rowwise import RAISED, WRONG, ErrorRows, error_text
+from flower.engine.vectorised import answer, index_of, times_of
+from flower.errors import FlowerError
+from flower.graph.batch import Batch
+from flower.graph.schema import frame_of
+from flower.model.panes import INSTANT
+from flower.model.reference import Row
+from flower.model.reference.processes import Failure, Given, Key, ProcessOracle
+
+
+def process_oracle(step: Processing) -> ProcessOracle:
+    """The oracle of a step."""
+    lateness = step.allowed_lateness_us if step.timed else None
+    calls = _OneKey(step) if step.vectorised else _OneByOne(step)
+    code = (calls.begin, calls.on_rows, calls.on_timer)
+    return ProcessOracle(step.keys, step.domains, lateness, *code, FIRINGS, at_end=step.batch)
+
+
+class _OneByOne:
+    """Code that is called for each key."""
+
+    def __init__(self, step: Processing) -> None:
+        self.step = step
+
+    def begin(self) -> dict[str, Any]:
+        """What is remembered at first."""
+        return {name: kind.default for name, kind in self.step.state}
+
+    def on_rows(
+        self, key: Key, rows: Sequence[Row], state: dict[str, Any], times: dict[str, int], event: int, now: int
+    ) -> Given:
+        """The code, for rows."""
+        frame = frame_of(_columns(rows, self.step).select(self.step.rows.names))
+        return self._called(0, (_shown(key), frame), state, times, event, now)
+
+    def on_timer(
+        self, name: str, key: Key, time: int, state: dict[str, Any], times: dict[str, int], event: int, now: int
+    ) -> Given:
+        """The code, for a timer."""
+        return self._called(1, (name, _shown(key), stamp(time)), state, times, event, now)
+
+    def _called(
+        self, which: int, what: tuple[Any, ...], state: dict[str, Any], times: dict[str, int], event: int, now: int
+    ) -> Given:
+        function = self.step.functions()[which]
+        handles = State(self.step.kinds, state), TimersOf(self.step.domains, times, event, now)
+        rows = rows_given(function(*what, *handles), self.step)
+        for name, kind in self.step.state:
+            state[name] = normal(name, kind, state[name])
+        return [] if rows is None else rows.to_pylist()
+
+
+class _OneKey(_OneByOne):
+    """Code that is called for many keys, called for one: keys do not depend on one another."""
+
+    def on_rows(
+        self, key: Key, rows: Sequence[Row], state: dict[str, Any], times: dict[str, int], event: int, now: int
+    ) -> Given:
+        """The code, for rows."""
+        frame = frame_of(_columns(rows, self.step).select(self.step.rows.names))
+        frame.index = self._index([key] * len(frame))
+        return self._answered(0, key, (frame,), state, times)
+
+    def on_timer(
+        self, name: str, key: Key, time: int, state: dict[str, Any], times: dict[str, int], event: int, now: int
+    ) -> Given:
+        """The code, for a timer."""
+        when = times_of([np.array([time])], [name], self._index([key]))[name]
+        return self._answered(1, key, (name, when), state, times)
+
+    def _index(self, keys: list[Key]) -> pd.Index:
+        fields = [self.step.before.field(name) for name in self.step.keys]
+        values = zip(*keys, strict=True)
+        columns = [pa.array(each, field.type, from_pandas=True) for each, field in zip(values, fields, strict=True)]
+        nan = [pa.types.is_floating(column.type) and column.null_count for column in columns]
+        return index_of(
+            [c.fill_null(float("nan")) if gone else c for c, gone in zip(columns, nan, strict=True)], self.step
+        )
+
+    def _answered(
+        self, which: int, key: Key, what: tuple[Any, ...], state: dict[str, Any], times: dict[str, int]
+    ) -> Given:
+        step = self.step
+        columns = [kind.encoded([state[name]]) for name, kind in step.state]
+        before = [np.array([times.get(name, NEVER)]) for name, _ in step.timers]
+        made = answer(step.functions()[which], what, columns, before, self._index([key]), step)
+        for (name, kind), column in zip(step.state, made.values, strict=True):
+            state[name] = kind.decoded(column)[0]
+        for (name, _), time in zip(step.timers, made.times, strict=True):
+            times[name] = int(time[0])
+            if times[name] == NEVER:
+                del times[name]
+        rows: Given = made.rows.to_pylist()
+        return rows
+
+
+def _shown(key: Key) -> Any:
+    return key[0] if len(key) == 1 else key
+
+
+def _columns(rows: Sequence[Row], step: Processing) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([dict(row.values) for row in rows], schema=step.before)
+
+
+def failed_calls(failures: Sequence[Failure], step: Processing) -> Iterator[tuple[int | None, pa.RecordBatch]]:
+    """The rows and timers of calls that failed, in the words of the engine, each with the stage that it comes from."""
+    for failure in failures:
+        error = failure.error
+        reason = WRONG if isinstance(error, FlowerError) else RAISED
+        text = f"more than {FIRINGS:,} timers in one epoch" if error is None else error_text(error)
+        for row in failure.rows:
+            yield row.stage, _told([dict(row.values)], step.before, row.partition, row.position, reason, text, step)
+        if failure.timer:
+            fields = [step.before.field(name) for name in step.keys]
+            schema = pa.schema([*fields, pa.field("timer", pa.large_string()), pa.field("time", INSTANT)])
+            values = dict(zip(step.keys, failure.key, strict=True))
+            values |= {"timer": failure.timer, "time": stamp(failure.time)}
+            yield None, _told([values], schema, -1, -1, reason, text, step)
+
+
+def _told(
+    values: list[dict[str, Any]],
+    schema: pa.Schema,
+    partition: int,
+    position: int,
+    reason: str,
+    text: str,
+    step: Processing,
+) -> pa.RecordBatch:
+    errors = ErrorRows(step.name)
+    none, at = np.zeros(1, np.int64), (np.array([partition]), np.array([position]))
+    errors.add(Batch(pa.RecordBatch.from_pylist(values, schema=schema), none, none, *at), none, reason, text)
+    return errors.rows()

@@ -1,0 +1,108 @@
+"""Deduplication beside a loop over all rows, what it remembers and forgets, and how it is cut into epochs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import flower as fl
+from flower.engine import keys
+from flower.engine.embedded import Driver, Options
+from flower.errors import RunError
+from flower.testing import ManualClock
+
+
+def frame(n: int, distinct: int = 200) -> pd.DataFrame:
+    random = np.random.default_rng(5)
+    times = pd.to_datetime(np.arange(n) + random.integers(-4, 1, n), unit="s", utc=True).as_unit("us")
+    key = random.integers(0, distinct, n)
+    name = pd.Series(key).astype("str").mask(key == 0)
+    real = np.where(key == 0, np.nan, key / 2)
+    return pd.DataFrame({"t": times, "k": key, "name": name, "real": real, "v": np.arange(n)})
+
+
+ROWS = frame(4_000)
+
+
+def stream(rows: pd.DataFrame) -> fl.Stream:
+    return fl.read.frame(rows, event_time="t", watermark=fl.BoundedDisorder("5s"))
+
+
+def driven(stream: fl.Stream, epoch_rows: int, *, batch: bool = False) -> tuple[Driver, list[int], int]:
+    """The numbers of the rows that a run gives, and how many rows were held at most."""
+    driver, most = Driver([stream.node], Options.make(epoch_rows=epoch_rows, clock=ManualClock()), batch=batch), 0
+    while not driver.over():
+        plan = driver.next_epoch()
+        assert plan is not None
+        driver.run(plan)
+        most = max(most, driver.metrics.groups)
+    driver.close()
+    (results,) = driver.results.values()
+    return driver, results.panes()["v"].tolist(), most
+
+
+def first_rows(rows: pd.DataFrame, key: str, within: str, epoch_rows: int) -> list[int]:
+    given: list[Any] = []
+    for at in range(0, len(rows), epoch_rows):
+        for row in rows.iloc[at : at + epoch_rows].sort_values("t", kind="stable").itertuples():
+            mine = None if pd.isna(getattr(row, key)) else getattr(row, key)
+            if not any(mine == other and abs(row.t - time) <= pd.Timedelta(within) for other, time, _ in given):
+                given.append((mine, row.t, row.v))
+    return [v for _, _, v in given]
+
+
+@pytest.mark.parametrize("key", ["k", "name", "real"])
+@pytest.mark.parametrize(("within", "epoch_rows"), [("0s", 100), ("3min", 100), ("3min", 4_000), ("1h", 1_000)])
+def test_the_rows_are_those_of_a_loop(key: str, within: str, epoch_rows: int) -> None:
+    rows = ROWS.head(1_000)
+    expected = first_rows(rows, key, within, epoch_rows)
+    assert len(expected) > 0
+    assert driven(stream(rows).deduplicate(key, within=within), epoch_rows)[1] == expected
+
+
+def test_keys_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = stream(ROWS).deduplicate("name", within="3min")
+    _, expected, _ = driven(first, 100)
+    whole = keys._hash
+    monkeypatch.setattr(keys, "_hash", lambda column: whole(column) % np.uint64(3))
+    assert driven(first, 100)[1] == expected
+
+
+def test_a_batch_gives_the_same_however_it_is_cut_into_epochs() -> None:
+    first = stream(ROWS).deduplicate("k", within="3min")
+    whole, cut, streamed = (driven(first, n, batch=batch)[1] for n, batch in ((4_000, True), (70, True), (70, False)))
+    assert whole == cut == first.collect()["v"].tolist()
+    assert whole != streamed
+
+
+def test_what_is_remembered_does_not_grow_with_the_stream() -> None:
+    driver, given, most = driven(stream(frame(20_000, 10_000)).deduplicate("name", within="1min"), 100)
+    assert len(given) > 15_000
+    assert 0 < most < 500
+    assert driver.metrics.groups == 0
+
+
+def test_a_long_chain_of_one_key_is_walked_in_few_steps() -> None:
+    n = 100_000
+    rows = pd.DataFrame({"t": pd.to_datetime(np.arange(n), unit="s", utc=True), "k": 1, "v": np.arange(n)})
+    _, given, _ = driven(stream(rows).deduplicate("k", within="1s"), n)
+    assert given == list(range(0, n, 2))
+
+
+def test_a_deduplication_that_has_changed_does_not_go_on_from_its_checkpoint() -> None:
+    def driver(within: str) -> Driver:
+        first = stream(ROWS).deduplicate("k", within=within)
+        return Driver([first.node], Options.make(checkpoint="memory://first", clock=ManualClock(), epoch_rows=100))
+
+    one = driver("1s")
+    one.open()
+    plan = one.next_epoch()
+    assert plan is not None
+    one.run(plan)
+    one.save()
+    one.close()
+    with pytest.raises(RunError, match="step 'deduplicate-1': within was 1s, and is 2s"):
+        driver("2s")

@@ -1,0 +1,84 @@
+"""Rows chosen of random disordered input: the embedded executor, the oracle and Dask give the same rows and drops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from scripted import canonical, deduplications, examples, joined_sides, scripted, scripts, steps
+
+import flower as fl
+from flower.engine.embedded import Driver, Options
+from flower.engine.reference import watermarks_replayed
+
+
+def agree(stream: fl.Stream, executor: Any = "reference", *, as_stream: bool) -> None:
+    ours = stream.collect(as_stream=as_stream)
+    theirs = stream.collect(as_stream=as_stream, executor=executor)
+    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
+    pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
+
+
+@examples(150)
+@given(scripts, steps, deduplications, st.booleans())
+def test_first_rows_and_dropped_ones_are_the_oracles(script: Any, before: Any, chosen: Any, as_stream: bool) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    agree(chosen(stream), as_stream=as_stream)
+    agree(chosen(stream).dropped, as_stream=True)
+
+
+@examples(60)
+@given(joined_sides(), deduplications, st.sampled_from(["first", "last", "count"]))
+def test_aggregates_of_first_rows_of_two_streams_are_the_oracles(sides: Any, chosen: Any, how: str) -> None:
+    windowed = chosen(fl.concat(*sides)).window(fl.FixedWindows("4s"), allowed_lateness="2s")
+    counts = windowed.groupby("k").agg(rows=("n", how))
+    agree(counts, as_stream=True)
+    agree(counts.dropped, as_stream=True)
+
+
+@examples(60)
+@given(scripts, deduplications, deduplications)
+def test_output_watermarks_of_deduplications_are_the_oracles(script: Any, one: Any, other: Any) -> None:
+    driver = Driver([other(one(scripted(script))).node], Options.make())
+    ours = []
+    while not driver.over():
+        epoch = driver.next_epoch()
+        assert epoch is not None
+        driver.run(epoch)
+        ours.append(driver.state.watermarks)
+    driver.close()
+    assert ours == watermarks_replayed(driver)
+
+
+@examples(60)
+@given(scripts, steps, st.booleans())
+def test_every_row_is_in_exactly_one_branch(script: Any, before: Any, as_stream: bool) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    parts = stream.partition({"some": "v > 0", "ones": lambda frame: frame["i"] == 1, "more": "n // i > 0"})
+    whole, apart, bad = (
+        each.collect(as_stream=as_stream) for each in (stream, fl.concat(*parts.values()), parts["rest"].errors)
+    )
+    assert len(whole) == len(apart) + len(bad)
+    agree(parts["some"].join(parts["rest"], "k", "outer", within=("-2s", "2s")), as_stream=as_stream)
+
+
+hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+
+
+@pytest.mark.slow
+@examples(20, **hasty)
+@given(scripts, deduplications, st.booleans())
+def test_first_rows_on_two_workers_are_those_of_the_embedded_executor(
+    client: Any, script: Any, chosen: Any, as_stream: bool
+) -> None:
+    first = chosen(scripted(script))
+    agree(first, client, as_stream=as_stream)
+    agree(first.dropped, client, as_stream=True)
+    agree(first.window(fl.FixedWindows("4s")).agg(rows=("n", "first")), client, as_stream=True)

@@ -1,0 +1,56 @@
+"""Random code with state and timers over random disordered input: the same rows, errors and drops as the oracle's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted import canonical, examples, processes, scripted, scripts, steps
+
+import flower as fl
+from flower.engine.embedded import Driver, Options
+from flower.engine.reference import watermarks_replayed
+
+
+def agree(stream: fl.Stream, *, as_stream: bool) -> None:
+    ours = stream.collect(as_stream=as_stream)
+    oracle = stream.collect(as_stream=as_stream, executor="reference")
+    pd.testing.assert_series_equal(ours.dtypes, oracle.dtypes)
+    pd.testing.assert_frame_equal(canonical(ours), canonical(oracle))
+
+
+@examples(60)
+@given(scripts, steps, processes, st.booleans())
+def test_what_is_given_dropped_and_failed_is_the_oracles(script: Any, before: Any, process: Any, how: bool) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    processed = process(stream)
+    agree(processed, as_stream=how)
+    agree(processed.dropped, as_stream=True)
+    agree(processed.errors, as_stream=how)
+
+
+@examples(30)
+@given(scripts, processes, st.sampled_from(["3s", "5s"]))
+def test_aggregates_of_what_is_given_are_the_oracles(script: Any, process: Any, size: str) -> None:
+    windowed = process(scripted(script)).window(fl.FixedWindows(size), allowed_lateness="2s")
+    counts = windowed.agg(rows="count", total=("count", "sum"))
+    agree(counts, as_stream=True)
+    agree(counts.dropped, as_stream=True)
+
+
+@examples(60)
+@given(scripts, processes)
+def test_output_watermarks_of_processes_are_the_oracles(script: Any, process: Any) -> None:
+    driver = Driver([process(scripted(script)).node], Options.make())
+    ours = []
+    while not driver.over():
+        epoch = driver.next_epoch()
+        assert epoch is not None
+        driver.run(epoch)
+        ours.append(driver.state.watermarks)
+    driver.close()
+    assert ours == watermarks_replayed(driver)

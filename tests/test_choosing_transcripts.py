@@ -1,0 +1,29 @@
+"""Every transcript of a verb that chooses rows, on every executor; the name of a file says which."""
+
+from pathlib import Path
+
+import pytest
+
+from flower.testing import load_transcripts, run_transcript
+
+CHOICES = {
+    "deduplicated": lambda stream: stream.deduplicate("k", within="2min"),
+    "dropped_late": lambda stream: stream.deduplicate("k", within="2min").dropped,
+}
+FILES = sorted((Path(__file__).parent / "transcripts" / "choosing").glob("*.yaml"))
+TRANSCRIPTS = [(file.stem, transcript) for file in FILES for transcript in load_transcripts(file)]
+NAMES = [f"{stem}: {transcript['name']}" for stem, transcript in TRANSCRIPTS]
+
+
+@pytest.mark.parametrize(("stem", "transcript"), TRANSCRIPTS, ids=NAMES)
+def test_every_step_gives_the_rows_that_its_transcript_says(stem, transcript, executor):
+    run_transcript(transcript, executor, pipeline=CHOICES[stem])
+
+
+@pytest.mark.parametrize(("stem", "transcript"), TRANSCRIPTS, ids=NAMES)
+def test_the_oracle_gives_the_rows_that_a_transcript_says(stem, transcript):
+    run_transcript(transcript, "reference", pipeline=CHOICES[stem])
+
+
+def test_every_choice_has_transcripts():
+    assert {file.stem for file in FILES} == set(CHOICES)
