@@ -191,7 +191,8 @@ class Run:
         window : datetime-like or (start, end), optional
             The window's end, or the window.
         step : str, optional
-            The name of the keyed step; default: the last.
+            The name of the keyed step; default: the last. Of a step of your own code (``process``) it is told what is
+            remembered of the key, and what its timers wait for.
 
         Raises
         ------

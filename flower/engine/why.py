@@ -12,8 +12,10 @@ import pandas as pd
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keyed import Keyed
 from flower.engine.lookup import Record, Wanted, holder_of, wanted
+from flower.engine.processing import Processing
 from flower.errors import RunError
 from flower.graph.nodes import Aggregate, Read
+from flower.graph.process import Process
 from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
 from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, Trigger
@@ -22,6 +24,8 @@ from flower.model.windows import CountWindows, FixedWindows, SlidingWindows, by_
 
 NEAREST = 3
 """So many windows of a key are named."""
+_LONGEST = 200
+"""So many characters of a value are told."""
 
 
 class Known(Protocol):
@@ -98,15 +102,19 @@ class Why:
 def why(driver: Known, key: object, window: object, step: str | None) -> Why:
     """The answer for one keyed step of a run."""
     index = _index(driver, step)
-    return _Answer(driver, index).given(key, window)
+    if index in driver.job.processes:
+        return _OfTimers(driver, index).given(key, window)
+    return _OfWindows(driver, index).given(key, window)
 
 
 def _index(driver: Known, name: str | None) -> int:
     """The keyed step asked about: that of a name, else the last."""
-    names = {step.name: index for index, step in driver.job.keyed.items()}
+    names = {driver.job.steps[index].name: index for index in (*driver.job.keyed, *driver.job.processes)}
     if not names:
         raise RunError(
-            "why() is about windows", got="a run without a windowed aggregation", hint="ask a run with .agg(...)"
+            "why() is about windows and timers",
+            got="a run without a windowed aggregation, or code of your own",
+            hint="ask a run with .agg(...) or .process(...)",
         )
     if name is None:
         return max(names.values())
@@ -121,20 +129,97 @@ class _Answer:
     def __init__(self, driver: Known, index: int) -> None:
         self.driver, self.index = driver, index
         self.state: JobState = driver.seen
-        self.step: Keyed = driver.job.keyed[index]
+        self.name = driver.job.steps[index].name
         self.watermark = min(self.state.watermarks[i] for i in driver.job.stages[index].inputs)
-        self.by_clock = by_clock(self.step.windowing.windows)
-        if self.by_clock and self.watermark < MAX_TIME:
-            self.watermark = self.state.now
-        what = "its watermark is the clock, " if self.by_clock else "its watermark is "
-        self.reasons = [f"step {self.step.name!r}: {what}{instant_text(self.watermark)}."]
-        if driver.reads_table is not None:
-            step, rows = driver.reads_table
-            self.reasons.append(f"The table of {step!r} is read whole before the first row: {rows:,} rows so far.")
         self.status: str | None = None
         self.window = (MIN_TIME, MIN_TIME)
         self.record: Record | None = None
         self.due, self.nearest, self.held_by = MAX_TIME, [], None  # type: tuple[int, list[Record], str | None]
+        self.reasons: list[str] = []
+
+    def _told_of_table(self) -> None:
+        if self.driver.reads_table is not None:
+            step, rows = self.driver.reads_table
+            self.reasons.append(f"The table of {step!r} is read whole before the first row: {rows:,} rows so far.")
+
+    def _made(self) -> Why:
+        raise NotImplementedError
+
+    def _holds(self, index: int, told: set[int]) -> None:
+        """What holds the watermark of a step back, and of the steps before it."""
+        stages = self.driver.job.stages
+        inputs = stages[index].inputs
+        least = min(self.state.watermarks[i] for i in inputs)
+        for i in inputs:
+            if i in told:
+                continue
+            told.add(i)
+            origin = stages[i].origin
+            holds = self.state.watermarks[i] == least
+            if isinstance(origin, Read):
+                self._of_source(origin, self.state.sources[i], holds)
+            elif holds:
+                self._of_step(i, told)
+
+    def _of_step(self, index: int, told: set[int]) -> None:
+        stage = self.driver.job.stages[index]
+        out, into = self.state.watermarks[index], min(self.state.watermarks[i] for i in stage.inputs)
+        if isinstance(stage.origin, Aggregate) and out < into:
+            window = holder_of(self.state.keyed[index], self.driver.job.keyed[index]) if self.state.keyed else None
+            by = "its open windows" if window is None else f"its window {_window_text(*window)}"
+            self.held_by = self.held_by or f"step {stage.name!r}"
+            combiner = self.driver.job.keyed[index].windowing.timestamp_combiner
+            self.reasons.append(
+                f"step {stage.name!r} holds the watermark at {instant_text(out)}, its own being {instant_text(into)}:"
+                f" {by} will give a pane of that event time (timestamp_combiner={combiner!r})."
+            )
+        if isinstance(stage.origin, Process) and out < into:
+            self.held_by = self.held_by or f"step {stage.name!r}"
+            self.reasons.append(
+                f"step {stage.name!r} holds the watermark at {instant_text(out)}, its own being {instant_text(into)}:"
+                f" a timer that is set will give rows of that event time."
+            )
+        self._holds(index, told)
+
+    def _of_source(self, read: Read, source: SourceState, holds: bool) -> None:
+        """Which partition holds the watermark back."""
+        label, policy, now = read.source.label, read.watermark, self.state.now
+        parts = list(zip(source.estimates, source.ended, read.source.partitions(), strict=False))
+        open_ = [(estimate, name) for estimate, over, name in parts if not over]
+        if not open_:
+            self.reasons.append(f"source {label} has ended.")
+            return
+        silent = [(estimate, name) for estimate, name in open_ if idle(estimate, policy, now)]
+        counted = [each for each in open_ if each not in silent]
+        if counted:
+            estimate, name = min(counted, key=lambda each: each[0].watermark)
+        else:
+            estimate, name = max(silent, key=lambda each: each[0].watermark)
+        verb = "holds the watermark" if holds else "has its watermark"
+        self.reasons.append(
+            f"source {label}: partition {name!r} {verb} at {instant_text(estimate.watermark)} ({policy!r};"
+            f" {_learnt(estimate, policy)})."
+        )
+        if silent:
+            names = ", ".join(repr(name) for _, name in silent[:NEAREST]) + ", ..." * (len(silent) > NEAREST)
+            left = "the furthest of them counts" if not counted else "it does not hold the others back"
+            self.reasons.append(f"source {label}: idle: {names}; {left}.")
+        if holds:
+            self.held_by = self.held_by or f"{label}, partition {name!r}"
+
+
+class _OfWindows(_Answer):
+    """What there is to say of an aggregation."""
+
+    def __init__(self, driver: Known, index: int) -> None:
+        super().__init__(driver, index)
+        self.step: Keyed = driver.job.keyed[index]
+        self.by_clock = by_clock(self.step.windowing.windows)
+        if self.by_clock and self.watermark < MAX_TIME:
+            self.watermark = self.state.now
+        what = "its watermark is the clock, " if self.by_clock else "its watermark is "
+        self.reasons.append(f"step {self.name!r}: {what}{instant_text(self.watermark)}.")
+        self._told_of_table()
 
     def given(self, key: object, window: object) -> Why:
         """The answer for a key and a window, as far as they are given."""
@@ -272,81 +357,77 @@ class _Answer:
 
     # -- the watermark
 
-    def _holds(self, index: int, told: set[int]) -> None:
-        """What holds the watermark of a step back, and of the steps before it."""
-        stages = self.driver.job.stages
-        inputs = stages[index].inputs
-        least = min(self.state.watermarks[i] for i in inputs)
-        for i in inputs:
-            if i in told:
-                continue
-            told.add(i)
-            origin = stages[i].origin
-            holds = self.state.watermarks[i] == least
-            if isinstance(origin, Read):
-                self._of_source(origin, self.state.sources[i], holds)
-            elif holds:
-                self._of_step(i, told)
+    def _made(self) -> Why:
+        return _why(self, self.status == "open")
 
-    def _of_step(self, index: int, told: set[int]) -> None:
-        stage = self.driver.job.stages[index]
-        out, into = self.state.watermarks[index], min(self.state.watermarks[i] for i in stage.inputs)
-        if isinstance(stage.origin, Aggregate) and out < into:
-            window = holder_of(self.state.keyed[index], self.driver.job.keyed[index]) if self.state.keyed else None
-            by = "its open windows" if window is None else f"its window {_window_text(*window)}"
-            self.held_by = self.held_by or f"step {stage.name!r}"
-            combiner = self.driver.job.keyed[index].windowing.timestamp_combiner
-            self.reasons.append(
-                f"step {stage.name!r} holds the watermark at {instant_text(out)}, its own being {instant_text(into)}:"
-                f" {by} will give a pane of that event time (timestamp_combiner={combiner!r})."
-            )
-        self._holds(index, told)
 
-    def _of_source(self, read: Read, source: SourceState, holds: bool) -> None:
-        """Which partition holds the watermark back."""
-        label, policy, now = read.source.label, read.watermark, self.state.now
-        parts = list(zip(source.estimates, source.ended, read.source.partitions(), strict=False))
-        open_ = [(estimate, name) for estimate, over, name in parts if not over]
-        if not open_:
-            self.reasons.append(f"source {label} has ended.")
+class _OfTimers(_Answer):
+    """What there is to say of a person's own code."""
+
+    def __init__(self, driver: Known, index: int) -> None:
+        super().__init__(driver, index)
+        self.step: Processing = driver.job.processes[index]
+        self.reasons.append(f"step {self.name!r}: its watermark is {instant_text(self.watermark)}.")
+        self._told_of_table()
+
+    def given(self, key: object, window: object) -> Why:
+        """The answer for a key."""
+        if window is not None:
+            raise RunError("a step of your own code has no windows", got=repr(window), step=repr(self.name))
+        if key is not None:
+            self._of_key(key, self.driver.records(self.index, wanted(self.step, key)))
+        self._holds(self.index, set())
+        return self._made()
+
+    def _of_key(self, key: object, records: list[Record] | None) -> None:
+        if records is None:
+            self.reasons.append("What the step remembers is on workers that did not answer, or are gone.")
             return
-        silent = [(estimate, name) for estimate, name in open_ if idle(estimate, policy, now)]
-        counted = [each for each in open_ if each not in silent]
-        if counted:
-            estimate, name = min(counted, key=lambda each: each[0].watermark)
-        else:
-            estimate, name = max(silent, key=lambda each: each[0].watermark)
-        verb = "holds the watermark" if holds else "has its watermark"
-        self.reasons.append(
-            f"source {label}: partition {name!r} {verb} at {instant_text(estimate.watermark)} ({policy!r};"
-            f" {_learnt(estimate, policy)})."
-        )
-        if silent:
-            names = ", ".join(repr(name) for _, name in silent[:NEAREST]) + ", ..." * (len(silent) > NEAREST)
-            left = "the furthest of them counts" if not counted else "it does not hold the others back"
-            self.reasons.append(f"source {label}: idle: {names}; {left}.")
-        if holds:
-            self.held_by = self.held_by or f"{label}, partition {name!r}"
-
-    # -- the whole
+        if not records:
+            self.reasons.append(f"Nothing is remembered of key {key!r}, and no timer of it is set.")
+            return
+        (record,) = records
+        told = [
+            f"{name}={kind.decoded(column)[0]!r}"[:_LONGEST]
+            for (name, kind), column in zip(self.step.state, record.values, strict=True)
+        ]
+        self.reasons.append(f"Of key {key!r} it remembers {', '.join(told) or 'nothing'}.")
+        for (name, domain), time in zip(self.step.timers, record.times, strict=True):
+            if time == MAX_TIME:
+                self.reasons.append(f"Timer {name!r} is not set.")
+                continue
+            if domain == "event":
+                first = self.window[1] == MIN_TIME or time < self.window[1]
+                self.window = (MIN_TIME, time) if first else self.window
+                at, whose = self.watermark, "watermark"
+            else:
+                self.due = min(self.due, time)
+                at, whose = self.state.now, "clock"
+            left = "" if at == MIN_TIME else f", which has {duration_text(time - at)} to go"
+            self.reasons.append(f"Timer {name!r} fires when the {whose} comes to {instant_text(time)}{left}.")
 
     def _made(self) -> Why:
-        start, end = self.window
-        known = self.status == "open" and self.watermark != MIN_TIME and end != MAX_TIME
-        return Why(
-            self.step.name,
-            instant(self.watermark),
-            self.status,
-            instant(start),
-            instant(end),
-            None if self.record is None else self.record.rows,
-            None if self.record is None else self.record.panes,
-            pd.Timedelta(end - self.watermark, unit="us") if known else cast("pd.Timedelta", pd.NaT),
-            instant(self.due),
-            self.held_by,
-            tuple((instant(record.start), instant(record.end)) for record in self.nearest),
-            tuple(self.reasons),
-        )
+        return _why(self, self.window[1] != MIN_TIME)
+
+
+def _why(answer: _Answer, waits: bool) -> Why:
+    """The answer as a whole; ``waits``: the end of its window is still to come."""
+    start, end = answer.window
+    known = waits and answer.watermark != MIN_TIME and end != MAX_TIME
+    return Why(
+        answer.name,
+        instant(answer.watermark),
+        answer.status,
+        instant(start),
+        instant(end),
+        None if answer.record is None else answer.record.rows,
+        None if answer.record is None else answer.record.panes,
+        pd.Timedelta(end - answer.watermark, unit="us") if known else cast("pd.Timedelta", pd.NaT),
+        instant(answer.due),
+        answer.held_by,
+        tuple((instant(record.start), instant(record.end)) for record in answer.nearest),
+        tuple(answer.reasons),
+    )
 
 
 def _learnt(estimate: Estimate, policy: object) -> str:
