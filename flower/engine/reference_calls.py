@@ -63,7 +63,9 @@ class _OneByOne:
         rows = rows_given(function(*what, *handles), self.step)
         for name, kind in self.step.state:
             state[name] = normal(name, kind, state[name])
-        return [] if rows is None else _plain(rows)
+        if rows is None or isinstance(rows, list):
+            return [dict(row) for row in rows or ()]
+        return _plain(rows)
 
 
 class _OneKey(_OneByOne):

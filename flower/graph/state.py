@@ -121,7 +121,7 @@ class Value(Kind):
         super().__init__(dtype)
         self.default = None
         self._type = self.fields[0].type
-        self._plain = _plain(self._type)
+        self._plain = plain(self._type)
         if isinstance(default, str):
             parse = _parser(self._type)
             default = default if parse is _same else parse(default)
@@ -369,7 +369,7 @@ def _parser(kind: pa.DataType) -> Parse:
     return _same
 
 
-def _plain(kind: pa.DataType) -> Callable[[Any], bool]:
+def plain(kind: pa.DataType) -> Callable[[Any], bool]:
     """Whether a value is one that is kept as it is, told without a look at Arrow."""
     if kind == pa.int64():
         return lambda value: type(value) is int and -(2**63) <= value < 2**63
