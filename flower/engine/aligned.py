@@ -9,11 +9,12 @@ panes out, not the size of the state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from flower.engine import slices
 from flower.engine.counts import Counts
 from flower.engine.groups import GONE, Law, joined
 from flower.engine.holds import held
@@ -21,10 +22,11 @@ from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs, refused
 from flower.engine.panes import ask, due, fire, together
 from flower.engine.runs import Run, compacted, find, merge
+from flower.engine.slices import Slices
 from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.triggers import AfterWatermark, Finishing
+from flower.model.triggers import Finishing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class AlignedState:
         Open windows under an early trigger or a ttl; passed windows that admit late rows.
     touched : tuple of Touched
         Under a ttl, when groups are due to lapse.
+    slices : tuple of Slices
+        What open windows are put together from, besides ``blind``.
     """
 
     watermark: int = MIN_TIME
@@ -64,9 +68,10 @@ class AlignedState:
     open: Records = Records()
     passed: Records = Records()
     touched: tuple[Touched, ...] = ()
+    slices: tuple[Slices, ...] = ()
 
     def _runs(self) -> tuple[Run, ...]:
-        return self.blind + self.open.runs + self.passed.runs
+        return (*self.blind, *self.open.runs, *self.passed.runs, *(each.run for each in self.slices))
 
     @property
     def groups(self) -> int:
@@ -80,9 +85,15 @@ class AlignedState:
 
 
 def advance(
-    state: AlignedState, deltas: Sequence[Run], step: Keyed, w1: int, now: int, pairs: Pairs | None = None
+    state: AlignedState,
+    deltas: Sequence[Run],
+    step: Keyed,
+    w1: int,
+    now: int,
+    pairs: Pairs | None = None,
+    cut: Sequence[Slices] = (),
 ) -> Advanced[AlignedState]:
-    """One epoch; ``pairs`` are those of ``deltas``, for a trigger that finishes."""
+    """One epoch; ``pairs`` are those of ``deltas``, for a trigger that finishes; ``cut`` are rows by slices."""
     w0, law = state.watermark, step.law
     deltas = [delta for delta in deltas if len(delta)]
     delta = merge(deltas, law, newest_wins=False) if deltas else None
@@ -114,8 +125,9 @@ def advance(
     whole = _added(
         _added(_whole([done for done, _ in blind if len(done)], law, newest_wins=False), front, law), passing, law
     )
-    if whole is not None:
-        pane, whole = _fire(whole, step, w0, w1, now)
+    sliced = (*state.slices, *cut)
+    for windows in _beside(whole, slices.passed(sliced, w0, w1, law), law):
+        pane, whole = _fire(windows, step, w0, w1, now)
         panes.append(pane)
         kept = living(whole.split(expired)[1])
         if kept is not None and len(kept):
@@ -124,13 +136,13 @@ def advance(
 
     # Not passed: early panes.
     left = tuple(rest for _, rest in blind if len(rest))
-    if blind_until_passed(step):
+    if step.windowing.blind:
         left = compacted((*left, still_open) if still_open is not None else left, law, newest_wins=False)
     else:
         open_, fired = _update(open_, still_open, step, w0, w1, now, lapsing)
         panes += fired
 
-    then = AlignedState(w1, left, open_, passed, entries)
+    then = AlignedState(w1, left, open_, passed, entries, slices.kept(sliced, w1, law))
     out = min(w1, held(left, law, newest_wins=False), held(open_.runs, law, newest_wins=True))
     return Advanced(then, together(panes, step.schema), out, ended, counts)
 
@@ -148,12 +160,6 @@ def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> t
     rows, counts = refused(pairs.where(pairs.of(delta.where(over))), step.dropped_schema)
     left = delta.where(~over)
     return left if len(left) else None, rows, counts
-
-
-def blind_until_passed(step: Keyed) -> bool:
-    """Whether nobody looks at a window before the watermark passes it."""
-    trigger = step.windowing.trigger
-    return isinstance(trigger, AfterWatermark) and trigger.early is None and not step.law.ttl
 
 
 def _split(run: Run | None, watermark: int) -> tuple[Run | None, Run | None]:
@@ -178,6 +184,17 @@ def _added(base: Run | None, more: Run | None, law: Law) -> Run | None:
     """Whole records and partial aggregates of the same windows together."""
     parts = [run for run in (base, more) if run is not None]
     return _whole(parts, law, newest_wins=False)
+
+
+def _beside(run: Run | None, sliced: Sequence[Run], law: Law) -> Iterator[Run]:
+    """A run, and others whose windows follow one another, together: each with the part of ``run`` up to its end."""
+    for windows in sliced:
+        before, run = _split(run, int(windows.end[-1]))
+        whole = _added(windows, before, law)
+        assert whole is not None
+        yield whole
+    if run is not None:
+        yield run
 
 
 def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int) -> tuple[Batch | None, Run]:

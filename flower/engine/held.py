@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from flower.engine import slices
 from flower.engine.aligned import AlignedState
 from flower.engine.counted import CountedState, with_windows
 from flower.engine.groups import Groups
@@ -18,7 +19,7 @@ from flower.engine.state import KeyedState
 from flower.engine.touched import living
 from flower.graph.batch import Batch
 from flower.model.panes import ABSORBS_TYPE
-from flower.model.time import I64
+from flower.model.time import I64, MAX_TIME
 
 
 def held_rows(state: KeyedState, step: Keyed) -> tuple[pa.RecordBatch, I64]:
@@ -42,7 +43,8 @@ def held_rows(state: KeyedState, step: Keyed) -> tuple[pa.RecordBatch, I64]:
 def _records(state: KeyedState, step: Keyed) -> Iterator[tuple[Groups, I64, I64]]:
     """Every (key, window) once, with its whole record."""
     if isinstance(state, AlignedState):
-        tables = ((state.blind, False), (state.open.runs, True), (state.passed.runs, True))
+        sliced = slices.passed(state.slices, state.watermark, MAX_TIME, step.law)
+        tables = (((*state.blind, *sliced), False), (state.open.runs, True), (state.passed.runs, True))
         for runs, newest_wins in tables:
             run = living(merge(runs, step.law, newest_wins=newest_wins)) if runs else None
             if run is not None:

@@ -71,6 +71,13 @@ class Keyed:
     schema: pa.Schema
     dropped_schema: pa.Schema
 
+    @property
+    def sliced(self) -> bool:
+        """Whether rows are aggregated by slices. Rows that are taken back are not: they and what replaces them are
+        admitted or dropped together, a window at a time.
+        """
+        return self.windowing.sliced and not self.law.net
+
     def expired(self, watermark: int) -> int:
         """The latest end of windows that expire at ``watermark``; `MIN_TIME`: none does."""
         return expired(self.windowing, watermark)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from flower.engine import aggregates as agg
 from flower.engine.aggregates import States
+from flower.engine.blocks import SessionRun
 from flower.engine.counts import Counts
 from flower.engine.groups import Groups, Law
 from flower.engine.keyed import Keyed
@@ -22,7 +23,8 @@ from flower.engine.pairs import Pairs, dropped, with_met
 from flower.engine.placing import placed
 from flower.engine.rowwise import gaps
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun, apart
+from flower.engine.sessions import apart
+from flower.engine.slices import Slices, cut
 from flower.engine.standing import Standing
 from flower.engine.waiting import Held
 from flower.graph.batch import Batch, constant
@@ -55,10 +57,13 @@ class Lifted:
     errors: pa.RecordBatch | None = None
     """Rows that could not be placed."""
 
+    slices: Slices | None = None
+    """The groups of rows that are aggregated by slices."""
+
     @property
-    def pieces(self) -> list[Run | SessionRun | Held | Pairs]:
+    def pieces(self) -> list[Run | Slices | SessionRun | Held | Pairs]:
         """What the step gets."""
-        return [piece for piece in (self.groups, self.pairs) if piece is not None]
+        return [piece for piece in (self.groups, self.slices, self.pairs) if piece is not None]
 
 
 def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int) -> Lifted:
@@ -77,6 +82,41 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
         # The clock is never behind itself: nothing is late.
         batch = replace(batch, time=constant(now, len(batch)), met=constant(MIN_TIME, len(batch)))
         watermark, elsewhere = MIN_TIME, MAX_TIME
+    if step.sliced:
+        return _by_slices(batch, step, watermark, elsewhere, now)
+    return _by_windows(batch, step, watermark, elsewhere, now)
+
+
+def _by_slices(batch: Batch, step: Keyed, watermark: int, elsewhere: int, now: int) -> Lifted:
+    """Rows by slices, but for those that are late for one of their windows: these go into each window by itself."""
+    windows = step.windowing.windows
+    assert isinstance(windows, SlidingWindows)
+    whole = cut(windows, batch.time)
+    if whole is None:
+        return _by_windows(batch, step, watermark, elsewhere, now)
+    late = _met(batch.met, watermark, elsewhere) >= whole.first
+    beside = None
+    if late.any():
+        beside = _by_windows(batch.filter(late), step, watermark, elsewhere, now)
+        batch = batch.filter(~late)
+        again = cut(windows, batch.time)
+        assert again is not None
+        whole = again
+    slices = Slices.of(_run(batch, step, whole.code, whole.start, whole.end, now)[0], windows)
+    counts = Counts(on_time=slices.pairs)
+    if beside is None:
+        return Lifted(None, counts, Batch.empty(step.dropped_schema), slices=slices)
+    return replace(beside, counts=beside.counts + counts, slices=slices)
+
+
+def _met(met: I64, watermark: int, elsewhere: int) -> I64:
+    """The watermark that rows meet."""
+    if elsewhere < MAX_TIME:
+        met = np.minimum(met, elsewhere)
+    return np.maximum(met, watermark) if watermark > MIN_TIME else met
+
+
+def _by_windows(batch: Batch, step: Keyed, watermark: int, elsewhere: int, now: int) -> Lifted:
     windows, errors = step.windowing.windows, None
     if isinstance(windows, Sessions) and windows.gap is not None:
         batch, gap, errors = gaps(windows.gap, batch, step.name)
@@ -91,10 +131,7 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
         return Lifted(None, counts, gone, _counted(batch, step, start, end, elsewhere, watermark))
     met = batch.met if row is None else batch.met[row]
     if len(end):
-        if elsewhere < MAX_TIME:
-            met = np.minimum(met, elsewhere)
-        if watermark > MIN_TIME:
-            met = np.maximum(met, watermark)
+        met = _met(met, watermark, elsewhere)
         late = np.flatnonzero(met >= end)
         pairs = late[met[late] >= step.windowing.expiry(end[late])]
         counts = Counts(len(end) - len(late), len(late) - len(pairs), len(pairs))
@@ -125,7 +162,7 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
 
 def _counted(batch: Batch, step: Keyed, start: I64, end: I64, elsewhere: int, watermark: int) -> Pairs:
     """Rows for windows that count them: all are admitted."""
-    met = np.maximum(np.minimum(batch.met, elsewhere), watermark)
+    met = _met(batch.met, watermark, elsewhere)
     encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
     return _pairs(with_met(batch, met), start, end, encoded)
 
@@ -194,12 +231,15 @@ def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64
 
 
 def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[Run, Encoded]:
+    if isinstance(step.windowing.windows, GlobalWindows):
+        return _run(batch, step, None, start[:1], end[:1], now)
+    return _run(batch, step, *_window_codes(step.windowing.windows, start, end), now)
+
+
+def _run(batch: Batch, step: Keyed, window: I64 | None, starts: I64, ends: I64, now: int) -> tuple[Run, Encoded]:
+    """Rows into groups by key and number of a window or slice; None: all are in one."""
     n = len(batch)
     encoded = encode([batch.rows.column(name) for name in step.keys], n, exact=step.law.exact)
-    if isinstance(step.windowing.windows, GlobalWindows):
-        window, starts, ends = None, start[:1], end[:1]
-    else:
-        window, starts, ends = _window_codes(step.windowing.windows, start, end)
     width = len(encoded.hash)
     cells = len(ends) * width
     cell = encoded.codes if window is None or len(ends) == 1 else window * width + encoded.codes
@@ -294,7 +334,7 @@ def _groups(
 def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[SessionRun, Encoded]:
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
     encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
-    order = np.lexsort((start, encoded.codes))
+    order = arrays.order(start, encoded.codes)
     key, start, end = encoded.codes[order], start[order], end[order]
     new = np.ones(len(order), np.bool_)
     reach = _reach(key, end)
@@ -313,7 +353,7 @@ def _reach(key: I64, end: I64) -> I64:
     """The greatest end so far of each key; keys ascend."""
     if len(end) < 2 or bool(((end[1:] >= end[:-1]) | (key[1:] != key[:-1])).all()):
         return end  # one gap for all
-    by_end = np.argsort(end, kind="stable")
+    by_end = arrays.order(end)
     rank = np.empty(len(end), np.int64)
     rank[by_end] = np.arange(len(end))
     reach: I64 = end[by_end[np.maximum.accumulate(key * len(end) + rank) % len(end)]]

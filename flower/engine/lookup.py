@@ -131,7 +131,7 @@ def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
     if isinstance(state, ProcessedState):
         return _remembered(state, one, exact)
     found: dict[tuple[int, int], Record] = {}
-    for groups, start, end, adds in tables_of(state):
+    for groups, start, end, adds in tables_of(state, one):
         at = _places(groups, one, exact)
         gone = () if groups.last is None else at[groups.last[at] == GONE]
         columns = (start[at], end[at], groups.rows[at], groups.since[at], groups.panes[at])
@@ -184,12 +184,19 @@ def _same(left: Keys, right: Keys) -> Bools:
     return equal(left, right) if left else np.ones(1, np.bool_)
 
 
-def tables_of(state: KeyedState) -> Iterator[tuple[Groups, I64, I64, bool]]:
-    """Groups with their windows, oldest first, and whether those of one (key, window) add up or replace each other."""
+def tables_of(state: KeyedState, one: Wanted | None = None) -> Iterator[tuple[Groups, I64, I64, bool]]:
+    """Groups with their windows, oldest first, and whether those of one (key, window) add up or replace each other.
+
+    ``one``: others than those of this key may be left out.
+    """
     if isinstance(state, AlignedState):
         for runs, adds in ((state.blind, True), (state.open.runs, False), (state.passed.runs, False)):
             for run in runs:
                 yield run.groups, run.spread(run.start), run.spread(run.end), adds
+        for slices in state.slices:
+            mine = slices if one is None else slices.where(slices.groups.hash == one.hash)
+            at, end = mine.spread(state.watermark, MAX_TIME)
+            yield mine.groups.take(at), end - mine.size, end, True
     elif isinstance(state, CountedState):
         for run in state.runs:
             yield run.groups, run.groups.marks[0], later(run.groups.marks[1], 1), False

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 from flower.errors import GraphError, TriggerError, WindowError
 from flower.model.time import I64, MAX_TIME, Duration, duration_text, duration_us, later
-from flower.model.triggers import ON_TIME_ONLY, Trigger
-from flower.model.windows import CountWindows, Windows
+from flower.model.triggers import ON_TIME_ONLY, AfterWatermark, Trigger
+from flower.model.windows import CountWindows, SlidingWindows, Windows
 
 Accumulation = Literal["accumulating", "discarding", "retracting"]
 TimestampCombiner = Literal["end_of_window", "earliest", "latest"]
@@ -172,6 +172,27 @@ class Windowing:
         if self.ttl_us is not None:
             parts.append(f"ttl='{duration_text(self.ttl_us)}'")
         return ", ".join(parts)
+
+    @property
+    def blind(self) -> bool:
+        """Whether nobody looks at a window before the watermark passes it."""
+        return isinstance(self.trigger, AfterWatermark) and self.trigger.early is None and self.ttl_us is None
+
+    @property
+    def once(self) -> bool:
+        """Whether a window has one pane, when the watermark passes it."""
+        return self.blind and self.allowed_lateness_us == 0
+
+    @property
+    def sliced(self) -> bool:
+        """Whether rows may be aggregated by slices, of which windows are put together when they fire.
+
+        What must be known of each window before that needs a state for each: early panes, a ttl, and the event time of
+        the pane that would fire now, which holds the output watermark (``timestamp_combiner``).
+        """
+        windows = self.windows
+        overlapping = isinstance(windows, SlidingWindows) and windows.every_us < windows.size_us
+        return overlapping and self.blind and self.timestamp_combiner == "end_of_window"
 
     def expiry(self, end: I64) -> I64:
         """The watermark from which on windows that end at ``end`` admit no row and are let go."""

@@ -15,7 +15,7 @@ from flower.charts.view import MOST, View, combinations
 from flower.engine.run import Run
 from flower.graph.schema import frame_of
 from flower.notebook.bokeh_document import Drawing
-from flower.notebook.showing import Live, over, view_frame
+from flower.notebook.showing import Live, over, picture_html, view_frame
 from flower.notebook.view_widget import Message
 
 if TYPE_CHECKING:
@@ -92,11 +92,15 @@ class LiveChart(Live, Chart):
         return None
 
     def picture(self, png: bytes, width: int, height: int) -> None:
-        """Put the picture where the live chart was: it is kept with the notebook."""
+        """Keep the picture beside the live chart, with the notebook; at the end put it in its place."""
         with self.lock:
-            if not self.closed and over(self.run):
+            if self.closed:
+                return
+            self._pixels = picture_html(png, width, height, self.title)
+            if over(self.run):
                 data = {"image/png": base64.b64encode(png).decode(), "text/plain": repr(self)}
                 self.replace(data, {"image/png": {"width": width, "height": height}})
+            self._keep()
 
     def let_go(self) -> None:
         """Free the figure."""

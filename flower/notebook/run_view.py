@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from html import escape
 from typing import Any, cast
+from xml.etree import ElementTree
 
 import pandas as pd
 
@@ -189,13 +192,32 @@ class RunView(Live):
         """Its numbers as HTML, once it is over."""
         if not over(self.run):
             return None
+        return {"text/html": self.look(), "text/plain": repr(self.run)}
+
+    def look(self) -> str:
+        """Its numbers, and the steps with what they counted, as a picture."""
         rows = "".join(
             f'<tr><td style="text-align: left">{text_html(name)}</td>'
             f'<td style="text-align: left">{text_html(value)}</td></tr>'
             for name, value in facts_of(self.run)
         )
         head = f"<b>{text_html(self.run.name)}</b> {text_html(self.run.state)}"
-        return {"text/html": f"<div>{head}</div><table><tbody>{rows}</tbody></table>", "text/plain": repr(self.run)}
+        table = f"<table><tbody>{rows}</tbody></table>"
+        steps = f"<details open><summary>Steps</summary>{self._picture()}</details>"
+        return f'<div>{head}</div><div style="display: flex; gap: 28px; flex-wrap: wrap">{table}{steps}</div>'
+
+    def _picture(self) -> str:
+        svg = ElementTree.fromstring(drawing(self.run.outputs, counted=True))
+        places = svg.findall(".//*[@class='flower-step']")
+        for each in self.run.metrics.steps:
+            at = self._places.get(each.step)
+            count = None if at is None else places[at].find("*[@class='flower-count']")
+            if count is not None:
+                count.text = count_text(each)
+        data = base64.b64encode(ElementTree.tostring(svg)).decode()
+        # As an image it has no scripts, and none of the page's colours: it brings its paper.
+        style = "background: #fff; padding: 4px; max-width: 100%; max-height: 340px"
+        return f'<img alt="{escape(svg.get("aria-label", ""))}" style="{style}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _quietly(do: Callable[[], object]) -> None:

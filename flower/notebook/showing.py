@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from flower.charts.plot import FPS
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 SHARE = 12
 """How many times what an update took is waited before the next: a large view is drawn less often, and drawing
 takes less than a tenth of a processor."""
+
+KEPT = 10.0
+"""Seconds between two pictures of a live view that are kept with the notebook, beside it."""
+
+NOTHING = {"text/plain": ""}
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -56,6 +63,18 @@ def bundle_of(widget: Any, text: str) -> dict[str, Any]:
     return {"text/plain": text, WIDGET: {"version_major": 2, "version_minor": 1, "model_id": widget.model_id}}
 
 
+def beside(view: View, html: str) -> dict[str, Any]:
+    """What stands below a widget and is seen where it cannot live: its page hides it (view_widget.js)."""
+    return {"text/html": f'<div class="flower-still {view.still}">{html}</div>', "text/plain": ""}
+
+
+def picture_html(png: bytes, width: int, height: int, title: str) -> str:
+    """A picture in HTML."""
+    data = base64.b64encode(png).decode()
+    size = f'width="{width}" height="{height}" style="max-width: 100%; height: auto"'
+    return f'<img alt="{escape(title)}" {size} src="data:image/png;base64,{data}">'
+
+
 def number() -> int:
     """Another one for each thing that is shown."""
     return next(_numbers)
@@ -82,6 +101,8 @@ class Live(ABC):
     ----------
     within : callable
         Told of what stands in its place when it is over: the dashboard that shows it.
+    kept_within : callable
+        Told how it looks, when that changes: the same.
     """
 
     kind: str
@@ -98,7 +119,10 @@ class Live(ABC):
         self._view: View | None = None
         self._shown: list[str] = []
         self.within: Callable[[Live, dict[str, Any]], None] | None = None
-        self._due = float("-inf")
+        self.kept_within: Callable[[Live, str], None] | None = None
+        self._beside: list[str] = []
+        self._pixels = self._kept = ""
+        self._due = self._keep_due = float("-inf")
         screen.made(self)
 
     # -- what the kinds say
@@ -118,8 +142,16 @@ class Live(ABC):
     def command(self, name: str, value: object) -> None:  # noqa: B027  # most have none
         """A button was pressed, or something chosen."""
 
-    def picture(self, png: bytes, width: int, height: int) -> None:  # noqa: B027  # most need none
-        """How it looks in the end, as PNG."""
+    def look(self) -> str:
+        """How it looks now, as HTML that needs neither kernel nor widgets."""
+        return self._pixels
+
+    def picture(self, png: bytes, width: int, height: int) -> None:
+        """How it looks in a page, as PNG."""
+        with self.lock:
+            if not self.closed:
+                self._pixels = picture_html(png, width, height, str(getattr(self, "title", self.kind)))
+                self._keep()
 
     def let_go(self) -> None:  # noqa: B027  # most hold nothing
         """Free what it holds; nobody will ask for it again."""
@@ -142,7 +174,10 @@ class Live(ABC):
             if self._view is None or not over(self.run):
                 # What is shown again after the end stays a widget: somebody wants to look closer.
                 self._shown.append(name)
-            screen.publish(bundle_of(self.widget(), repr(self)), {}, name, update=False)
+            view = self.widget()
+            screen.publish(bundle_of(view, repr(self)), {}, name, update=False)
+            self._beside.append(name)
+            screen.publish(beside(view, self.look()), {}, f"{name}-kept", update=False)
 
     def widget(self) -> View:
         """Its widget, which follows the run from now on."""
@@ -168,14 +203,30 @@ class Live(ABC):
             if now >= self._due:
                 # The time of this thread alone: that a cell computes makes no update dearer.
                 began = time.thread_time()
-                self._view.push(now)
+                if self._view.push(now) and now >= self._keep_due:
+                    # Only what somebody looks at: a server keeps what it cannot deliver.
+                    self._keep_due = now + KEPT
+                    self._keep()
                 self._due = now + self.share * (time.thread_time() - began)
         return 1 / self._fps
+
+    def _keep(self) -> None:
+        """Let what stands beside it show how it now looks."""
+        html = self.look()
+        if self._view is None or html == self._kept:
+            return
+        self._kept = html
+        for name in self._beside:
+            screen.publish(beside(self._view, html), {}, f"{name}-kept", update=True)
+        if self.kept_within is not None:
+            self.kept_within(self, html)
 
     def replace(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         """Put a bundle in the place of the widget wherever it is shown."""
         for name in self._shown:
             screen.publish(bundle, metadata or {}, name, update=True)
+            screen.publish(NOTHING, {}, f"{name}-kept", update=True)
+            self._beside.remove(name)
         self._shown = []
         if self.within is not None:
             self.within(self, bundle)

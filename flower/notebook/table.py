@@ -73,6 +73,10 @@ class LiveTable(Live):
         self._sent = made
         return {"type": "snapshot", **made}, []
 
+    def look(self) -> str:
+        """The table as HTML."""
+        return html_of(self.snapshot())
+
     def still(self) -> dict[str, Any] | None:
         """The table as HTML, once the run is over."""
         if not over(self.run):

@@ -66,6 +66,26 @@ async function known(manager, id) {
   return manager.get_model(id)
 }
 
+// BokehJS does not take back what listens to the viewport (3.9): each figure that there ever was would stay.
+function forgetful(Bokeh) {
+  const {PlotView} = Bokeh.require("models/plots/plot_canvas")
+  const {connect_signals, remove} = PlotView.prototype
+  PlotView.prototype.connect_signals = function () {
+    const {signal} = (this.__flower_ears = new AbortController())
+    const listen = visualViewport.addEventListener.bind(visualViewport)
+    visualViewport.addEventListener = (type, heard) => listen(type, heard, {signal})
+    try {
+      connect_signals.call(this)
+    } finally {
+      delete visualViewport.addEventListener  // the own one, which hides that of all
+    }
+  }
+  PlotView.prototype.remove = function () {
+    this.__flower_ears.abort()
+    remove.call(this)
+  }
+}
+
 function bokeh(model) {
   const version = model.get("version")
   const there = () => (globalThis.Bokeh?.version === version ? globalThis.Bokeh : globalThis.Bokeh?.[version])
@@ -78,6 +98,7 @@ function bokeh(model) {
       document.head.append(script)  // runs before append returns
       script.remove()
       if (!there()) throw new Error("BokehJS did not load")
+      forgetful(there())
       return there()
     }
     loading.set(version, load().catch(problem => { loading.delete(version); throw problem }))
@@ -114,6 +135,36 @@ async function chart(model, el) {
   // Python moves the ranges in steps; what a person zoomed to stays until it is reset.
   let ends = new Map()
 
+  // What the notebook keeps of a view that goes on: a picture now and then, made when nothing else is to be done.
+  let timer = null, due = 0
+  const send = async () => {
+    timer = null
+    if (!shown || !box.isConnected) return
+    const {doc, views} = shown
+    if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
+    const [view] = views.roots
+    const drawn = view.export("png", true).canvas
+    const canvas = element("canvas")
+    canvas.width = drawn.width
+    canvas.height = drawn.height
+    const paper = canvas.getContext("2d")
+    paper.fillStyle = isDark ? "#161616" : "#fff"
+    paper.fillRect(0, 0, canvas.width, canvas.height)
+    paper.drawImage(drawn, 0, 0)
+    const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
+    const {width, height} = view.bbox
+    if (!blob || !width || !height) return
+    const message = {type: "picture", width: Math.round(width), height: Math.round(height)}
+    model.send(message, undefined, [await blob.arrayBuffer()])
+  }
+  const keep = () => {
+    if (timer !== null) return
+    timer = setTimeout(() => {
+      due = Date.now() + KEPT
+      send().catch(() => {})  // closed meanwhile
+    }, Math.max(FIRST, due - Date.now()))
+  }
+
   const night = new Map(Object.entries(model.get("dark")))
   const light = new Map([...night].map(([bright, dim]) => [dim, bright]))
   let isDark = false
@@ -126,8 +177,9 @@ async function chart(model, el) {
   const watcher = new MutationObserver(() => theme())
   watcher.observe(document.body, {attributes: true, attributeFilter: ["data-jp-theme-light", "class"]})
 
-  const release = ({doc, views, place, member}) => {
+  const release = ({doc, views, place, member, keyed}) => {
     member?.leave()
+    keyed.remove()
     views.clear()
     doc.clear()
     const at = Bokeh.documents.indexOf(doc)
@@ -149,9 +201,11 @@ async function chart(model, el) {
       box.append(place, note)
       const views = await add_document_standalone(doc, place, doc.roots().map(() => place))
       place.style.position = ""
+      const keys = before?.keyed.kept()
       if (before) release(before)
       const member = links ? linked(Bokeh, doc.roots()[0], links) : null
-      shown = {doc, views, place, member}
+      const keyed = controls(Bokeh, doc.roots()[0], box, keys)
+      shown = {doc, views, place, member, keyed}
       ends = new Map()
       for (const made of doc._all_models.values()) {
         if (made.type === "Range1d" && made.tags?.includes("flower")) ends.set(made.id, [made.start, made.end])
@@ -162,6 +216,7 @@ async function chart(model, el) {
       theme()
       box.style.minHeight = ""
       say(snapshot)
+      keep()
     },
     patch(message, buffers) {
       if (message.content) {
@@ -184,30 +239,21 @@ async function chart(model, el) {
         const change = () => shown.doc.apply_json_patch(content, new Map(parts))
         if (shown.member) shown.member.follow(change)
         else change()
+        shown.keyed.refresh()
+        keep()
       }
       say(message)
     },
     async ended() {
-      const {doc, views} = shown
-      if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
+      clearTimeout(timer)
       await new Promise(done => setTimeout(done, 50))
-      const [view] = views.roots
-      const drawn = view.export("png", true).canvas
-      const canvas = element("canvas")
-      canvas.width = drawn.width
-      canvas.height = drawn.height
-      const paper = canvas.getContext("2d")
-      paper.fillStyle = isDark ? "#161616" : "#fff"
-      paper.fillRect(0, 0, canvas.width, canvas.height)
-      paper.drawImage(drawn, 0, 0)
-      const blob = await new Promise(done => canvas.toBlob(done, "image/png"))
-      const {width, height} = view.bbox
-      const message = {type: "picture", width: Math.round(width), height: Math.round(height)}
-      model.send(message, undefined, [await blob.arrayBuffer()])
+      await send()
     },
+    keep,
     document: () => shown?.doc,
     close() {
       watcher.disconnect()
+      clearTimeout(timer)
       if (shown) release(shown)
       shown = null
     },
@@ -216,6 +262,7 @@ async function chart(model, el) {
 
 // What the kernel has not taken yet: a busy one hears nothing until its cell ends, and the click says that it waits.
 const PATIENCE = 400  // milliseconds before a click is said to wait
+const FIRST = 1000, KEPT = 10_000  // milliseconds before the first picture that is kept, and between two
 const WAITS = "waits for the kernel, which is busy"
 
 function asking(model, changed) {
@@ -338,6 +385,7 @@ async function diagram(model, el) {
     offered(windows, there.slice(0, LISTED).map(i => [
       `${source.start[i]}:${source.end[i]}`, `${source.window[i]} \u00b7 so far ${source.text[i]}`,
     ]), (item, button) => asked.tell(button, `why:${steps.at()}:${item}`))
+    drawn.keep()
   }
   const describe = pairs => {
     about.hidden = !pairs.length
@@ -544,6 +592,19 @@ function run(model, el) {
   }
 }
 
+// A stream's first rows.
+function preview(model, el) {
+  const about = element("div", "flower-about-stream")
+  el.append(about)
+  const rows = table(el)
+  return {
+    draw(snapshot) {
+      about.textContent = snapshot.about
+      rows.draw(snapshot)
+    },
+  }
+}
+
 // What is selected in a dashboard, and the way back.
 function bar(model, el) {
   const links = linksOf(model)
@@ -551,10 +612,30 @@ function bar(model, el) {
   return {draw() {}, close: leave}
 }
 
-const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar}
+const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar, preview}
 
 const GONE = "No longer live: its kernel was restarted or has ended. Run the cell again."
 const LOST = ["restarting", "autorestarting", "terminating", "dead"]
+
+// -- what stands beside a view, for where it cannot live, is hidden where it does
+
+const hiding = (globalThis.__flower_hiding ??= new Map())
+
+function hide(still) {
+  if (!still) return () => {}
+  const known = hiding.get(still) ?? {views: 0, style: element("style")}
+  if (!known.views++) {
+    const output = `.jp-OutputArea-child:has(> .jp-OutputArea-output .${CSS.escape(still)})`
+    known.style.textContent = `.${CSS.escape(still)}, ${output} { display: none !important; }`
+    document.head.append(known.style)
+    hiding.set(still, known)
+  }
+  return () => {
+    if (--known.views) return
+    known.style.remove()
+    hiding.delete(still)
+  }
+}
 
 // -- messages
 
@@ -573,6 +654,7 @@ export default {
   },
 
   async render({model, el}) {
+    const show = hide(model.get("still"))
     const style = element("style")
     style.textContent = STYLE
     const place = element("div", "flower-view")
@@ -642,6 +724,7 @@ export default {
     return () => {
       open = false
       waiting.views -= 1
+      show()
       model.off("msg:custom", listen)
       model.off("comm_live_update", gone)
       kernel?.statusChanged?.disconnect(status)

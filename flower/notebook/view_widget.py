@@ -6,6 +6,7 @@ asks for a snapshot. A page that is loaded again gets the state of the moment.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class Content(Protocol):
         """A person pressed a button, or chose a value; neither is to be trusted."""
 
     def picture(self, png: bytes, width: int, height: int) -> None:
-        """How it looks in the end."""
+        """How it looks in a page."""
 
 
 class Library(anywidget.AnyWidget):
@@ -79,6 +80,8 @@ class View(anywidget.AnyWidget):
     library = traitlets.Unicode("").tag(sync=True)
     # The dashboard that it is part of.
     links = traitlets.Unicode("").tag(sync=True)
+    # The class of what stands beside it for where it cannot live.
+    still = traitlets.Unicode("").tag(sync=True)
     dark = traitlets.Dict(DARK).tag(sync=True)
     # Made when the state is asked for, so that a page that comes later sees the moment, not the beginning.
     snapshot = traitlets.Any(None).tag(sync=True, to_json=lambda _, view: view._everything())
@@ -89,7 +92,7 @@ class View(anywidget.AnyWidget):
         self._busy = busy
         self.feed = Feed()
         library = Library.the().model_id if content.kind in ("chart", "diagram") else ""
-        super().__init__(kind=content.kind, library=library)
+        super().__init__(kind=content.kind, library=library, still=f"flower-still-{secrets.token_hex(8)}")
         self.on_msg(self._heard)
 
     def _everything(self) -> dict[str, Any]:

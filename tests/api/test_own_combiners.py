@@ -98,7 +98,11 @@ def test_variance_and_deviation_of_one_column_share_their_state() -> None:
 
 
 @pytest.mark.parametrize(
-    "how", [fl.Quantile(0.9), fl.Top(2), fl.Top(2, ascending=True), fl.WeightedMean("v"), fl.Rate("sum")]
+    "how",
+    [
+        *(fl.Quantile(0.9), fl.Top(2), fl.Top(2, ascending=True), fl.WeightedMean("v"), fl.Rate("sum")),
+        *(fl.MaxBy("v"), fl.MinBy("v")),
+    ],
 )
 def test_combiners_read_back_from_their_repr(how: fl.Combiner) -> None:
     from flower.model.canonical import value_of

@@ -318,6 +318,17 @@ def test_what_chooses_rows_is_written_with_its_arguments(notebook):
     assert notebook.printed() == f"{expected.to_string()}\n"
 
 
+def test_branches_are_written_as_the_steps_that_part_them(notebook):
+    notebook.run("""
+        parts = flights.partition({"late": lambda frame: frame["delay"] > 300})
+        late, others = parts["late"].named("late"), parts["rest"].filter("delay < -20").named("others")
+    """)
+    expected = fl.run(notebook["late"], notebook["others"]).wait().results
+    text = notebook.script("late", "others")
+    assert text.count(".assign(") == 1
+    assert notebook.printed() == "".join(f"{step}:\n{rows.to_string()}\n" for step, rows in expected.items())
+
+
 def test_several_pipelines_are_one_run(notebook):
     notebook.run("""
         late = flights.filter("delay > 300").named("late")

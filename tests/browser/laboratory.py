@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jupyter_client import BlockingKernelClient
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, Request
@@ -268,6 +269,15 @@ def written(path: Path, cells: list[str]) -> None:
         for number, source in enumerate(cells)
     ]
     path.write_text(json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def bundles(cell: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a saved cell shows; not the places where nothing stands any more."""
+    return [
+        output["data"]
+        for output in cell["outputs"]
+        if any("".join(text) if isinstance(text, list) else text for text in output.get("data", {}).values())
+    ]
 
 
 Open = Callable[..., Notebook]

@@ -6,6 +6,7 @@ One notebook for all of them; a cell draws one chart after the other, and every 
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -160,11 +161,10 @@ def drawn(notebook: laboratory.Notebook, made: str) -> laboratory.Notebook:
 
 def comes(page: Page, expected: Any, read: Callable[..., Any], *arguments: Any) -> None:
     """Wait until what is read is what is expected."""
-    for _ in range(400):
-        if read(*arguments) == expected:
-            return
+    end = time.monotonic() + 15
+    while (there := read(*arguments)) != expected and time.monotonic() < end:
         page.wait_for_timeout(25)
-    assert read(*arguments) == expected
+    assert there == expected
 
 
 def panes(page: Page, kind: Kind) -> list[tuple[str, float, float, str]]:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from laboratory import bundles
 from playwright.sync_api import expect
 
 import flower as fl
@@ -200,5 +201,5 @@ def test_a_live_dashboard_filters_and_moves_together_while_it_grows_and_ends_as_
     expect(output.locator("img")).to_have_count(2)
     expect(output.locator("tbody tr").nth(3)).to_be_visible()
     lab_screenshot(f"dashboard-still-{theme.split()[-1].lower()}")
-    [kept] = [set(one["data"]) for one in notebook.save()["cells"][0]["outputs"]]
-    assert kept == {"text/html", "text/plain"}
+    [kept] = bundles(notebook.save()["cells"][0])
+    assert set(kept) == {"text/html", "text/plain"}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import laboratory
 import pytest
+from laboratory import bundles
 from playwright.sync_api import Page, expect
 
 SETUP = """
@@ -62,9 +63,9 @@ def test_a_chart_grows_also_while_a_cell_is_busy_and_ends_as_a_picture(opened, l
     expect(notebook.output(3)).to_contain_text("[]")
     expect(notebook.output(1).locator("img")).to_be_visible()
     lab_page.wait_for_function(f"() => ({CHARTS})() === 0")
-    [output] = notebook.save()["cells"][1]["outputs"]
-    assert set(output["data"]) == {"image/png", "text/plain"}
-    assert "stopped" in "".join(output["data"]["text/plain"])
+    [kept] = bundles(notebook.save()["cells"][1])
+    assert set(kept) == {"image/png", "text/plain"}
+    assert "stopped" in "".join(kept["text/plain"])
 
 
 def test_a_cell_that_runs_again_leaves_one_run_and_one_chart(opened, lab_page):
@@ -107,7 +108,7 @@ def test_hostile_keys_are_text_in_chart_table_and_run(opened, lab_page, lab_scre
     expect(notebook.output(2).locator("td").get_by_text(FORMULA, exact=True).first).to_be_visible()
     expect(notebook.output(2).locator("mjx-container")).to_have_count(0)
     lab_screenshot(f"still-{theme.split()[-1].lower()}")
-    kinds = [set(output["data"]) for cell in notebook.save()["cells"] for output in cell["outputs"]]
+    kinds = [set(kept) for cell in notebook.save()["cells"] for kept in bundles(cell)]
     assert kinds == [{"image/png", "text/plain"}, {"text/html", "text/plain"}, {"text/html", "text/plain"}]
 
 

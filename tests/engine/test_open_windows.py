@@ -96,3 +96,10 @@ def test_a_window_that_several_shards_have_is_one() -> None:
     later = OpenWindow(5, 10, 1, 1, ("c",), 1)
     assert together([[later, one], [other]], 8) == [OpenWindow(0, 5, 3, 13, ("b",), 6), later]
     assert together([[later, one], [other]], 1) == [OpenWindow(0, 5, 3, 13, ("b",), 6)]
+
+
+def test_the_windows_of_slices_are_those_of_a_trigger_that_has_none(asked: Any) -> None:
+    sliding = fl.SlidingWindows("10s", every="5s")
+    told = asked(counted(sliding, bound="40s"))
+    assert len(told) > 4
+    assert told == asked(counted(sliding, bound="40s", trigger=fl.Never()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flower.errors import DtypeError, GraphError
-from flower.model.combiners import Combiner, Order, Quantile, State, Top, combiner_of, names
+from flower.model.combiners import Combiner, MaxBy, MinBy, Order, Quantile, State, Top, combiner_of, names
 from flower.model.time import I64
 
 FIELDS = {
@@ -189,6 +190,44 @@ def test_the_top_are_the_first_of_the_sorted_values(kind: str, n: int, ascending
     for group in range(3):
         mine = series_of(values, kind)[codes == group].dropna()
         assert got[group].as_py() == mine.sort_values(ascending=ascending).head(n).tolist()
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+@pytest.mark.parametrize("how", [MaxBy, MinBy])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_the_value_beside_the_extreme_is_that_of_the_first_row_that_has_it(
+    how: type[MaxBy | MinBy], kind: str, data: st.DataObject
+) -> None:
+    values = data.draw(st.lists(st.none() | st.integers(0, 99), max_size=20))
+    by = data.draw(st.lists(VALUES[kind], min_size=len(values), max_size=len(values)))
+    codes = np.arange(len(values)) % 3
+    law, field = how("y"), pa.field("x", pa.struct([pa.field("x", pa.int64()), FIELDS[kind].with_name("y")]))
+    pairs: list[object] = [{"x": x, "y": y} for x, y in zip(values, by, strict=True)]
+    parts = in_parts(law, field, pairs, codes, 3, data.draw(st.lists(st.integers(0, 20), max_size=3)))
+    back = law.retractable()
+    column, place = pa.array(pairs, field.type), np.arange(len(values))
+    gone = np.array(data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values))), np.bool_)
+    order = Order(place % 3 * 100 + place, place * 0, place)
+    state = back.add(back.create(3, field), codes, column, order)
+    state = back.subtract(state, codes[gone], column.filter(gone), Order(*(each[gone] for each in astuple(order))))
+    rows = pd.DataFrame({"x": values, "y": series_of(by, kind), "code": codes, "place": place}).dropna()
+    for result, left in (
+        (law.extract(parts, field), rows),
+        (back.extract(state, field), rows[~gone[rows.index]]),
+    ):
+        for group in range(3):
+            mine = left[left["code"] == group].sort_values("place", key=lambda at: at % 3 * 100 + at)
+            extreme = mine["y"].max() if how is MaxBy else mine["y"].min()
+            assert result[group].as_py() == (mine[mine["y"] == extreme]["x"].iloc[0] if len(mine) else None)
+
+
+def test_what_the_value_beside_an_extreme_needs_is_named() -> None:
+    with pytest.raises(GraphError, match=r"`by` of MaxBy must be the name of a column; got 3"):
+        MaxBy(3)
+    nested = pa.field("x", pa.struct([pa.field("x", pa.int64()), pa.field("y", pa.list_(pa.int64()))]))
+    with pytest.raises(DtypeError, match=r"'min by' takes for `by` a column of numbers, bools, times or text"):
+        MinBy("y").schema(nested)
 
 
 def test_a_sum_of_integers_is_exact_beyond_what_floats_hold() -> None:

@@ -1,5 +1,7 @@
 """Time diagrams of a notebook, without a browser."""
 
+import base64
+
 import pytest
 
 import flower as fl
@@ -8,7 +10,10 @@ from flower.errors import GraphError
 from flower.notebook import diagram as diagram_module
 from flower.notebook.diagram import LiveDiagram, LiveFigure, live_run_diagram
 from flower.notebook.showing import WIDGET
+from flower.notebook.view_widget import PNG
 from flower.testing import ManualClock
+
+PIXELS = base64.b64encode(PNG + b"rest").decode()
 
 
 def paused():
@@ -41,11 +46,27 @@ def selects(diagram):
 def test_a_diagram_shows_itself_as_a_widget_and_a_text(paper):
     figure = LiveFigure(teach.figure("102_fig9_discarding"))
     figure.show()
-    [(data, _, _, _)] = paper.shown
+    (data, _, _, _), _ = paper.shown
     assert set(data) == {WIDGET, "text/plain"} and "Early, on-time and late panes, discarding" in data["text/plain"]
     about = dict(figure.snapshot()["about"])
     assert ("Streaming 102" in about["published in"] and "Beam fires it" in about["not as in Beam"]) or about
     assert figure.view.library
+
+
+def test_a_picture_of_a_diagram_is_kept_beside_it_for_where_there_is_no_kernel(paper):
+    figure = LiveFigure(teach.figure("102_fig9_discarding"))
+    figure.show()
+    _, (data, _, name, update) = paper.shown
+    assert figure.view.still in data["text/html"] and "<img" not in data["text/html"] and not update
+    figure.view._handle_custom_msg({"type": "picture", "width": 8, "height": 4}, [memoryview(PNG + b"rest")])
+    data, _, again, update = paper.shown[-1]
+    assert again == name and update and figure.view.still in data["text/html"]
+    assert (
+        f'width="8" height="4" style="max-width: 100%; height: auto" src="data:image/png;base64,{PIXELS}"'
+        in (data["text/html"])
+    )
+    # It can still be stepped through.
+    assert len(paper.shown) == 3
 
 
 def test_a_diagram_follows_its_run_and_is_silent_when_nothing_happens(paper, sent):

@@ -1,6 +1,7 @@
 """Live charts, tables and runs without a browser."""
 
 import base64
+import re
 import threading
 from xml.etree import ElementTree
 
@@ -60,8 +61,9 @@ def test_displaying_a_chart_that_runs_publishes_a_widget_and_a_text(paper):
     run, _ = paused()
     chart = LivePlot(going()).line(x="window_end", y="total", by="key", run=run)
     chart.show()
-    [(data, _, _, update)] = paper.shown
+    (data, _, name, update), (kept, _, beside, _) = paper.shown
     assert set(data) == {WIDGET, "text/plain"} and not update
+    assert beside == f"{name}-kept" and chart.view.still in kept["text/html"] and not kept["text/plain"]
     assert data[WIDGET]["model_id"] == chart.view.model_id
     run.stop()
 
@@ -89,8 +91,10 @@ def test_the_end_is_sent_and_the_picture_replaces_the_widget(paper, sent):
     assert chart.tick(0.0) is None
     assert sent(chart.view)[-1]["ended"] is True
     chart.view._handle_custom_msg({"type": "picture", "width": 8, "height": 4}, [memoryview(PNG + b"rest")])
-    data, metadata, name, update = paper.shown[-1]
+    (data, metadata, name, update), (kept, _, beside, _) = paper.shown[-2:]
     assert set(data) == {"image/png", "text/plain"} and update
+    # What stood beside the widget for where it cannot live is no longer needed.
+    assert kept == {"text/plain": ""} and beside == f"{name}-kept"
     assert base64.b64decode(data["image/png"]) == PNG + b"rest"
     assert metadata == {"image/png": {"width": 8, "height": 4}}
     assert name == paper.shown[0][2]
@@ -102,18 +106,50 @@ def test_a_chart_of_a_run_that_is_over_becomes_a_picture_unless_it_is_shown_agai
     chart.show()
     assert chart.view.get_state()["snapshot"]["ended"] is True
     chart.picture(PNG, 8, 4)
-    assert set(paper.shown[-1][0]) == {"image/png", "text/plain"}
+    assert set(paper.shown[-2][0]) == {"image/png", "text/plain"}
     chart.show()
-    chart.picture(PNG, 8, 4)
-    assert WIDGET in paper.shown[-1][0]
+    chart.picture(PNG + b"new", 8, 4)
+    assert WIDGET in paper.shown[-3][0]
+    assert "<img" in paper.shown[-1][0]["text/html"] and paper.shown[-1][2] == f"{paper.shown[-3][2]}-kept"
 
 
-def test_a_picture_of_a_run_that_goes_on_is_not_believed(paper):
+def test_a_picture_of_a_run_that_goes_on_is_kept_beside_the_chart(paper):
     run, _ = paused()
     chart = LivePlot(going()).line(x="window_end", y="total", run=run, by="key")
     chart.show()
     chart.picture(PNG, 8, 4)
-    assert len(paper.shown) == 1
+    data, _, name, update = paper.shown[-1]
+    assert "<img" in data["text/html"] and (name, update) == (f"{paper.shown[0][2]}-kept", True)
+    assert [bundle for bundle, _, where, _ in paper.shown if where == paper.shown[0][2]] == [paper.shown[0][0]]
+    run.stop()
+
+
+def test_tables_and_runs_keep_how_they_look_now_and_then_while_somebody_looks(paper, sent):
+    run, step = paused()
+    for made in (LiveTable(going(), 10, run), RunView(run)):
+        paper.shown.clear()
+        made.show()
+        for now in (100.0, 101.0, 111.0):
+            step()
+            made.view.feed.heard(made.view.feed.sequence)
+            made.tick(now)
+        kept = [data["text/html"] for data, _, name, _ in paper.shown if name.endswith("-kept")]
+        assert len(kept) == 3 and len(set(kept)) == 3 and all(made.view.still in html for html in kept)
+        step()
+        made.tick(130.0)  # nobody has heard the last one
+        made.tick(150.0)
+        assert sum(name.endswith("-kept") for _, _, name, _ in paper.shown) == 3
+    run.stop()
+
+
+def test_a_run_is_kept_with_its_steps_and_what_they_counted_as_an_image(paper):
+    run, step = paused()
+    step()
+    html = RunView(run).look()
+    data = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', html)[1]
+    svg = base64.b64decode(data).decode()
+    assert "8 rows" in svg and "8 pairs, 2 open" in svg
+    assert ElementTree.fromstring(svg).tag.endswith("svg") and "<script" not in svg
     run.stop()
 
 

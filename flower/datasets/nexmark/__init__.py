@@ -19,11 +19,15 @@ from flower.datasets.nexmark.queries import (
     query_1,
     query_2,
     query_3,
+    query_4,
     query_5,
     query_7,
     query_8,
+    query_9,
     query_11,
     query_12,
+    query_13,
+    side_input,
 )
 from flower.datasets.nexmark.source import Frames, NexmarkSource, Streams, auctions, bids, frames, persons, streams
 
@@ -41,10 +45,14 @@ __all__ = [
     "query_1",
     "query_2",
     "query_3",
+    "query_4",
     "query_5",
     "query_7",
     "query_8",
+    "query_9",
     "query_11",
     "query_12",
+    "query_13",
+    "side_input",
     "streams",
 ]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
 
 import flower as fl
 from flower.datasets.nexmark.source import Streams
@@ -71,6 +75,21 @@ def query_3(streams: Streams, *, within: str = "10min") -> fl.Stream:
     return pairs.select("name", "city", "state", "auction")
 
 
+def query_4(streams: Streams, *, size: str = "10s", every: str = "5s", longest: str = "10min") -> fl.Stream:
+    """Average price of a category: of the winning bids of the auctions that closed, in sliding windows.
+
+    Examples
+    --------
+    >>> from flower.datasets import nexmark
+    >>> nexmark.query_4(nexmark.streams(events=20_000)).assign(price="price // 100").head(2)
+                     window_end  category     price
+    0 2015-07-15 00:00:05+00:00        13  427255.0
+    1 2015-07-15 00:00:05+00:00        10  384627.0
+    """
+    won = query_9(streams, longest=longest).window(fl.SlidingWindows(size, every=every))
+    return won.groupby("category").agg(price=("price", "mean")).select("window_end", "category", "price")
+
+
 def query_5(streams: Streams, *, size: str = "10s", every: str = "5s") -> fl.Stream:
     """Hot items: the auctions with the most bids in sliding windows, all of them where several have as many.
 
@@ -124,6 +143,55 @@ def query_8(streams: Streams, *, size: str = "10s") -> fl.Stream:
     return people.join(items, "id").select("window_end", "id", "name", "reserve")
 
 
+@dataclass(frozen=True)
+class WhileOpen(fl.WindowFn):
+    """A window for each auction, from its opening to its end."""
+
+    columns = ("opened", "expires")
+
+    def assign(self, time: Any, rows: pd.DataFrame) -> tuple[Any, Any, Any]:
+        """The window of the auction that is bid for."""
+        return None, rows["opened"], rows["expires"]
+
+
+def query_9(streams: Streams, *, longest: str = "10min") -> fl.Stream:
+    """Winning bids: of each auction that closed, the highest bid that its reserve allows; of several, the first.
+
+    A bid counts while its auction is open, so the two are joined within an interval: the time for which an auction may
+    be open. What an auction got is given when the watermark passes its end, as each has a window of its own. (Beam also
+    counts bids that came just before their auction was opened.)
+
+    Parameters
+    ----------
+    longest : str
+        No auction is open for longer; of one that is, later bids would be left out. See `Config.longest_auction_us`.
+
+    Examples
+    --------
+    >>> from flower.datasets import nexmark
+    >>> won = nexmark.query_9(nexmark.streams(events=20_000))
+    >>> won.select("auction", "bidder", "price").head(2)
+       auction  bidder     price
+    0     1001    1001  31850322
+    1     1029    1001  82296862
+    """
+    auctions = streams.auctions.select("id", "category", "reserve", "date_time", "expires")
+    auctions = auctions.rename(id="auction", date_time="opened")
+    bids = streams.bids.select("auction", "bidder", "price", "date_time")
+    valid = auctions.join(bids, "auction", within=("0s", longest)).filter("date_time < expires and price >= reserve")
+    won = (
+        valid.window(WhileOpen())
+        .groupby("auction")
+        .agg(
+            category=("category", "first"),
+            bidder=("bidder", fl.MaxBy("price")),
+            price=("price", "max"),
+            date_time=("date_time", fl.MaxBy("price")),
+        )
+    )
+    return won.select("auction", "category", "bidder", "price", "date_time", "window_start", "window_end")
+
+
 def query_11(streams: Streams, *, gap: str = "10s") -> fl.Stream:
     """User sessions: how many bids each bidder makes until there are none for a while.
 
@@ -152,17 +220,49 @@ def query_12(streams: Streams, *, size: str = "10s") -> fl.Stream:
     return windows.select("bidder", "bids", "window_start", "window_end")
 
 
+def side_input(rows: int = 500) -> pd.DataFrame:
+    """The table of query 13: a text for each key from 0, below ``rows``.
+
+    Examples
+    --------
+    >>> side_input(2)
+       key value
+    0    0     0
+    1    1     1
+    """
+    keys = pd.RangeIndex(rows).to_series(name="key").reset_index(drop=True)
+    return pd.DataFrame({"key": keys, "value": keys.astype("str")})
+
+
+def query_13(streams: Streams, *, rows: int = 500) -> fl.Stream:
+    """Bounded side input: every bid with what the table `side_input` has for its bidder.
+
+    Examples
+    --------
+    >>> from flower.datasets import nexmark
+    >>> nexmark.query_13(nexmark.streams(events=1000)).select("bidder", "price", "value").head(2)
+       bidder  price value
+    0    1005   1853     5
+    1    1001  62747     1
+    """
+    bids = streams.bids.assign(key=f"bidder % {rows}").enrich(side_input(rows), on="key")
+    return bids.select("auction", "bidder", "price", "date_time", "value")
+
+
 QUERIES: Mapping[int, Callable[[Streams], fl.Stream]] = MappingProxyType(
     {
         0: query_0,
         1: query_1,
         2: query_2,
         3: query_3,
+        4: query_4,
         5: query_5,
         7: query_7,
         8: query_8,
+        9: query_9,
         11: query_11,
         12: query_12,
+        13: query_13,
     }
 )
 """By their numbers, those that Beam has: 6 and 10 are about other things than the model."""
