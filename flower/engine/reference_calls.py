@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -121,7 +122,15 @@ def _plain(rows: pa.RecordBatch) -> Given:
 
 
 def _shown(key: Key) -> Any:
-    return key[0] if len(key) == 1 else key
+    values = tuple(
+        pd.Timestamp(each)
+        if isinstance(each, dt.datetime)
+        else pd.Timedelta(each)
+        if isinstance(each, dt.timedelta)
+        else each
+        for each in key
+    )
+    return values[0] if len(values) == 1 else values
 
 
 def _columns(rows: Sequence[Row], step: Processing) -> pa.RecordBatch:

@@ -78,6 +78,14 @@ def test_rows_have_their_keys_and_the_event_time_of_the_newest_row(on: str) -> N
     assert all(row[3] for row in told(both, on))
 
 
+@pytest.mark.parametrize("on", EXECUTORS)
+def test_a_key_may_be_a_time(on: str) -> None:
+    stream = processed(lambda key, rows, state, timers: {"key": repr(key)}, {"key": "str"}, by=("t",))
+    assert [row[1] for row in told(stream, on)] == [
+        f"Timestamp('2000-01-01 12:0{minute}:00+0000', tz='UTC')" for minute in range(4)
+    ]
+
+
 SHOWN = {"key": "str", "first": "int64"}
 
 
