@@ -30,7 +30,7 @@ from flower.graph.enriching import Lookup
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
 from flower.graph.protocols import ERROR_SCHEMA
-from flower.graph.schema import cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
+from flower.graph.schema import array_of, cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
 from flower.model import arrays
 from flower.model.combiners.of_side import SIDE
 from flower.model.panes import WINDOW_END, WINDOW_START
@@ -456,13 +456,13 @@ def _checked(row: object, names: Sequence[str], function: str) -> Mapping[str, A
 def fitted(values: list[Any], field: pa.Field) -> tuple[pa.Array, np.ndarray | None]:
     """Values as a column, and where one does not fit."""
     try:
-        return cast_column(pa.array(values, from_pandas=True) if values else pa.nulls(0), field)
+        return cast_column(array_of(values, field.type), field)
     except (pa.ArrowException, FlowerError, TypeError, ValueError, OverflowError):
         pass  # some value is of another kind than the rest: who?
     columns, bad = [], np.zeros(len(values), bool)
     for i, value in enumerate(values):
         try:
-            column, mask = cast_column(pa.array([value], from_pandas=True), field)
+            column, mask = cast_column(array_of([value], field.type), field)
             bad[i] = mask is not None
         except (pa.ArrowException, FlowerError, TypeError, ValueError, OverflowError):
             column, bad[i] = pa.nulls(1, field.type), True
