@@ -238,4 +238,26 @@ WORKS = (
     ),
     Work("first-pane", "from run() to the first pane of W1", own("start", flower="pane_of_w1"), limit_seconds=1.0),
     Work("first-pane-flights", "of the demo's pipeline", own("start", flower="pane_of_flights"), limit_seconds=1.0),
+    *(
+        Work(
+            f"nexmark-{number}",
+            says,
+            (*own("nexmark", flower=f"q{number}"), *own("nexmark", "collect", flower_collect=f"q{number}")),
+            rows=1_000_000,
+            rounds=3,
+        )
+        for number, says in (
+            (0, "every bid as it is"),
+            (1, "prices in another currency"),
+            (2, "the bids for some auctions"),
+            (3, "sellers of some states, joined with their auctions as they come"),
+            (4, "the average winning bid of a category, in sliding windows"),
+            (5, "the auctions with the most bids, in sliding windows"),
+            (7, "the highest bid of each window"),
+            (8, "new people joined with their auctions, in windows"),
+            (9, "the winning bid of each auction"),
+            (11, "the sessions of each bidder"),
+            (13, "bids with what a table has of the bidder"),
+        )
+    ),
 )

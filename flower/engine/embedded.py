@@ -399,9 +399,11 @@ class Driver:
     def _size(self, result: EpochResult, seconds: float) -> None:
         """Make the next epoch as large as the latency allows."""
         rows = result.report.rows_in
-        if self.options.epoch_rows is not None or rows == 0 or rows < self._rows // 2:
+        if self.options.epoch_rows is not None or rows == 0:
             return
         fits = int(rows / max(seconds, 1e-6) * self.options.latency_us / 1e6)
+        if rows < self._rows // 2 and fits <= self._rows:
+            return  # there were not more: what it costs by itself weighs too much
         most = min(MOST_ROWS, MOST_BYTES * rows // max(result.report.bytes_in, 1))
         # What one epoch took says little: the size changes by a factor at a time.
         self._rows = max(LEAST_ROWS, self._rows // 2, min(fits, 4 * self._rows, most))

@@ -186,6 +186,9 @@ class Run:
     def why(self, key: object = None, window: object = None, *, step: str | None = None) -> Why:
         """Why a window has not fired: where the watermark stands and what holds it, and what the trigger waits for.
 
+        Of a join or an enrichment, by ``step`` or in a run without an aggregation: where the watermark of each side
+        stands, how many rows wait, and who holds them up.
+
         Parameters
         ----------
         key : optional
@@ -194,7 +197,7 @@ class Run:
         window : datetime-like or (start, end), optional
             The window's end, or the window.
         step : str, optional
-            The name of the keyed step; default: the last.
+            The name of the step; default: the last aggregation, else the last join.
 
         Raises
         ------
