@@ -156,9 +156,13 @@ class Run:
     @property
     def results(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
         """The view of the panes so far, sorted by window end, then keys; with several outputs a view for each, by step
-        name.
+        name. Of a stream without end the oldest windows are let go beyond a million rows (``attrs["let_go"]`` counts
+        these rows).
         """
-        views = {step: results.view() for step, results in self._snapshots().items()}
+        views = {}
+        for step, results in self._snapshots().items():
+            views[step] = results.view()
+            views[step].attrs["let_go"] = results.windows_let_go
         return next(iter(views.values())) if len(views) == 1 else views
 
     def panes(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
