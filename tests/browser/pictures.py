@@ -1,7 +1,7 @@
 """``python tests/browser/pictures.py FOLDER [NAME ...]``, or ``make pictures``: the documentation's pictures.
 
-Of each kind of chart, of time diagrams and of dashboards, light and dark. The data are the same each time; the letters are those of the
-machine's fonts.
+Of each kind of chart, of time diagrams and of dashboards, light and dark. The data are the same each time; the letters
+are those of the machine's fonts.
 """
 
 from __future__ import annotations
