@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from flower import datasets
 from flower.api import read
+from flower.api.cogrouping import cogroup
 from flower.api.recordings import record, recordings
 from flower.api.replaying import replay
 from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.graph import state
 from flower.model.calendar import CalendarWindows
-from flower.model.combiners import Combiner, MaxBy, MinBy, Quantile, Rate, Top, WeightedMean
+from flower.model.combiners import Combiner, Duration, Latest, MaxBy, MinBy, Quantile, Rate, Sample, Top, WeightedMean
 from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
@@ -56,9 +57,11 @@ __all__ = [
     "CalendarWindows",
     "Combiner",
     "CountWindows",
+    "Duration",
     "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
+    "Latest",
     "LatestOf",
     "ManualWatermark",
     "MaxBy",
@@ -71,6 +74,7 @@ __all__ = [
     "Quantile",
     "Rate",
     "Repeatedly",
+    "Sample",
     "Sessions",
     "SlidingWindows",
     "Stream",
@@ -79,6 +83,7 @@ __all__ = [
     "WeightedMean",
     "When",
     "WindowFn",
+    "cogroup",
     "concat",
     "dashboard",
     "datasets",

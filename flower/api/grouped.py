@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.api.pipeline import step_errors
-from flower.errors import GraphError
+from flower.errors import EventTimeError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.enriching import Enrich
 from flower.graph.expressions import Expr, FrameFunction
@@ -19,7 +19,7 @@ from flower.graph.process import Process
 from flower.graph.retracting import only_final
 from flower.graph.schema import require_columns, schema_of
 from flower.graph.state import Kind
-from flower.model.combiners import Combiner, combiner_of, names
+from flower.model.combiners import Chosen, Combiner, Sample, Top, combiner_of, names
 from flower.model.panes import FINAL
 from flower.model.time import Duration
 from flower.model.triggers import ON_TIME_ONLY
@@ -49,8 +49,8 @@ class Grouped:
         **aggregations : tuple of str, or str
             For each result its column and how: ``total=("delay", "sum")``, with sum, count, size, mean, min, max,
             std, var, sem, prod, any, all, first, last, nunique, median, mode or list; ``fl.Quantile(0.9)``,
-            ``fl.Top(3)``, ``fl.MaxBy("price")``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or a `Combiner` of
-            your own. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
+            ``fl.Top(3)``, ``fl.Sample(5)``, ``fl.MaxBy("price")``, ``fl.WeightedMean("seats")``, ``fl.Rate("sum")``, or
+            a `Combiner` of your own. ``rows="count"`` counts rows; ``("delay", "count")`` those that are not missing.
 
         Returns
         -------
@@ -243,15 +243,13 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
 
     node = stream.node
     with step_errors(node, Aggregate.verb):
-        made = tuple(_aggregation(name, value) for name, value in aggregations.items())
+        made = tuple(of_rows(node, keys, aggregation(name, value)) for name, value in aggregations.items())
         if not made:
             raise GraphError(
                 "agg() needs at least one aggregate", got="none", hint="write .agg(total=('delay', 'sum'))"
             )
         require_columns(node.schema, [*keys, *(name for each in made for name in each.columns)])
-        _require_ends(node, made)
-        _require_end(node)
-        require_settled(node, "aggregated")
+        require_aggregable(node, made)
         return Stream(Aggregate(node, keys, made))
 
 
@@ -280,7 +278,8 @@ def applied(
         return Stream(Apply.of(node, keys, function, output))
 
 
-def _aggregation(name: str, value: object) -> Aggregation:
+def aggregation(name: str, value: object) -> Aggregation:
+    """An aggregate as a person gives it."""
     if isinstance(value, pd.NamedAgg) and value == pd.NamedAgg(value.column, value.aggfunc):
         value = (value.column, value.aggfunc)
     column, how = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
@@ -291,7 +290,7 @@ def _aggregation(name: str, value: object) -> Aggregation:
             hint=f"write {name}=('column', 'sum'), with {', '.join(names())}",
         )
     combiner = combiner_of(how)
-    if column is None and combiner.needs_column:
+    if column is None and combiner.needs_column and not _takes_rows(combiner):
         raise GraphError(
             f"aggregate {name!r} must have a column",
             got=repr(value),
@@ -300,9 +299,39 @@ def _aggregation(name: str, value: object) -> Aggregation:
     return Aggregation(name, column, combiner)
 
 
+def require_aggregable(node: Node, made: tuple[Aggregation, ...]) -> None:
+    """Refuse aggregates that would never come, have no length to divide by, or count rows more than once."""
+    _require_ends(node, made)
+    _require_end(node)
+    require_settled(node, "aggregated")
+
+
+def _takes_rows(combiner: Combiner) -> bool:
+    """Whether it can be asked for whole rows."""
+    return isinstance(combiner, Sample) or (isinstance(combiner, Top) and combiner.by is not None)
+
+
+def of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregation:
+    """The aggregation with the columns of the rows that it gives, if it has no column."""
+    if made.column is not None or not isinstance(made.combiner, Chosen):
+        return made
+    columns = tuple(name for name in node.schema.names if name not in keys)
+    if not columns:
+        raise GraphError(
+            f"aggregate {made.name!r} needs a column besides the keys", got=f"only {', '.join(map(repr, keys))}"
+        )
+    return Aggregation(made.name, None, made.combiner.of_rows(columns))
+
+
 def _require_ends(node: Node, made: tuple[Aggregation, ...]) -> None:
-    """Refuse what is divided by the length of a window that has no ends."""
+    """Refuse what needs times of rows that have none, and what is divided by the length of a window without ends."""
     for each in made:
+        if each.combiner.timed and not node.timed:
+            raise EventTimeError(
+                f"aggregate {each.name!r} needs rows with an event time",
+                got=f"{each.combiner!r} of rows without one",
+                hint="name its column where it is read: event_time='column'",
+            )
         if each.combiner.windowed and (node.windowing is None or isinstance(node.windowing.windows, GlobalWindows)):
             raise GraphError(
                 f"aggregate {each.name!r} needs windows that have a length",

@@ -34,12 +34,13 @@ from flower.graph.plan import Stage
 from flower.graph.process import Process
 from flower.graph.protocols import MarkedSource
 from flower.model.combiners import Combiner, Order
+from flower.model.combiners.of_side import OfSide
 from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
 from flower.model.reference.deduplication import DeduplicationOracle
-from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, WindowJoinOracle
+from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, InWindowOracle, WindowJoinOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
 from flower.model.windows import Sessions
@@ -317,10 +318,13 @@ class _Oracle:
                 waiting[delivery.port].append(row)
 
 
-def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle:
+def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle | InWindowOracle:
     left = {each.left: each.name for each in step.columns if each.left is not None}
     right = {each.right: each.name for each in step.columns if each.right is not None}
     common = (step.keys, (left, right), step.keeps)
+    if step.lookup is not None:
+        assert step.windowing is not None
+        return InWindowOracle(step.windowing, step.lookup.mapped, step.lookup.waits, *common)
     if step.windowing is not None:
         return WindowJoinOracle(step.windowing, *common)
     if step.direction is None:
@@ -339,7 +343,8 @@ def _aggregates(node: Node) -> dict[str, tuple[str | None, Combiner | Custom]]:
 
 def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:
     """A combiner that the oracle knows; a user's own is fed a row at a time."""
-    if type(law).__module__.startswith("flower."):
+    own = law.of if isinstance(law, OfSide) else law
+    if type(own).__module__.startswith("flower."):
         return law
 
     def aggregate(rows: Sequence[Row]) -> Any:

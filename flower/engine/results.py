@@ -14,7 +14,7 @@ import pyarrow as pa
 from flower.graph.joins import Join
 from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Select, WindowInto
 from flower.graph.schema import frame_of
-from flower.model.panes import PANE_COLUMNS, Combination, view_of
+from flower.model.panes import PANE_COLUMNS, Combination, settled, view_of
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
@@ -45,6 +45,8 @@ class Results:
         self._log: deque[pa.RecordBatch] = deque()
         self._logged = 0
         self._panes = None if batch else _panes(node)
+        source = _source_of(node)
+        self._settled = source is not None and settled(node.schema, source.grouping)
         self._sorted = _sorted_by(node)
         self._view: list[pa.RecordBatch] = []
         self._seen = 0
@@ -64,7 +66,7 @@ class Results:
             return
         self._view.append(rows)
         self._seen += len(rows)
-        if self._seen > 2 * self._compact + self._kept_rows:
+        if self._seen > 2 * self._compact + self._kept_rows and not self._settled:
             self._view = [self._viewed()]
             self._seen = self._compact = len(self._view[0])
 

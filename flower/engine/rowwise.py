@@ -20,16 +20,19 @@ import pyarrow.compute as pc
 
 from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.engine.isolate import isolate
+from flower.engine.joint import missing_of
 from flower.engine.tables import looked_up
 from flower.errors import DtypeError, FlowerError, SchemaError
 from flower.graph.applied import rows_of
 from flower.graph.batch import Batch, constant
+from flower.graph.cogrouping import Sided
 from flower.graph.enriching import Lookup
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
 from flower.model import arrays
+from flower.model.combiners.of_side import SIDE
 from flower.model.panes import WINDOW_END, WINDOW_START
 from flower.model.time import I64, MAX_TIME, duration_text
 
@@ -39,6 +42,7 @@ session has no positive gap.
 """
 
 _MAX_TEXT = 2_000
+_NO_ERRORS = pa.RecordBatch.from_pylist([], schema=ERROR_SCHEMA)
 
 
 def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBatch]:
@@ -46,7 +50,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
 
     Parameters
     ----------
-    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup or Concat
+    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup, Sided or Concat
         The step; an apply takes panes that hold the rows of their groups; a concat puts the
         columns of one part into the order of the whole; what is before it is not asked.
     batch : Batch
@@ -83,6 +87,8 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             result = _applied(node, batch, errors)
         case Lookup():
             result = looked_up(node, batch)
+        case Sided():
+            result = _sided(node, batch)
         case Concat():
             ordered = [batch.rows.column(name) for name in node.schema.names]
             result = batch.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
@@ -147,7 +153,7 @@ class ErrorRows:
     def rows(self) -> pa.RecordBatch:
         """All of them so far."""
         if not self.parts:
-            return pa.RecordBatch.from_pylist([], schema=ERROR_SCHEMA)
+            return _NO_ERRORS
         return self.parts[0] if len(self.parts) == 1 else pa.concat_batches(self.parts)
 
 
@@ -411,6 +417,19 @@ def _applied(node: Apply, batch: Batch, errors: ErrorRows) -> Batch:
     columns = pa.concat_batches(parts)
     ordered = [(columns if name in node.output.names else panes.rows).column(name) for name in node.schema.names]
     return panes.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
+
+
+def _sided(node: Sided, batch: Batch) -> Batch:
+    """Rows in the columns of all sides."""
+    n, columns = len(batch), []
+    for field in node.output:
+        if field.name == SIDE:
+            columns.append(pa.array(np.full(n, node.side, np.int8)))
+        elif (own := node.own(field.name)) is not None:
+            columns.append(batch.rows.column(own))
+        else:
+            columns.append(missing_of(field.type, n))
+    return batch.with_rows(pa.RecordBatch.from_arrays(columns, schema=node.output))
 
 
 def _iterable(rows: object, function: str) -> Iterable[object]:

@@ -353,10 +353,10 @@ class Aggregation:
 
     def input(self, schema: pa.Schema) -> pa.Field | None:
         """What the combiner takes of rows: a field, of several columns a struct; None: only how many there are."""
-        if self.column is None or not self.combiner.others:
-            return None if self.column is None else column_of(schema, self.column)
-        parts = [column_of(schema, name).with_name(name) for name in self.columns]
-        return pa.field(self.column, pa.struct(parts), nullable=False)
+        parts = [column_of(schema, name) for name in self.columns]
+        if not self.combiner.others:
+            return parts[0] if parts else None
+        return pa.field(self.columns[0], pa.struct(parts), nullable=False)
 
 
 Kind = Literal["aggregate", "join", "rows"]

@@ -7,7 +7,17 @@ from typing import Any
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import asofs, canonical, examples, increments, interval_joins, joined_sides, window_joins
+from scripted import (
+    asofs,
+    canonical,
+    cogroups,
+    enrichments,
+    examples,
+    increments,
+    interval_joins,
+    joined_sides,
+    window_joins,
+)
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
@@ -22,7 +32,7 @@ def agree(stream: fl.Stream, *, as_stream: bool) -> None:
 
 
 @examples(100)
-@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs), st.booleans())
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments), st.booleans())
 def test_joined_and_dropped_rows_are_the_oracles(sides: Any, join: Any, as_stream: bool) -> None:
     joined = join(*sides)
     agree(joined, as_stream=as_stream)
@@ -39,6 +49,57 @@ def test_aggregates_of_joined_rows_are_the_oracles(sides: Any, join: Any, size: 
     agree(counts.dropped, as_stream=True)
 
 
+@examples(100)
+@given(joined_sides(), cogroups, st.booleans())
+def test_streams_that_are_grouped_together_give_what_the_oracle_does(sides: Any, group: Any, as_stream: bool) -> None:
+    grouped = group(*sides)
+    agree(grouped, as_stream=as_stream)
+    agree(grouped.dropped, as_stream=True)
+
+
+@examples(40)
+@given(joined_sides(), cogroups)
+def test_what_is_taken_back_is_taken_out_of_streams_that_are_grouped_together(sides: Any, group: Any) -> None:
+    where = {
+        "accumulation": "retracting",
+        "trigger": fl.AfterWatermark(early=fl.AfterCount(1)),
+        "allowed_lateness": "4s",
+    }
+    panes = [
+        side.window(fl.FixedWindows("2s"), **where).groupby("k", "i").agg(v=("v", "sum"), n=("n", "max"))
+        for side in sides
+    ]
+    how = {"trigger": fl.AfterWatermark(early=fl.AfterCount(2)), "allowed_lateness": "2s"}
+    one, other = (each.window(fl.FixedWindows("4s"), **how) for each in panes)
+    grouped = fl.cogroup({"one": one, "other": other}, "k").agg(
+        one={"rows": "count", "total": ("v", "sum")}, other={"most": ("n", "max"), "some": "size"}
+    )
+    agree(grouped, as_stream=True)
+
+
+@examples(40)
+@given(joined_sides(), enrichments, st.sampled_from(["3s", "5s"]))
+def test_aggregates_of_enriched_rows_are_the_oracles(sides: Any, enrich: Any, size: str) -> None:
+    rows, table = sides
+    named = enrich(rows.assign(m="n", j="i"), table).window(fl.FixedWindows(size), allowed_lateness="2s")
+    counts = named.groupby("j").agg(rows="count", total=("m", "sum"))
+    agree(counts, as_stream=True)
+    agree(counts.dropped, as_stream=True)
+
+
+@examples(40)
+@given(joined_sides(), st.sampled_from(["left", "inner"]), st.booleans())
+def test_the_newest_pane_of_a_window_is_looked_up_as_the_oracle_does(sides: Any, how: Any, as_stream: bool) -> None:
+    rows, other = sides
+    early = fl.AfterWatermark(early=fl.AfterCount(2))
+    panes = (
+        other.window(fl.FixedWindows("4s"), trigger=early, allowed_lateness="2s").groupby("k").agg(total=("n", "sum"))
+    )
+    named = rows.enrich(panes.window(fl.FixedWindows("4s"), allowed_lateness="2s"), "k", how)
+    agree(named, as_stream=as_stream)
+    agree(named.dropped, as_stream=True)
+
+
 @examples(30)
 @given(joined_sides(), st.one_of(interval_joins, asofs))
 def test_panes_are_joined_with_rows_as_the_oracle_does(sides: Any, join: Any) -> None:
@@ -50,7 +111,7 @@ def test_panes_are_joined_with_rows_as_the_oracle_does(sides: Any, join: Any) ->
 
 
 @examples(100)
-@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs))
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments))
 def test_output_watermarks_of_joins_are_the_oracles(sides: Any, join: Any) -> None:
     driver = Driver([join(*sides).node], Options.make())
     ours = []

@@ -42,7 +42,7 @@ def ranks(column: Column) -> tuple[npt.NDArray[Any], ...]:
     return (~gone, np.where(gone, values.dtype.type(0), values))
 
 
-def _tallied(n: int, group: I64, columns: Sequence[Column], counts: I64) -> State:
+def tallied(n: int, group: I64, columns: Sequence[Column], counts: I64) -> State:
     """Lists of the distinct rows of each of ``n`` groups, sorted, with their counts summed; none that is 0."""
     keys = [rank for column in columns for rank in ranks(column)]
     order = np.lexsort((*reversed(keys), group))
@@ -60,7 +60,7 @@ def _tallied(n: int, group: I64, columns: Sequence[Column], counts: I64) -> Stat
     return tuple(pa.LargeListArray.from_arrays(offsets, pa.array(each)) for each in (*rows, sums))
 
 
-def _flat(state: State) -> tuple[I64, list[pa.Array], I64]:
+def flat(state: State) -> tuple[I64, list[pa.Array], I64]:
     """The group of each entry, its columns, its count."""
     sizes = np.diff(np.asarray(state[0].offsets))
     *columns, counts = (each.flatten() for each in state)
@@ -131,7 +131,7 @@ class Counted(Combiner):
 
     def create(self, n: int, column: pa.Field | None) -> State:
         none = np.zeros(0, np.int64)
-        return _tallied(n, none, [pa.array([], kind) for kind in self.kinds(column)], none)
+        return tallied(n, none, [pa.array([], kind) for kind in self.kinds(column)], none)
 
     def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
         return self._signed(state, codes, column, order, 1)
@@ -148,22 +148,22 @@ class Counted(Combiner):
         return self._together(state, codes, entries, np.full(len(codes), sign))
 
     def merge(self, state: State, other: State, codes: I64) -> State:
-        group, entries, counts = _flat(other)
+        group, entries, counts = flat(other)
         return self._together(state, codes[group], entries, counts)
 
     def _together(self, state: State, codes: I64, entries: Sequence[Column], counts: I64) -> State:
-        group, known, before = _flat(state)
+        group, known, before = flat(state)
         columns = [
             joined((mine, pa.array(more, mine.type) if isinstance(more, np.ndarray) else more))
             for mine, more in zip(known, entries, strict=True)
         ]
-        return _tallied(len(state[0]), np.concatenate((group, codes)), columns, np.concatenate((before, counts)))
+        return tallied(len(state[0]), np.concatenate((group, codes)), columns, np.concatenate((before, counts)))
 
     def retractable(self) -> Combiner | None:
         return self
 
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
-        group, columns, counts = _flat(state)
+        group, columns, counts = flat(state)
         there = counts > 0
         if not there.all():
             kept = np.flatnonzero(there)
@@ -375,60 +375,10 @@ class List(Counted):
         return List(by_value=True)
 
     def result(self, rows: Standing, column: pa.Field | None) -> pa.Array:
-        return _lists(rows, np.arange(len(rows.group)), rows.counts)
+        return lists(rows, np.arange(len(rows.group)), rows.counts)
 
 
-@dataclass(frozen=True, repr=False)
-class Top(Counted):
-    """A list of the ``n`` greatest values, the greatest first; missing values are left out.
-
-    Parameters
-    ----------
-    n : int
-        How many at most.
-    ascending : bool
-        The least instead, the least first.
-
-    Examples
-    --------
-    >>> import flower as fl, pandas as pd
-    >>> stream = fl.read.frame(pd.DataFrame({"v": [3, 9, 4, 9]}))
-    >>> stream.agg(best=("v", fl.Top(3))).collect()["best"][0].tolist()
-    [9, 9, 4]
-    """
-
-    n: int
-    ascending: bool = False
-    name = "top"
-
-    def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
-            raise GraphError("`n` of Top must be a positive integer", got=repr(self.n))
-
-    def schema(self, column: pa.Field | None) -> pa.Field:
-        assert column is not None
-        if pa.types.is_nested(column.type) or pa.types.is_dictionary(column.type):
-            raise self.refuse(column, "a column of numbers, bools, times or text")
-        return pa.field("", pa.large_list(column.type), nullable=False)
-
-    def result(self, rows: Standing, column: pa.Field | None) -> pa.Array:
-        entries = np.arange(len(rows.group))
-        if not self.ascending:
-            starts = group_starts(rows.group)
-            ends = group_ends(starts, len(entries))
-            sizes = ends - starts + 1
-            entries = np.repeat(starts + ends, sizes) - entries
-        counts = rows.counts[entries]
-        before = np.cumsum(counts) - counts
-        starts = group_starts(rows.group)
-        before -= np.repeat(before[starts], np.diff(np.append(starts, len(entries))))
-        return _lists(rows, entries, np.clip(self.n - before, 0, counts))
-
-    def __repr__(self) -> str:
-        return f"Top({self.n}{', ascending=True' if self.ascending else ''})"
-
-
-def _lists(rows: Standing, entries: I64, counts: I64) -> pa.Array:
+def lists(rows: Standing, entries: I64, counts: I64) -> pa.Array:
     """The values of ``entries``, each so often, as a list a group."""
     every = np.repeat(entries, counts)
     offsets = np.searchsorted(rows.group[every], np.arange(rows.n + 1))

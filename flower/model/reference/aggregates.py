@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from flower.model.combiners import Combiner, MaxBy, MinBy, Quantile, Rate, Rows, Top, WeightedMean, combiner_of, names
+from flower.model.combiners import (
+    Combiner,
+    Duration,
+    Latest,
+    MaxBy,
+    MinBy,
+    Quantile,
+    Rate,
+    Rows,
+    Sample,
+    Top,
+    WeightedMean,
+    combiner_of,
+    names,
+)
+from flower.model.combiners.of_side import SIDE, OfSide
 from flower.model.reference.rows import Row, Window
 
 Custom = Callable[[Sequence[Row]], Any]
@@ -77,8 +93,16 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             return AGGREGATES[how](some)
         case Quantile():
             return _quantile(some, how.q)
-        case Top():
+        case Top(by=None):
             return sorted(some, reverse=not how.ascending)[: how.n]
+        case Top():
+            return _top(how, column, rows)
+        case Latest():
+            return None if not values or missing(values[-1]) else values[-1]
+        case Duration():
+            return max(row.time for row in rows) - min(row.time for row in rows) if rows else None
+        case Sample():
+            return _sampled(how, column, rows)
         case MaxBy() | MinBy():
             pairs = _pairs(rows, column, how.by)
             best = max if isinstance(how, MaxBy) else min  # the first of several
@@ -93,10 +117,60 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             places = [(row.time, row.partition, row.position) for row in rows]
             ordered = sorted(zip(places, every, strict=True), key=lambda each: (each[0], _by_value(each[1])))
             return [values for _, values in ordered]
+        case OfSide():
+            taken = dict(zip(how.others, how.fields, strict=True))
+            own = [
+                replace(row, values={field.name: row.values[name] for name, field in taken.items()})
+                for row in rows
+                if row.values[SIDE] == how.side
+            ]
+            return aggregate(how.of, how.column, own, window)
         case Rate():
             return aggregate(how.of, column, rows, window) / ((window[1] - window[0]) / 1e6)
     assert callable(how), how
     return how(rows)
+
+
+def _given(columns: tuple[str, ...], column: str | None, row: Row) -> Any:
+    """What of a row is given: a value, or some columns; a missing one is None."""
+    if column is not None:
+        return None if missing(row.values[column]) else row.values[column]
+    return {name: None if missing(row.values[name]) else row.values[name] for name in columns}
+
+
+def _top(how: Top, column: str | None, rows: Sequence[Row]) -> list[Any]:
+    assert how.by is not None
+    told = [
+        (row.values[how.by], row.time, _given(how.columns, column, row))
+        for row in rows
+        if not missing(row.values[how.by])
+    ]
+    told.sort(key=lambda each: _by_value(each[2] if isinstance(each[2], dict) else {"": each[2]}))
+    told.sort(key=lambda each: each[1])
+    told.sort(key=lambda each: each[0], reverse=not how.ascending)
+    return [values for _, _, values in told[: how.n]]
+
+
+def _sampled(how: Sample, column: str | None, rows: Sequence[Row]) -> list[Any]:
+    def lot(row: Row) -> int:
+        drawn = _spread(how.seed)
+        for part in (row.time, row.partition, row.position):
+            drawn = _spread(drawn ^ (part % 2**64))
+        return drawn if drawn < 2**63 else drawn - 2**64
+
+    def place(row: Row) -> tuple[int, int, int]:
+        return row.time, row.partition, row.position
+
+    drawn = sorted(rows, key=lambda row: (lot(row), place(row)))[: how.n]
+    return [_given(how.columns, column, row) for row in sorted(drawn, key=place)]
+
+
+def _spread(value: int) -> int:
+    """The step of splitmix64, as published."""
+    value = (value + 0x9E3779B97F4A7C15) % 2**64
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
+    return value ^ (value >> 31)
 
 
 def _pairs(rows: Sequence[Row], column: str | None, other: str) -> list[tuple[Any, Any]]:
