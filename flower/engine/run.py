@@ -18,6 +18,7 @@ from flower.engine.progress import Progress
 from flower.engine.progress import wait as wait_for
 from flower.engine.results import Fresh, Results
 from flower.engine.rhythm import MOST, Rhythm
+from flower.engine.turns import short_turns
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -84,7 +85,7 @@ class Run:
         except BaseException:
             self._driver.close()
             raise
-        self._thread = threading.Thread(target=self._work, name=f"flower-{self.name}", daemon=True)
+        self._thread = threading.Thread(target=self._in_turns, name=f"flower-{self.name}", daemon=True)
         _alive.add(self)
         self._thread.start()
 
@@ -381,6 +382,10 @@ class Run:
         return self
 
     # -- the thread
+
+    def _in_turns(self) -> None:
+        with short_turns():
+            self._work()
 
     def _work(self) -> None:
         driver = self._driver
