@@ -20,6 +20,7 @@ from flower.graph.nodes import (
     MapFrames,
     Node,
     Read,
+    Require,
     Select,
     walk,
 )
@@ -75,7 +76,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
             case Select():
                 old = dict(node.columns)
                 needed[node.input].update(old[new] for new in wanted)
-            case Filter():
+            case Filter() | Require():
                 needed[node.input] |= wanted | columns_used(node.predicate, node.input.schema)
             case Assign():
                 # A replaced column is kept, because it keeps its place.
