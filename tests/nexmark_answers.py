@@ -6,8 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-SECOND = pd.Timedelta("1s")
-
 
 def answer_0(frames: Any) -> pd.DataFrame:
     return frames.bids[["auction", "bidder", "price", "date_time", "extra"]]
@@ -104,6 +102,11 @@ def answer_12(frames: Any, came: pd.Series, size: str = "10s") -> pd.DataFrame:
     rows = counts.rename("bids").reset_index()
     rows["window_end"] = rows["window_start"] + pd.Timedelta(size)
     return rows[["bidder", "bids", "window_start", "window_end"]]
+
+
+def answer_13(frames: Any, rows: int = 500) -> pd.DataFrame:
+    bids = frames.bids[["auction", "bidder", "price", "date_time"]]
+    return bids.assign(value=[str(bidder % rows) for bidder in bids["bidder"]])
 
 
 def windows(rows: pd.DataFrame, time: pd.Series, size: str, every: str) -> Any:

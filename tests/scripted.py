@@ -401,3 +401,39 @@ processes = st.builds(
     st.sampled_from(["0s", "2s", "unbounded"]),
 )
 """Steps of a person's own code: functions of a stream."""
+
+
+def _enriched(how: Any, on: Any, ttl: str | None, where: Any, lateness: str) -> Callable[..., fl.Stream]:
+    """An enrichment, as a function of the stream and its table: versions, or in windows of the table and the stream."""
+
+    def enrich(stream: fl.Stream, table: fl.Stream) -> fl.Stream:
+        keys = [on] if isinstance(on, str) else on
+        added = {name: f"{name}_y" for name in table.schema.names if name not in keys}
+        table = table.rename(**added)
+        if where is None:
+            return stream.enrich(table, on, how, ttl=ttl)
+        of_table, of_rows = where
+        stream = stream if of_rows is None else stream.window(of_rows)
+        return stream.enrich(table.window(of_table, allowed_lateness=lateness), on, how)
+
+    return enrich
+
+
+enrichments = st.builds(
+    _enriched,
+    st.sampled_from(["left", "inner"]),
+    by,
+    st.sampled_from([None, "0s", "2s", "5s"]),
+    st.none()
+    | st.sampled_from(
+        [
+            (fl.FixedWindows("4s"), None),
+            (fl.FixedWindows("4s"), fl.FixedWindows("2s")),
+            (fl.FixedWindows("3s", offset="1s"), fl.FixedWindows("6s")),
+            (fl.GlobalWindows(), None),
+            (fl.GlobalWindows(), fl.SlidingWindows("5s", every="2s")),
+        ]
+    ),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+)
+"""Enrichments from a table that changes: functions of a stream and of the table."""

@@ -8,7 +8,7 @@ import pytest
 from flower.bench import rounds
 from flower.bench.child import Given, digest
 from flower.bench.data import written
-from flower.bench.peers import duckdb, numpy, pandas, polars, streamz
+from flower.bench.peers import bytewax, duckdb, flink, numpy, pandas, pathway, polars, spark, streamz
 from flower.bench.report import row, table
 from flower.bench.rounds import Failed, measured, planned
 from flower.bench.suite import SYSTEMS, WORKS, Subject, System, Work
@@ -174,7 +174,8 @@ def test_subjects_agree(each, tmp_path):
 
 
 def test_every_subject_is_a_function_of_its_file():
-    files = {**IN_PROCESS, "peers/duckdb.py": duckdb, "peers/streamz.py": streamz}
+    others = (bytewax, duckdb, flink, pathway, spark, streamz)
+    files = {**IN_PROCESS, **{f"peers/{each.__name__.rsplit('.', 1)[1]}.py": each for each in others}}
     for each in WORKS:
         for subject in each.subjects:
             if subject.system.file in files:

@@ -27,6 +27,14 @@ def asof(direction):
     return lambda left, right: left.join_asof(right, "k", tolerance="2min", direction=direction)
 
 
+def enriched(windows=None, **options):
+    def joined(left, right):
+        table = right if windows is None else right.window(windows, allowed_lateness="2min")
+        return left.enrich(table, "k", **options)
+
+    return joined
+
+
 def counted(join):
     return lambda left, right: join(left, right).window(TWO).groupby("k").agg(n="count")
 
@@ -41,6 +49,10 @@ JOINS = {
     "dropped_within": dropped(within("inner")),
     "asof_backward": asof("backward"),
     "asof_nearest": asof("nearest"),
+    "enriched_by_versions": enriched(),
+    "enriched_for_a_while": enriched(how="inner", ttl="2min"),
+    "enriched_in_windows": enriched(TWO),
+    "enriched_for_good_counted": counted(enriched(fl.GlobalWindows())),
     "outer_within_counted": counted(within("outer")),
     "asof_nearest_counted": counted(asof("nearest")),
 }

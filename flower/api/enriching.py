@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from flower.api.arguments import column_names, one_of
+from flower.api.grouped import require_settled
 from flower.errors import GraphError
-from flower.graph.enriching import KEEPS, Enrich, Keeps, addable
+from flower.graph.enriching import KEEPS, Enrich, EnrichInWindow, EnrichVersions, Keeps, addable
 from flower.graph.nodes import Node, Read
-from flower.graph.schema import require_columns
+from flower.graph.schema import normal, require_columns
+from flower.io.frames import FrameSource
+from flower.model.time import Duration, duration_us
 
 if TYPE_CHECKING:
     from flower.api.stream import Stream
@@ -23,7 +26,8 @@ def enrich_node(
     on: str | Sequence[str],
     how: Keeps,
     columns: str | Sequence[str] | None,
-    static: bool | None,
+    ttl: Duration | None,
+    static: bool,
 ) -> Node:
     """The step of ``stream.enrich(table, ...)``."""
     given = _table(table)
@@ -37,23 +41,39 @@ def enrich_node(
         named = (columns,) if isinstance(columns, str) else tuple(columns)
         added = column_names("enrich", named, ".enrich(table, on='carrier', columns=['name'])")
         require_columns(given.schema, added)
-    if given.timed and not static:
+    if static or not given.timed or isinstance(table, pd.DataFrame):
+        if ttl is not None:
+            raise GraphError("`ttl` is for a table that changes", got=f"ttl={ttl!r}", hint="leave it out")
+        return _static(stream.node, given, keys, how, added)
+    require_settled(stream.node, "enriched from a table that changes")
+    common = (stream.node, given, keys, ("_x", "_y"))
+    if given.windowing is None:
+        require_settled(given, "versions of a table")
+        most = None if ttl is None else duration_us(ttl, "ttl")
+        return EnrichVersions(*common, most, "backward", how, added)
+    if ttl is not None:
         raise GraphError(
-            "a table that does not change has no event times",
-            got="a stream with event times",
-            hint="say static=True; or use .join_asof() for a stream of versions",
+            "a table in windows has no ttl: a window's rows are kept until its end is passed",
+            got=f"ttl={ttl!r}",
+            hint="give its .window() an allowed_lateness, to keep them longer",
         )
-    if not given.bounded:
+    return EnrichInWindow(*common, how, added)
+
+
+def _static(before: Node, table: Node, keys: tuple[str, ...], how: Keeps, added: tuple[str, ...]) -> Enrich:
+    if not table.bounded:
         raise GraphError(
             "a table that is read whole must end",
             got="an unbounded stream",
-            hint="name the column that says when a row of it was valid, where it is read: event_time='column'",
+            hint="for one that changes, name the column that says from when on a row of it is valid, where it is read: "
+            "event_time='column'",
         )
-    if isinstance(given, Read) and isinstance(table, pd.DataFrame):
+    if isinstance(table, Read) and isinstance(table.source, FrameSource):
         from flower.engine.tables import required_unique
 
-        required_unique(given.source.read(0, 0, len(table)).combine_chunks().to_batches()[0], keys)
-    return Enrich(stream.node, given, keys, how, added)
+        rows = table.source.read(0, 0, table.source.total(0))
+        required_unique(normal(rows), keys)
+    return Enrich(before, table, keys, how, added)
 
 
 def _table(table: object) -> Node:

@@ -14,7 +14,7 @@ from flower.api.carried import Carried
 from flower.api.pipeline import Pipeline
 from flower.errors import FlowerError, GraphError, SinkError
 from flower.graph.calls import Call
-from flower.graph.enriching import Enrich
+from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions
 from flower.graph.format import Text
 from flower.graph.joins import Joining
 from flower.graph.nodes import Concat, Dropped, Errors, Node, Read, Write, step_names, step_text, walk
@@ -177,10 +177,10 @@ class _Writer:
                 return call
             case Concat():
                 return ast.Call(parsed("fl.concat"), inputs, [])
+            case Enrich() | EnrichVersions() | EnrichInWindow():
+                return enrich_call(node, inputs[0], inputs[1])
             case Joining():
                 return join_call(node, inputs[0], inputs[1])
-            case Enrich():
-                return enrich_call(node, inputs[0], inputs[1])
             case Dropped():
                 return ast.Attribute(inputs[0], "dropped", ast.Load())
             case Errors():

@@ -511,22 +511,27 @@ class Stream(Choosing):
         how: Keeps = "left",
         *,
         columns: str | Sequence[str] | None = None,
-        static: bool | None = None,
+        ttl: Duration | None = None,
+        static: bool = False,
     ) -> Stream:
         """Add to each row the columns of the row of a table that has the same keys: a side input.
 
         Parameters
         ----------
         table : pandas.DataFrame or Stream
-            A frame, as it is now; or a stream that ends and has no event times.
+            A frame, as it is now, or a stream that has no event times and ends: a table that stays as it is. A stream
+            with event times: a table that changes, each row a version of its key, valid from its event time on. Such a
+            stream with a ``.window(...)``: a table of its own for each window.
         on : str or sequence of str
             The key columns, of one name and dtype in both. Missing keys are equal, as in ``pandas.merge``.
         how : {"left", "inner"}
             Whether a row that finds nothing in the table is kept, with missing values, or left out.
         columns : str or sequence of str, optional
             The columns of the table to add; None: all but the keys, and those that tell of a pane.
-        static : bool, optional
-            True: read a stream whole though its rows have event times.
+        ttl : str or pandas.Timedelta, optional
+            How long a version is valid at most; None: until the next one of its key.
+        static : bool
+            Whether a table stays as it is though its rows have event times.
 
         Returns
         -------
@@ -538,17 +543,33 @@ class Stream(Choosing):
         ColumnError, DtypeError
             If a key is not there, or not of one dtype.
         SchemaError
-            If two rows of the table have the same keys: at once for a frame, else by the run, which fails. Or if a
-            column that is added has the name of one of this stream.
+            If two rows of a table that stays as it is have the same keys: at once for a frame, else by the run, which
+            fails. Or if a column that is added has the name of one of this stream.
         GraphError
-            If the table is a stream that does not end.
+            If the table neither ends nor has event times, or its windows cannot be looked into; if the table changes
+            and this stream has no event times, or panes that replace one another or may be retracted.
 
         Notes
         -----
-        The table is read whole before the first row of the run, by the process that drives it, and held in memory by
-        every worker: rows are looked up where they are, and nothing is exchanged. Until it is there no row is read;
-        ``run.why()`` and ``run.metrics`` say so, and how many rows of it are. A row of it that cannot be processed
-        fails the run. A run that goes on from a checkpoint reads the table again, and refuses one from another source.
+        A table that stays as it is is read whole before the first row of the run, by the process that drives it, and
+        held in memory by every worker: rows are looked up where they are, and nothing is exchanged. Until it is there
+        no row is read; ``run.why()`` and ``run.metrics`` say so, and how many rows of it are. A row of it that cannot
+        be processed fails the run. A run that goes on from a checkpoint reads it again, and refuses another one.
+
+        Of a table that changes, a row gets the version that was valid at its own event time, whenever either came: of
+        several of one time the last that came. It waits until the watermark of the table, too, has passed it: give the
+        table's source an idle timeout if it is silent for long. This is ``join_asof`` looking backward, ``ttl`` its
+        tolerance, but that columns keep their names, that no ``event_time`` is added, that windows stay, and ``how``.
+        The newest version of every key is held for ever, or by ``ttl``.
+
+        In windows, a row looks into the window of the table that its event time falls into, or the last instant of its
+        own window if it has one. It waits for the first row of its key there, or for the watermark of both to pass the
+        window's end, and takes the newest: the last in event time, of one time the last that came, so that of panes the
+        last one fired. Such panes may replace one another. In ``collect()``, it waits for the end.
+
+        Rows that wait hold the watermark back. Those of a table that never comes are given when the watermark or the
+        end of the stream lets them, as ``how`` says, so also by ``run.drain()``; ``run.why()`` says who waits for what.
+        Rows of either that come after the watermark, in windows after the window has expired, go to ``.dropped``.
 
         Examples
         --------
@@ -560,11 +581,24 @@ class Stream(Choosing):
         0      B6      3   JetBlue
         1      ZZ      0       NaN
         2      AA      7  American
+
+        Prices that change:
+
+        >>> def stream(times, **columns):
+        ...     frame = pd.DataFrame({"t": pd.to_datetime(times, utc=True), "k": "a", **columns})
+        ...     return fl.read.frame(frame, event_time="t").drop("t")
+        >>> prices = stream(["2000-01-01 12:00", "2000-01-01 13:00"], price=[7, 8])
+        >>> sales = stream(["2000-01-01 11:50", "2000-01-01 12:50", "2000-01-01 13:00"], sold=[1, 2, 3])
+        >>> sales.enrich(prices, on="k").collect()
+           k  sold  price
+        0  a     1   <NA>
+        1  a     2      7
+        2  a     3      8
         """
         from flower.api.enriching import enrich_node
 
         with step_errors(self.node, "enrich"):
-            return Stream(enrich_node(self, table, on, how, columns, static))
+            return Stream(enrich_node(self, table, on, how, columns, ttl, static))
 
     # -- what went another way
 

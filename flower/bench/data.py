@@ -16,17 +16,19 @@ GROUP = 1_000_000
 """Rows of a row group."""
 
 
-def _times(random: np.random.Generator, rows: int, rate: int) -> pa.Array:
-    """Observed evenly, happened up to five seconds before."""
+def _times(random: np.random.Generator, rows: int, rate: int, step: int) -> pa.Array:
+    """Observed evenly, happened up to five seconds before, at multiples of ``step`` microseconds."""
     observed = np.arange(rows) * (1_000_000 / rate) + DISORDER
     time = START + (observed - random.uniform(0, DISORDER, rows)).astype(np.int64)
-    return pa.array(time).cast(pa.timestamp("us", "UTC"))
+    return pa.array(time // step * step).cast(pa.timestamp("us", "UTC"))
 
 
-def events(rows: int, *, keys: int = 1_000, rate: int = 10_000, seed: int = 1, text: bool = False) -> pa.Table:
+def events(
+    rows: int, *, keys: int = 1_000, rate: int = 10_000, seed: int = 1, text: bool = False, step: int = 1
+) -> pa.Table:
     """Rows of a key, a time and a value: ``rate`` a second of event time, up to five seconds out of order."""
     random = np.random.default_rng(seed)
-    time = _times(random, rows, rate)
+    time = _times(random, rows, rate, step)
     key = pa.array(random.integers(0, keys, rows))
     if text:
         names = pa.array([f"customer-{number:06d}" for number in range(keys)], pa.large_string())
@@ -39,8 +41,8 @@ def events(rows: int, *, keys: int = 1_000, rate: int = 10_000, seed: int = 1, t
 MAKERS: dict[str, Callable[[int], pa.Table]] = {
     "w1": lambda rows: events(rows),
     "strings": lambda rows: events(rows, text=True),
-    # A key's rows are ten seconds apart on the average, as long as the gap.
-    "sessions": lambda rows: events(rows, keys=100_000),
+    # A key's rows are ten seconds apart on the average, as long as the gap; in milliseconds, as all systems have them.
+    "sessions": lambda rows: events(rows, keys=100_000, step=1_000),
     # A row a key, window and side on the average.
     "left": lambda rows: events(rows, keys=10_000, rate=1_000, seed=2),
     "right": lambda rows: events(rows, keys=10_000, rate=1_000, seed=3),

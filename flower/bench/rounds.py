@@ -194,7 +194,7 @@ def planned(work: Work, rows: int | None, systems: set[str] | None) -> Report:
     """The empty report of a work on some rows, by the systems named besides the first subject."""
     all_rows = (rows or work.rows) if work.rows else 0
     taken = [
-        Taken(each, max(1, round(all_rows * each.system.share)) if all_rows else 0)
+        Taken(each, max(1, round(all_rows * each.system.share * each.share)) if all_rows else 0)
         for number, each in enumerate(work.subjects)
         if number == 0 or systems is None or each.name in systems or each.name == work.minus
     ]

@@ -42,6 +42,10 @@ SYSTEMS = {
         System("numpy loop", "peers/numpy.py"),
         System("pandas", "peers/pandas.py"),
         System("streamz", "peers/streamz.py", "streamz"),
+        System("bytewax", "peers/bytewax.py", "bytewax", share=0.03),
+        System("pathway", "peers/pathway.py", "pathway", share=0.05),
+        System("spark", "peers/spark.py", "spark", share=0.2),
+        System("flink", "peers/flink.py", "flink", share=0.2),
     )
 }
 
@@ -54,6 +58,8 @@ class Subject:
     system: System
     function: str
     alike: bool = True
+    share: float = 1.0
+    """Of the rows that its system has."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +105,12 @@ def other(file: str, **functions: str) -> tuple[Subject, ...]:
     return tuple(replace(each, alike=False) for each in own(file, **functions))
 
 
-def peers(function: str, *names: str) -> tuple[Subject, ...]:
-    """Other systems' subjects."""
-    return tuple(Subject(name, SYSTEMS[name], function) for name in names)
+def peers(function: str, *names: str, **shares: float) -> tuple[Subject, ...]:
+    """Other systems' subjects; ``shares`` of their rows for those that are slower here than elsewhere."""
+    return tuple(Subject(name, SYSTEMS[name], function, share=shares.get(name, 1.0)) for name in names)
 
 
+STREAMING = ("bytewax", "pathway", "spark", "flink")
 ONE_SHOT = ("polars streaming", "polars", "duckdb")
 MILLIONS = 10_000_000
 
@@ -113,7 +120,7 @@ WORKS = (
         "sums and counts of 1,000 keys in 10-second windows",
         (
             *own("windows", flower="w1", flower_collect="w1_collect", flower_on_dask="w1_on_dask"),
-            *peers("w1", *ONE_SHOT, "numpy loop", "pandas", "streamz"),
+            *peers("w1", *ONE_SHOT, "numpy loop", "pandas", "streamz", *STREAMING),
         ),
         rows=MILLIONS,
         data=("w1",),
@@ -121,14 +128,18 @@ WORKS = (
     Work(
         "w2",
         "the key with the largest sum of each minute, every 10 seconds",
-        (*own("windows", flower="w2"), *peers("w2", *ONE_SHOT, "numpy loop"), *other("windows", flower_w1="w1")),
+        (
+            *own("windows", flower="w2"),
+            *peers("w2", *ONE_SHOT, "numpy loop", *STREAMING),
+            *other("windows", flower_w1="w1"),
+        ),
         rows=MILLIONS,
         data=("w1",),
     ),
     Work(
         "w3",
         "sessions of 100,000 keys, a gap of 10 seconds",
-        (*own("windows", flower="w3"), *peers("w3", *ONE_SHOT, "numpy loop")),
+        (*own("windows", flower="w3"), *peers("w3", *ONE_SHOT, "numpy loop", *STREAMING, bytewax=0.1)),
         rows=MILLIONS,
         data=("sessions",),
     ),
@@ -137,7 +148,7 @@ WORKS = (
         "a filter and arithmetic, rows out",
         (
             *own("windows", flower="w4", flower_collect="w4_collect"),
-            *peers("w4", *ONE_SHOT, "numpy loop", "pandas"),
+            *peers("w4", *ONE_SHOT, "numpy loop", "pandas", *STREAMING),
         ),
         rows=MILLIONS,
         data=("w1",),
@@ -145,7 +156,7 @@ WORKS = (
     Work(
         "w5",
         "two streams joined in 10-second windows, counted and summed",
-        (*own("windows", flower="w5"), *peers("w5", *ONE_SHOT, "pandas")),
+        (*own("windows", flower="w5"), *peers("w5", *ONE_SHOT, "pandas", *STREAMING)),
         rows=1_000_000,
         data=("left", "right"),
     ),
@@ -206,4 +217,26 @@ WORKS = (
     ),
     Work("first-pane", "from run() to the first pane of W1", own("start", flower="pane_of_w1"), limit_seconds=1.0),
     Work("first-pane-flights", "of the demo's pipeline", own("start", flower="pane_of_flights"), limit_seconds=1.0),
+    *(
+        Work(
+            f"nexmark-{number}",
+            says,
+            (*own("nexmark", flower=f"q{number}"), *own("nexmark", "collect", flower_collect=f"q{number}")),
+            rows=1_000_000,
+            rounds=3,
+        )
+        for number, says in (
+            (0, "every bid as it is"),
+            (1, "prices in another currency"),
+            (2, "the bids for some auctions"),
+            (3, "sellers of some states, joined with their auctions as they come"),
+            (4, "the average winning bid of a category, in sliding windows"),
+            (5, "the auctions with the most bids, in sliding windows"),
+            (7, "the highest bid of each window"),
+            (8, "new people joined with their auctions, in windows"),
+            (9, "the winning bid of each auction"),
+            (11, "the sessions of each bidder"),
+            (13, "bids with what a table has of the bidder"),
+        )
+    ),
 )

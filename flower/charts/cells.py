@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ LONGEST = 200
 """Characters of a cell."""
 
 
-def cells_of(frame: pd.DataFrame) -> dict[str, Any]:
-    """Columns and rows as texts; a row's key tells it from the others.
+def cells_of(frame: pd.DataFrame, hidden: Collection[str] = HIDDEN) -> dict[str, Any]:
+    """Columns and rows as texts, without those that are ``hidden``; a row's key tells it from the others.
 
     Examples
     --------
@@ -27,7 +28,7 @@ def cells_of(frame: pd.DataFrame) -> dict[str, Any]:
     >>> table["rows"]
     [{'key': '0', 'cells': ['b', '1.5'], 'values': [None, 1.5]}]
     """
-    names = [name for name in frame.columns if name not in HIDDEN]
+    names = [name for name in frame.columns if name not in hidden]
     texts = {name: _texts(frame[name]) for name in names}
     windowed = WINDOW_START in names or WINDOW_END in names
     before = names.index(WINDOW_START) if WINDOW_START in names else len(names)

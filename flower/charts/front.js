@@ -9,6 +9,8 @@ const TABLE_STYLE = `
   text-overflow: ellipsis; border-bottom: 1px solid var(--jp-border-color3, #8884); }
 .flower-table .flower-number { text-align: right; font-variant-numeric: tabular-nums; }
 .flower-table td.flower-changed { animation: flower-changed 1.6s ease-out; }
+.flower-table td.flower-differs { background: rgb(255 165 30 / 18%); box-shadow: inset 2px 0 0 rgb(214 120 0); }
+.flower-table td.flower-type { opacity: .75; font-size: 85%; }
 @keyframes flower-changed { from { background: rgb(255 165 30 / 45%); } to { background: transparent; } }
 @media (prefers-reduced-motion: reduce) { .flower-table td.flower-changed { animation-timing-function: step-end; } }
 .flower-table button.flower-cell { font: inherit; padding: 0; border: 0; background: none; color: inherit;
@@ -331,11 +333,17 @@ function table(el, links = null) {
         cell.append(button)
         head.append(cell)
       })
+      if (snapshot.types) {
+        const types = made.tHead.insertRow()
+        snapshot.types.forEach((name, at) => {
+          types.append(element("td", `flower-type${snapshot.numeric[at] ? " flower-number" : ""}`, name))
+        })
+      }
       const body = made.createTBody()
       const now = new Map(snapshot.rows.map(({key, cells}) => [key, cells]))
       const pick = links && snapshot.by?.length ? snapshot.columns.indexOf(snapshot.by[0]) : -1
       order(kept(snapshot.rows)).forEach(line => {
-        const {key, cells} = line
+        const {key, cells, changed} = line
         const row = body.insertRow()
         const old = before.get(key)
         cells.forEach((text, at) => {
@@ -353,6 +361,10 @@ function table(el, links = null) {
           }
           if (text.length > 40) cell.title = text
           if (before.size && (!old || old[at] !== text)) cell.classList.add("flower-changed")
+          if (changed?.[at]) {
+            cell.classList.add("flower-differs")
+            cell.title ||= "changed"
+          }
           row.append(cell)
         })
       })

@@ -80,11 +80,18 @@ def _nearest(step: Joint, left: Held, tables: Sequence[Held]) -> Batch:
     pick = np.where((before >= 0) & (back <= ahead), before, after)
     if step.within is not None:
         pick = np.where(np.minimum(back, ahead) <= max(-step.within[0], step.within[1]), pick, -1)
-    at = (np.arange(len(left)), np.where(pick < 0, -1, order[pick]) if len(order) else nothing)
-    columns = [*step.joined((left.rows, right.rows), at), instants(left.time)]
+    return paired(step, left, right, np.where(pick < 0, -1, order[pick]) if len(order) else nothing)
+
+
+def paired(step: Joint, left: Held, right: Held, pick: I64) -> Batch:
+    """Left rows, each with the right row picked for it, -1: with none."""
+    at = np.arange(len(left)) if step.kept(0) else np.flatnonzero(pick >= 0)
+    n, time = len(at), left.time[at]
+    columns = step.joined((left.rows, right.rows), (at, pick[at]))
+    if step.tells_time:
+        columns.append(instants(time))
     rows = pa.RecordBatch.from_arrays(columns, schema=step.schema)
-    n = len(left)
-    return Batch(rows, left.time, constant(MIN_TIME, n), constant(0, n), np.arange(n))
+    return Batch(rows, time, constant(MIN_TIME, n), constant(0, n), np.arange(n))
 
 
 def _distance(times: I64, at: I64, wanted: I64) -> I64:

@@ -33,6 +33,7 @@ from flower.engine.deduplication import DistinctState
 from flower.engine.epoch import EpochPlan, Range
 from flower.engine.groups import Groups
 from flower.engine.interval import IntervalState
+from flower.engine.inwindow import InWindowState
 from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
 from flower.engine.kept import Kept
@@ -57,7 +58,7 @@ STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, SessionRun),
-        *(JoinedState, IntervalState, AsofState, Held),
+        *(JoinedState, IntervalState, AsofState, InWindowState, Held),
         *(CountedState, DistinctState, ProcessedState, Kept, Batch, Pairs),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )

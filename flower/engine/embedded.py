@@ -155,7 +155,10 @@ class Driver:
             self._counts_of[each.step] = Counts(each.on_time, each.late, each.dropped)
         self.pace = Pace(self.started)
         self._began = time.perf_counter() - self.metrics.seconds
-        self._recent: list[tuple[float, int]] = []
+        # When which epoch was done, and the rows up to it: the last second's.
+        self._recent: deque[tuple[float, int]] = deque()
+        self._waiting = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Waiting)]
+        self._measured = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Measured)]
         self._ahead: dict[Range, Future[Ingested]] = {}
         self._reader = ThreadPoolExecutor(1, "flower-reader")
         self._opened = False
@@ -216,10 +219,10 @@ class Driver:
 
     # -- planning
 
-    def next_epoch(self, *, drain: bool = False, force: bool = False) -> EpochPlan | None:
+    def next_epoch(self, *, drain: bool = False, force: bool = False, tick: bool = True) -> EpochPlan | None:
         """The plan of the next epoch; None if there is nothing to do now, unless ``force`` asks for an empty one.
 
-        ``drain`` ends the input where it is.
+        ``drain`` ends the input where it is; without ``tick`` the clock alone is no reason for an epoch.
         """
         if self._recovery is not None:
             again = self._recovery.replanned(self.job, self.state)
@@ -232,7 +235,7 @@ class Driver:
         now = max(self.options.clock.now_us(), self.state.now)
         ranges = self._ranges(self.pace.elapsed(now), drain)
         moved = any(r.end > r.start or r.ended != self._ended(r) for r in ranges)
-        if not moved and not drain and not force and not self._ticks:
+        if not moved and not drain and not force and not (self._ticks and tick):
             return None
         return EpochPlan(self.state.epoch, now, tuple(ranges))
 
@@ -405,11 +408,11 @@ class Driver:
 
     def _measure(self, result: EpochResult) -> None:
         now = time.perf_counter()
-        self._recent.append((now, result.report.rows_in))
+        self._recent.append((now, self.metrics.rows_in + result.report.rows_in))
         while len(self._recent) > 2 and now - self._recent[0][0] > 1.0:
-            self._recent.pop(0)
-        span = now - self._recent[0][0] if len(self._recent) > 1 else now - self._began
-        rows = sum(n for _, n in self._recent[1:]) if len(self._recent) > 1 else result.report.rows_in
+            self._recent.popleft()
+        first, before = self._recent[0] if len(self._recent) > 1 else (self._began, self.metrics.rows_in)
+        span, rows = now - first, self._recent[-1][1] - before
         for name, counts in result.report.counts.items():
             self._counts += counts
             self._counts_of[name] = self._counts_of.get(name, Counts()) + counts
@@ -436,6 +439,16 @@ class Driver:
             self._share(result.state),
         )
 
+    def behind(self, epoch: EpochPlan) -> bool:
+        """Whether more rows are there than an epoch took, as far as can be told: of a source with an end, they are."""
+        for wanted in epoch.ranges:
+            read = self.job.stages[wanted.stage].origin
+            assert isinstance(read, Read)
+            comes = not read.source.bounded or getattr(read.source, "paced", False)
+            if wanted.end - wanted.start >= (self._limit() // 2 if comes else 1):
+                return True
+        return False
+
     @property
     def paced(self) -> bool:
         """Whether there is a source whose rows come with time, as fast as the run's speed says."""
@@ -445,9 +458,8 @@ class Driver:
         """Rows that wait, of the sources that can tell."""
         elapsed = self.pace.elapsed(state.now)
         told = [
-            read.source.waiting(partition, position, elapsed)
-            for stage, read in self._reads
-            if isinstance(read.source, Waiting)
+            source.waiting(partition, position, elapsed)
+            for stage, source in self._waiting
             for partition, position in enumerate(state.sources[stage].positions)
         ]
         return sum(told) if told else None
@@ -455,14 +467,14 @@ class Driver:
     def _share(self, state: JobState) -> float | None:
         """How much of the input is read, if every source can tell."""
         read = total = 0
-        for stage, node in self._reads:
-            if not isinstance(node.source, Measured):
-                return None
+        if len(self._measured) < len(self._reads):
+            return None
+        for stage, source in self._measured:
             for partition, position in enumerate(state.sources[stage].positions):
-                rows = node.source.total(partition)
+                rows = source.total(partition)
                 if rows is None:
                     return None
-                read, total = read + position - node.source.initial(partition), total + rows
+                read, total = read + position - source.initial(partition), total + rows
         return read / total if total else None
 
     def _steps(self, result: EpochResult) -> tuple[StepMetrics, ...]:

@@ -11,22 +11,24 @@ import pyarrow as pa
 from flower.engine.aggregates import Aggregates
 from flower.engine.deduplication import Distinct
 from flower.engine.groups import Law
-from flower.engine.joint import Joint
+from flower.engine.joint import InWindow, Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
 from flower.engine.processing import Processing
 from flower.engine.state import KeyedState, KeyedStep, empty
 from flower.graph.deduplication import Deduplicate
-from flower.graph.enriching import Lookup, Table
+from flower.graph.enriching import EnrichInWindow, Lookup, Table
 from flower.graph.joins import Join, JoinAsof, Joining
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
 from flower.graph.process import Process
 from flower.graph.retracting import subtracting
+from flower.model.calendar import CalendarWindows
 from flower.model.time import MIN_TIME
 from flower.model.triggers import machine_of
 from flower.model.watermarks import Estimate
 from flower.model.windowing import Windowing
+from flower.model.windows import FixedWindows
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,13 @@ def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
 
 
 def _joint(name: str, node: Joining, batch: bool) -> Joint:
-    windowing, within, direction = None, None, None
-    if isinstance(node, Join):
+    windowing, within, direction, lookup = None, None, None, None
+    if isinstance(node, EnrichInWindow):
+        windowing = Windowing(node.grouping.windows) if batch else node.grouping
+        mapped = node.mapped
+        assert mapped is None or isinstance(mapped, FixedWindows | CalendarWindows), "others are refused"
+        lookup = InWindow(mapped, waits=batch)
+    elif isinstance(node, Join):
         within = node.within
         if node.windowed:
             windowing = Windowing(node.grouping.windows) if batch else node.grouping
@@ -200,7 +207,18 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
     alike = exact([left.type for left, _ in fields], [left.nullable or right.nullable for left, right in fields])
     keeps, columns = node.keeps, node.columns
     return Joint(
-        name, node.on, keeps, windowing, within, direction, alike, columns, sides, node.schema, node.dropped_schema
+        name,
+        node.on,
+        keeps,
+        windowing,
+        within,
+        direction,
+        lookup,
+        alike,
+        columns,
+        sides,
+        node.schema,
+        node.dropped_schema,
     )
 
 

@@ -9,9 +9,27 @@ import numpy as np
 import pyarrow as pa
 
 from flower.graph.joins import Direction, How, Joined
+from flower.model.calendar import CalendarWindows
 from flower.model.panes import TIMINGS
 from flower.model.time import I64
 from flower.model.windowing import Windowing
+from flower.model.windows import FixedWindows
+
+
+@dataclass(frozen=True, slots=True)
+class InWindow:
+    """How left rows find one right row, the newest in the window that they look into.
+
+    Parameters
+    ----------
+    mapped : FixedWindows, CalendarWindows or None
+        The windows of the left rows, whose last instant they look for; None: their own event time.
+    waits : bool
+        Whether they wait to the window's end; else for the first right row only.
+    """
+
+    mapped: FixedWindows | CalendarWindows | None
+    waits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +50,8 @@ class Joint:
         Else, how far after a left row a right row may be: at least and at most.
     direction : {"backward", "forward", "nearest"} or None
         Of an as-of join; ``within`` is then how far a right row may be at all.
+    lookup : InWindow or None
+        How the rows of the left find one of the right that is in their window.
     exact : bool
         Whether equal hashes mean equal keys.
     columns : tuple of Joined
@@ -48,11 +68,17 @@ class Joint:
     windowing: Windowing | None
     within: tuple[int, int] | None
     direction: Direction | None
+    lookup: InWindow | None
     exact: bool
     columns: tuple[Joined, ...]
     sides: tuple[pa.Schema, pa.Schema]
     schema: pa.Schema
     dropped_schema: pa.Schema
+
+    @property
+    def tells_time(self) -> bool:
+        """Whether joined rows tell their event time in a column."""
+        return len(self.schema) > len(self.columns)
 
     def kept(self, side: int) -> bool:
         """Whether a row of a side is given though nothing joins it."""

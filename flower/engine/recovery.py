@@ -280,7 +280,7 @@ def _of_source(read: Read) -> dict[str, str]:
 
 def _of_lookup(node: Lookup) -> dict[str, str]:
     """A table is read again: what it is read from must not have changed."""
-    told = {"kind": "enrichment", "keys": ", ".join(node.on), "keeps": node.how, "columns": ", ".join(node.columns)}
+    told = {"kind": "enrichment", "keys": ", ".join(node.on), "keeps": node.how, "columns": ", ".join(node.added)}
     names = step_names(node.table)
     reads = {names[each]: _of_source(each) for each in walk(node.table) if isinstance(each, Read)}
     return told | {
@@ -305,6 +305,8 @@ def _of_join(step: Joint) -> dict[str, str]:
         told |= _of_windowing(step.windowing)
     told["within"] = "any distance" if step.within is None else " to ".join(map(duration_text, step.within))
     told["direction"] = step.direction or "both"
+    if step.lookup is not None:
+        told["row in window"] = f"the newest, of {step.lookup.mapped!r}"
     for side, schema in zip(("left", "right"), step.sides, strict=True):
         told[f"{side} columns"] = ", ".join(f"{field.name}: {dtype_name(field)}" for field in schema)
     return told

@@ -39,7 +39,7 @@ from flower.model.panes import RETRACTION, TIMINGS
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
 from flower.model.reference.aggregates import Custom
 from flower.model.reference.deduplication import DeduplicationOracle
-from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, WindowJoinOracle
+from flower.model.reference.joins import AsofJoinOracle, IntervalJoinOracle, InWindowOracle, WindowJoinOracle
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import ManualWatermark, Punctuated, WatermarkPolicy
 from flower.model.windows import Sessions
@@ -317,10 +317,13 @@ class _Oracle:
                 waiting[delivery.port].append(row)
 
 
-def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle:
+def _join_oracle(step: Joint) -> WindowJoinOracle | IntervalJoinOracle | AsofJoinOracle | InWindowOracle:
     left = {each.left: each.name for each in step.columns if each.left is not None}
     right = {each.right: each.name for each in step.columns if each.right is not None}
     common = (step.keys, (left, right), step.keeps)
+    if step.lookup is not None:
+        assert step.windowing is not None
+        return InWindowOracle(step.windowing, step.lookup.mapped, step.lookup.waits, *common)
     if step.windowing is not None:
         return WindowJoinOracle(step.windowing, *common)
     if step.direction is None:

@@ -40,6 +40,7 @@ session has no positive gap; what was required of a row does not hold.
 """
 
 _MAX_TEXT = 2_000
+_NO_ERRORS = pa.RecordBatch.from_pylist([], schema=ERROR_SCHEMA)
 
 
 def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBatch]:
@@ -150,7 +151,7 @@ class ErrorRows:
     def rows(self) -> pa.RecordBatch:
         """All of them so far."""
         if not self.parts:
-            return pa.RecordBatch.from_pylist([], schema=ERROR_SCHEMA)
+            return _NO_ERRORS
         return self.parts[0] if len(self.parts) == 1 else pa.concat_batches(self.parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,6 +17,7 @@ from flower.engine.metrics import Metrics
 from flower.engine.progress import Progress
 from flower.engine.progress import wait as wait_for
 from flower.engine.results import Fresh, Results
+from flower.engine.rhythm import MOST, Rhythm
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -183,6 +185,9 @@ class Run:
     def why(self, key: object = None, window: object = None, *, step: str | None = None) -> Why:
         """Why a window has not fired: where the watermark stands and what holds it, and what the trigger waits for.
 
+        Of a join or an enrichment, by ``step`` or in a run without an aggregation: where the watermark of each side
+        stands, how many rows wait, and who holds them up.
+
         Parameters
         ----------
         key : optional
@@ -191,7 +196,7 @@ class Run:
         window : datetime-like or (start, end), optional
             The window's end, or the window.
         step : str, optional
-            The name of the keyed step; default: the last.
+            The name of the step; default: the last aggregation, else the last join.
 
         Raises
         ------
@@ -379,18 +384,28 @@ class Run:
 
     def _work(self) -> None:
         driver = self._driver
+        latency = driver.options.latency_us / 1e6
+        rhythm, ticked = Rhythm(latency), float("-inf")
         try:
             driver.read_tables(self._may_go_on)
             while not driver.finished and self._may_go_on():
-                epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0)
+                began = time.perf_counter()
+                tick = began - ticked >= MOST * latency
+                epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0, tick=tick)
                 if epoch is not None:
+                    ticked = began
                     self._do(epoch)
                 if driver.over():
                     break
-                if epoch is None or not any(wanted.end > wanted.start for wanted in epoch.ranges):
+                rows = 0 if epoch is None else sum(wanted.end - wanted.start for wanted in epoch.ranges)
+                if not rows:
                     driver.settle()
-                    with driver.changed:
-                        driver.changed.wait(driver.options.latency_us / 4e6)
+                now = time.perf_counter()
+                behind = epoch is not None and driver.behind(epoch)
+                pause = rhythm.pause(now, took=now - began, rows=rows, behind=behind)
+                with driver.changed:
+                    if pause and self._idle():
+                        driver.changed.wait(pause)
             driver.settle()
             driver.save(finished=self._state != "stopped")
             if self._state != "stopped":

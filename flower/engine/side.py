@@ -34,9 +34,12 @@ def lift_side(batch: Batch, step: Joint, side: int, *, watermark: int, elsewhere
         late, excess, reason = 0, met - batch.time - 1, LATE
         at, until = batch.time, _until(step, side, batch.time)
     else:
-        where = step.windowing.windows
+        where, time = step.windowing.windows, batch.time
         assert not isinstance(where, WindowFn), "a join refuses them"
-        row, at, until = where.assign(batch.time)
+        if side == 0 and step.lookup is not None and step.lookup.mapped is not None:
+            _, _, end = step.lookup.mapped.assign(time)
+            time = end - 1
+        row, at, until = where.assign(time)
         if row is not None:
             batch, met = batch.take(row), met[row]
         expiry = step.windowing.expiry(until)

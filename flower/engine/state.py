@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, counted, deduplication, interval, processed, sessions
+from flower.engine import aligned, asof, counted, deduplication, interval, inwindow, processed, sessions
 from flower.engine import joined as windowed
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
@@ -19,7 +19,7 @@ from flower.model.arrays import Bools
 from flower.model.time import MAX_TIME
 from flower.model.windows import CountWindows, by_clock
 
-JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState
+JoinState = windowed.JoinedState | interval.IntervalState | asof.AsofState | inwindow.InWindowState
 KeyedState = (
     aligned.AlignedState
     | sessions.SessionState
@@ -29,7 +29,12 @@ KeyedState = (
     | processed.ProcessedState
 )
 AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
-AdvancedJoin = Advanced[windowed.JoinedState] | Advanced[interval.IntervalState] | Advanced[asof.AsofState]
+AdvancedJoin = (
+    Advanced[windowed.JoinedState]
+    | Advanced[interval.IntervalState]
+    | Advanced[asof.AsofState]
+    | Advanced[inwindow.InWindowState]
+)
 Piece = Run | Slices | sessions.SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
 KeyedStep = Keyed | Joint | deduplication.Distinct | Processing
@@ -42,6 +47,8 @@ def empty(step: KeyedStep) -> KeyedState:
     if isinstance(step, Processing):
         return processed.ProcessedState()
     if isinstance(step, Joint):
+        if step.lookup is not None:
+            return inwindow.InWindowState()
         if step.windowing is not None:
             return windowed.JoinedState()
         return interval.IntervalState() if step.direction is None else asof.AsofState()
@@ -66,6 +73,8 @@ def advance(
             return windowed.advance(state, rows, step, watermark)
         if isinstance(state, interval.IntervalState):
             return interval.advance(state, rows, step, watermark)
+        if isinstance(state, inwindow.InWindowState):
+            return inwindow.advance(state, rows, step, watermark)
         assert isinstance(state, asof.AsofState)
         return asof.advance(state, rows, step, watermark)
     if by_clock(step.windowing.windows) and watermark < MAX_TIME:

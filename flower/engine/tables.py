@@ -61,7 +61,7 @@ def looked_up(node: Lookup, batch: Batch) -> Batch:
         here = found >= 0
         batch, found = batch.filter(here), found[here]
     picks = pa.array(found, mask=found < 0)
-    fields = [node.schema.field(name) for name in node.columns]
+    fields = [node.schema.field(name) for name in node.added]
     added = [filled(node.rows.rows.column(field.name).take(picks), field.type) for field in fields]
     return batch.with_rows(pa.RecordBatch.from_arrays([*batch.rows.columns, *added], schema=node.schema))
 

@@ -4,43 +4,21 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from flower.engine.job import Job, JobState, SourceState
+from flower.engine.asof import AsofState
+from flower.engine.holders import NEAREST, HeldBack, Known, window_text
+from flower.engine.inwindow import InWindowState
 from flower.engine.keyed import Keyed
-from flower.engine.lookup import Record, Wanted, holder_of, wanted
+from flower.engine.lookup import Record, wanted
 from flower.errors import RunError
-from flower.graph.nodes import Aggregate, Read
 from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
 from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, Trigger
-from flower.model.watermarks import Estimate, Percentile, idle
 from flower.model.windows import CountWindows, FixedWindows, SlidingWindows, by_clock
-
-NEAREST = 3
-"""So many windows of a key are named."""
-
-
-class Known(Protocol):
-    """Who is asked: a driver, or a job at an earlier epoch."""
-
-    @property
-    def job(self) -> Job:
-        """What it runs."""
-
-    @property
-    def seen(self) -> JobState:
-        """The state that is meant."""
-
-    @property
-    def reads_table(self) -> tuple[str, int] | None:
-        """The step whose table is being read before the first row, and how many rows of it are."""
-
-    def records(self, index: int, one: Wanted | None) -> list[Record] | None:
-        """What a keyed step holds of a key."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,45 +74,83 @@ class Why:
 
 
 def why(driver: Known, key: object, window: object, step: str | None) -> Why:
-    """The answer for one keyed step of a run."""
+    """The answer for one step of a run that holds rows."""
+    if not driver.job.steps and driver.reads_table is not None:
+        return _bare(driver.reads_table[0], MIN_TIME, HeldBack(driver, 0))
     index = _index(driver, step)
-    return _Answer(driver, index).given(key, window)
+    if index in driver.job.keyed:
+        return _Answer(driver, index).given(key, window)
+    if key is not None or window is not None:
+        raise RunError(
+            "why() of a join takes no key and no window", got=f"key={key!r}, window={window!r}", hint="leave them out"
+        )
+    return _joins(driver, index)
 
 
 def _index(driver: Known, name: str | None) -> int:
-    """The keyed step asked about: that of a name, else the last."""
-    names = {step.name: index for index, step in driver.job.keyed.items()}
+    """The step asked about: that of a name, else the last aggregation, else the last join."""
+    steps = driver.job.keyed or driver.job.joins
+    if name is None and steps:
+        return max(steps)
+    names = {step.name: index for index, step in driver.job.steps.items()}
     if not names:
         raise RunError(
-            "why() is about windows", got="a run without a windowed aggregation", hint="ask a run with .agg(...)"
+            "why() is about windows, and rows that wait to be joined",
+            got="a run without an aggregation or a join",
+            hint="ask a run with .agg(...)",
         )
-    if name is None:
-        return max(names.values())
     if name not in names:
         raise RunError("`step` must be a keyed step of the run", got=repr(name), hint=f"there is {', '.join(names)}")
     return names[name]
 
 
-class _Answer:
-    """Collects what there is to say; lives no longer than the call."""
+def _joins(driver: Known, index: int) -> Why:
+    """Where the watermarks of both sides of a join stand, how many rows it holds, and who is waited for."""
+    told, job = HeldBack(driver, index), driver.job
+    state, step = driver.seen, job.joins[index]
+    feeds = [
+        [i for i, stage in enumerate(job.stages) if any(d.port == port for d in stage.deliveries)]
+        for port in job.stages[index].ports
+    ]
+    marks = [min(state.watermarks[i] for i in stages) for stages in feeds]
+    enriches = job.stages[index].origin.verb == "enrich"
+    sides = ("its rows", "its table") if enriches else ("its left side", "its right side")
+    at = [f"{side} is {instant_text(mark)}" for side, mark in zip(sides, marks, strict=True)]
+    told.reasons.insert(0, f"step {step.name!r}: the watermark of {at[0]}, of {at[1]}.")
+    held = state.keyed.get(index)
+    if isinstance(held, AsofState | InWindowState):
+        waiting = sum(map(len, held.left))
+        first = " for the first row of their key in their window of it, or" if isinstance(held, InWindowState) else ""
+        told.reasons.append(f"{waiting:,} rows wait{first} for both watermarks to pass them.")
+    elif held is not None:
+        told.reasons.append(f"{held.groups:,} rows are held for others to come.")
+    told.holds(index, set())
+    return _bare(step.name, min(marks), told)
+
+
+def _bare(step: str, watermark: int, told: HeldBack) -> Why:
+    """An answer that is about no window."""
+    nothing, never = cast("pd.Timestamp", pd.NaT), cast("pd.Timedelta", pd.NaT)
+    ends = (nothing, nothing)
+    return Why(step, instant(watermark), None, *ends, None, None, never, nothing, told.held_by, (), tuple(told.reasons))
+
+
+class _Answer(HeldBack):
+    """Of an aggregation."""
 
     def __init__(self, driver: Known, index: int) -> None:
-        self.driver, self.index = driver, index
-        self.state: JobState = driver.seen
+        super().__init__(driver, index)
         self.step: Keyed = driver.job.keyed[index]
         self.watermark = min(self.state.watermarks[i] for i in driver.job.stages[index].inputs)
         self.by_clock = by_clock(self.step.windowing.windows)
         if self.by_clock and self.watermark < MAX_TIME:
             self.watermark = self.state.now
         what = "its watermark is the clock, " if self.by_clock else "its watermark is "
-        self.reasons = [f"step {self.step.name!r}: {what}{instant_text(self.watermark)}."]
-        if driver.reads_table is not None:
-            step, rows = driver.reads_table
-            self.reasons.append(f"The table of {step!r} is read whole before the first row: {rows:,} rows so far.")
+        self.reasons.insert(0, f"step {self.step.name!r}: {what}{instant_text(self.watermark)}.")
         self.status: str | None = None
         self.window = (MIN_TIME, MIN_TIME)
         self.record: Record | None = None
-        self.due, self.nearest, self.held_by = MAX_TIME, [], None  # type: tuple[int, list[Record], str | None]
+        self.due, self.nearest = MAX_TIME, []  # type: tuple[int, list[Record]]
 
     def given(self, key: object, window: object) -> Why:
         """The answer for a key and a window, as far as they are given."""
@@ -144,7 +160,7 @@ class _Answer:
         elif end is not None:
             self._of_window(end)
         if self.status not in ("expired", "no window") and not self.by_clock:
-            self._holds(self.index, set())
+            self.holds(self.index, set())
         return self._made()
 
     # -- the window
@@ -175,7 +191,7 @@ class _Answer:
                 self.reasons.append(f"No row of {'it' if one is None else f'key {key!r}'} is held for that window.")
             self.nearest = sorted(records, key=lambda record: _distance(record.end, end))[:NEAREST]
             if self.nearest:
-                told = ", ".join(f"{_window_text(r.start, r.end)} ({r.rows:,} new rows)" for r in self.nearest)
+                told = ", ".join(f"{window_text(r.start, r.end)} ({r.rows:,} new rows)" for r in self.nearest)
                 self.reasons.append(f"Windows that are held, nearest first: {told}.")
             return
         self.record = here[-1]
@@ -270,64 +286,6 @@ class _Answer:
         none = np.zeros(1, np.bool_)
         return Asked(rows, since, end, self.watermark, self.watermark, self.state.now, lambda _: none)
 
-    # -- the watermark
-
-    def _holds(self, index: int, told: set[int]) -> None:
-        """What holds the watermark of a step back, and of the steps before it."""
-        stages = self.driver.job.stages
-        inputs = stages[index].inputs
-        least = min(self.state.watermarks[i] for i in inputs)
-        for i in inputs:
-            if i in told:
-                continue
-            told.add(i)
-            origin = stages[i].origin
-            holds = self.state.watermarks[i] == least
-            if isinstance(origin, Read):
-                self._of_source(origin, self.state.sources[i], holds)
-            elif holds:
-                self._of_step(i, told)
-
-    def _of_step(self, index: int, told: set[int]) -> None:
-        stage = self.driver.job.stages[index]
-        out, into = self.state.watermarks[index], min(self.state.watermarks[i] for i in stage.inputs)
-        if isinstance(stage.origin, Aggregate) and out < into:
-            window = holder_of(self.state.keyed[index], self.driver.job.keyed[index]) if self.state.keyed else None
-            by = "its open windows" if window is None else f"its window {_window_text(*window)}"
-            self.held_by = self.held_by or f"step {stage.name!r}"
-            combiner = self.driver.job.keyed[index].windowing.timestamp_combiner
-            self.reasons.append(
-                f"step {stage.name!r} holds the watermark at {instant_text(out)}, its own being {instant_text(into)}:"
-                f" {by} will give a pane of that event time (timestamp_combiner={combiner!r})."
-            )
-        self._holds(index, told)
-
-    def _of_source(self, read: Read, source: SourceState, holds: bool) -> None:
-        """Which partition holds the watermark back."""
-        label, policy, now = read.source.label, read.watermark, self.state.now
-        parts = list(zip(source.estimates, source.ended, read.source.partitions(), strict=False))
-        open_ = [(estimate, name) for estimate, over, name in parts if not over]
-        if not open_:
-            self.reasons.append(f"source {label} has ended.")
-            return
-        silent = [(estimate, name) for estimate, name in open_ if idle(estimate, policy, now)]
-        counted = [each for each in open_ if each not in silent]
-        if counted:
-            estimate, name = min(counted, key=lambda each: each[0].watermark)
-        else:
-            estimate, name = max(silent, key=lambda each: each[0].watermark)
-        verb = "holds the watermark" if holds else "has its watermark"
-        self.reasons.append(
-            f"source {label}: partition {name!r} {verb} at {instant_text(estimate.watermark)} ({policy!r};"
-            f" {_learnt(estimate, policy)})."
-        )
-        if silent:
-            names = ", ".join(repr(name) for _, name in silent[:NEAREST]) + ", ..." * (len(silent) > NEAREST)
-            left = "the furthest of them counts" if not counted else "it does not hold the others back"
-            self.reasons.append(f"source {label}: idle: {names}; {left}.")
-        if holds:
-            self.held_by = self.held_by or f"{label}, partition {name!r}"
-
     # -- the whole
 
     def _made(self) -> Why:
@@ -347,19 +305,6 @@ class _Answer:
             tuple((instant(record.start), instant(record.end)) for record in self.nearest),
             tuple(self.reasons),
         )
-
-
-def _learnt(estimate: Estimate, policy: object) -> str:
-    """What a partition's watermark is made of."""
-    if estimate.newest == MIN_TIME:
-        return "it has had no row yet"
-    told = f"its newest row is of {instant_text(estimate.newest)}"
-    if isinstance(policy, Percentile):
-        known = "no disorder learnt yet" if estimate.bound < 0 else f"disorder learnt: {duration_text(estimate.bound)}"
-        return f"{told}; {known}"
-    if estimate.watermark == MIN_TIME:
-        return f"{told}; nothing has told a watermark yet"
-    return told
 
 
 def _end(window: object) -> int:
@@ -385,10 +330,6 @@ def _start(step: Keyed, end: int) -> int | None:
 
 def _distance(end: int, other: int) -> int:
     return abs(end - other)
-
-
-def _window_text(start: int, end: int) -> str:
-    return f"[{instant_text(start)}, {instant_text(end)})"
 
 
 def instant(us: int) -> pd.Timestamp:

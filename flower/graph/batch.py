@@ -84,7 +84,8 @@ class Batch:
     def empty(schema: pa.Schema) -> Batch:
         """No rows of ``schema``."""
         none = constant(MIN_TIME, 0)
-        return Batch(pa.RecordBatch.from_pylist([], schema=schema), none, none, none, none)
+        rows = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+        return Batch(rows, none, none, none, none)
 
     @staticmethod
     def concat(batches: Sequence[Batch]) -> Batch:

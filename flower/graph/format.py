@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from flower.errors import GraphError
 from flower.graph.deduplication import Deduplicate
-from flower.graph.enriching import Enrich, Lookup, addable
+from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions, Lookup, addable
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import SIDES, Join, JoinAsof, Joining
 from flower.graph.nodes import (
@@ -140,7 +140,7 @@ def _arguments(node: Node) -> str:
         case Aggregate():
             results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
-        case Enrich():
+        case Enrich() | EnrichVersions() | EnrichInWindow():
             options = [f"{n}={v!r}" for n, v in enrich_options(node).items()]
             return ", ".join([f"on {', '.join(node.on)}", *options])
         case Joining():
@@ -170,12 +170,15 @@ def join_options(node: Joining) -> dict[str, object]:
     return options | ({"suffixes": node.suffixes} if node.suffixes != ("_x", "_y") else {})
 
 
-def enrich_options(node: Enrich) -> dict[str, object]:
+def enrich_options(node: Enrich | EnrichVersions | EnrichInWindow) -> dict[str, object]:
     """The arguments of an enrichment besides its table and keys; what has its default is left out."""
+    table = node.inputs[-1] if not isinstance(node, Lookup) else node.table
     options: dict[str, object] = {} if node.how == "left" else {"how": node.how}
-    if node.columns != addable(node.table, node.on):
-        options["columns"] = list(node.columns)
-    return options | ({"static": True} if node.table.timed else {})
+    if node.added != addable(table, node.on):
+        options["columns"] = list(node.added)
+    if isinstance(node, EnrichVersions) and node.tolerance is not None:
+        options["ttl"] = duration_text(node.tolerance)
+    return options | ({"static": True} if isinstance(node, Enrich) and table.timed else {})
 
 
 def _read_options(node: Read) -> list[str]:
@@ -382,6 +385,12 @@ def _holding(node: Joining) -> list[str]:
                 "state: the rows of both sides, by window end",
                 f"fires: when the watermark passes the end of the window{again}",
                 "a window is held until the watermark passes its end" + (f" by {late}" if again else ""),
+            ]
+        case EnrichInWindow():
+            return [
+                f"windows: {node.grouping.windows!r}",
+                "state: rows that wait; of the table the newest row of each key and window",
+                "fires: at the first row of the key in the window, or when the watermark passes its end",
             ]
         case Join(within=(low, high)):
             return [

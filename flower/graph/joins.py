@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import pyarrow as pa
 
@@ -59,6 +59,8 @@ class Joining(Stateful):
     on: tuple[str, ...]
     suffixes: tuple[str, str]
     kind = "join"
+    places: ClassVar[tuple[str, str]] = ("on the left", "on the right")
+    """How errors say where a column is."""
 
     @property
     def keeps(self) -> How:
@@ -112,7 +114,7 @@ class Joining(Stateful):
     @cached_property
     def rows(self) -> pa.Schema:
         """The fields of `columns`."""
-        require_same_keys(self.on, self.left.schema, self.right.schema)
+        require_same_keys(self.on, self.left.schema, self.right.schema, self.places)
         self._check_retractions()
         sides = [node.schema for node in self.inputs]
         maybe = (self.keeps in ("right", "outer"), self.keeps in ("left", "outer"))
@@ -278,16 +280,14 @@ def _untimed(node: Joining) -> GraphError:
     )
 
 
-def require_same_keys(
-    on: tuple[str, ...], left: pa.Schema, right: pa.Schema, sides: tuple[str, str] = ("on the left", "on the right")
-) -> None:
+def require_same_keys(on: tuple[str, ...], left: pa.Schema, right: pa.Schema, places: tuple[str, str]) -> None:
     """Refuse keys that are not of one dtype on both sides, or of one that keys cannot have."""
     for key in on:
         one, other = column_of(left, key), column_of(right, key)
         if one.type != other.type:
             raise DtypeError(
                 f"key {key!r} must have one dtype on both sides",
-                got=f"{dtype_name(one)} {sides[0]}, {dtype_name(other)} {sides[1]}",
+                got=f"{dtype_name(one)} {places[0]}, {dtype_name(other)} {places[1]}",
                 hint="convert one of them with .assign() before",
             )
         if pa.types.is_nested(one.type) or pa.types.is_dictionary(one.type):

@@ -24,7 +24,7 @@ from flower.errors import FlowerError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.calls import Call
 from flower.graph.deduplication import Deduplicate
-from flower.graph.enriching import Enrich
+from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.format import enrich_options, join_options
 from flower.graph.joins import Joining
@@ -221,7 +221,7 @@ def join_call(node: Joining, on: ast.expr, other: ast.expr) -> ast.expr:
     return _verb(on, node.verb, [other, keys], {name: _value(value) for name, value in join_options(node).items()})
 
 
-def enrich_call(node: Enrich, on: ast.expr, table: ast.expr) -> ast.expr:
+def enrich_call(node: Enrich | EnrichVersions | EnrichInWindow, on: ast.expr, table: ast.expr) -> ast.expr:
     """The verb of an enrichment, of the stream ``on`` from ``table``."""
     keys = _value(node.on[0] if len(node.on) == 1 else list(node.on))
     return _verb(on, node.verb, [table, keys], {name: _value(value) for name, value in enrich_options(node).items()})

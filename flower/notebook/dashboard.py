@@ -112,7 +112,7 @@ class LiveDashboard(Dashboard):
         for part in self.live:
             part.within = part.kept_within = None
         for widget in self._widgets:
-            widget.close()
+            _close(widget)
         self._widgets = []
 
     def _view(self, part: Any) -> View:
@@ -123,7 +123,9 @@ class LiveDashboard(Dashboard):
             fixed.kept = self._keep
             view = View(fixed)
             self._widgets.append(view)
-        view.layout = SIDE_BY_SIDE
+        # In its own layout: another one in its place would leave the comm of the first open.
+        for name, value in SIDE_BY_SIDE.items():
+            setattr(view.layout, name, value)
         return view
 
     def _look(self) -> str:
@@ -179,6 +181,15 @@ def _placed(part: Any, box: type[ipywidgets.Box]) -> Any:
     other = ipywidgets.VBox if box is ipywidgets.HBox else ipywidgets.HBox
     layout = SIDE_BY_SIDE if box is ipywidgets.VBox else {"grid_gap": "12px"}
     return box([_placed(each, other) for each in part], layout=layout)
+
+
+def _close(widget: Any) -> None:
+    """Close the comms of a widget, of its layout and of the boxes in it; the views in them belong to the parts."""
+    for child in getattr(widget, "children", ()):
+        if isinstance(child, ipywidgets.Box):
+            _close(child)
+    widget.layout.close()
+    widget.close()
 
 
 def _still(part: Any, look: Callable[[Any], str], way: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flower.api.display import register
+from flower.api.stream import Stream
 from flower.api.tables import tables
 from flower.charts.dashboard import itself
 from flower.charts.diagram import Published, figure_diagram, run_diagram, time_diagram
@@ -17,13 +18,14 @@ from flower.notebook import showing
 from flower.notebook.chart import LiveChart, LivePlot
 from flower.notebook.dashboard import LiveDashboard
 from flower.notebook.diagram import LiveDiagram, LiveFigure, live_diagram, live_figure, live_run_diagram
+from flower.notebook.preview import failed_html, preview_of
 from flower.notebook.run_view import RunView
 from flower.notebook.showing import Live
+from flower.notebook.stream_view import StreamView, Texts
 from flower.notebook.table import LiveTable
 from flower.notebook.waiting import cell_progress
 
-if TYPE_CHECKING:
-    from flower.api.stream import Stream
+Shown = Live | LiveDashboard | StreamView
 
 
 class Notebook(showing.Screen):
@@ -38,7 +40,9 @@ class Notebook(showing.Screen):
     def __init__(self, ip: Any) -> None:
         self._ip = ip
         self._running: list[tuple[str, weakref.WeakSet[Run]]] = []
-        self._views: dict[str, list[Live | LiveDashboard]] = {}
+        self._views: dict[str, list[Shown]] = {}
+        self._previews: dict[str, list[Texts]] = {}
+        self._before: list[Texts] = []
         self._runs: dict[str, weakref.WeakSet[Run]] = {}
 
     def busy(self) -> bool:
@@ -49,7 +53,7 @@ class Notebook(showing.Screen):
         """Show a bundle below the cell, or replace what has that id."""
         self._ip.display_pub.publish(data, metadata, transient={"display_id": display_id}, update=update)
 
-    def made(self, live: Live | LiveDashboard) -> None:
+    def made(self, live: Shown) -> None:
         """Remember what the cell made."""
         if self._running:
             self._views.setdefault(self._running[-1][0], []).append(live)
@@ -61,6 +65,7 @@ class Notebook(showing.Screen):
             live.close()
         for run in list(self._runs.pop(cell, ())):
             run.stop()
+        self._before = self._previews.pop(cell, [])
         self._running.append((cell, weakref.WeakSet(alive())))
 
     def after_cell(self, _: object) -> None:
@@ -73,18 +78,33 @@ class Notebook(showing.Screen):
 
     def close(self) -> None:
         """Let everything go that is shown; runs that were started by hand go on."""
-        for live in self.views():
+        for live in [live for several in self._views.values() for live in several]:
             live.close()
         self._views.clear()
         self._runs.clear()
+        self._previews.clear()
 
     def views(self) -> list[Live | LiveDashboard]:
         """What is live, or was until its run was over."""
-        return [live for several in self._views.values() for live in several]
+        return [live for several in self._views.values() for live in several if not isinstance(live, StreamView)]
 
     def show(self, live: Live | LiveDashboard) -> None:
         """Show what was made live."""
         live.show()
+
+    def show_stream(self, stream: Stream) -> None:
+        """Show a stream's first rows; the first that a cell shows is compared with the first it showed before."""
+        try:
+            preview = preview_of(stream)
+        except Exception as error:
+            name, shown = f"flower-{showing.number()}", {"text/html": failed_html(stream, error)}
+            self.publish({**shown, "text/plain": repr(stream)}, {}, name, update=False)
+            return
+        so_far = self._previews.setdefault(self._running[-1][0], []) if self._running else []
+        before = self._before[len(so_far)] if len(so_far) < len(self._before) else None
+        view = StreamView(stream, preview, before)
+        so_far.append(view.texts)
+        view.show()
 
     def show_figure(self, figure: Published) -> None:
         """Show a published figure as its diagram."""
@@ -112,6 +132,7 @@ def install(ip: Any) -> None:
     ip.events.register("post_run_cell", notebook.after_cell)
     display = ip.display_formatter.ipython_display_formatter
     display.for_type(Run, notebook.show_run)
+    display.for_type(Stream, notebook.show_stream)
     for kind in (LiveChart, LiveTable, LiveDiagram, LiveDashboard):
         display.for_type(kind, notebook.show)
     # Loaded only by those who want it.
@@ -125,7 +146,7 @@ def uninstall(ip: Any) -> None:
         return
     notebook, _loaded = _loaded, None
     display = ip.display_formatter.ipython_display_formatter
-    for kind in (Run, LiveChart, LiveTable, LiveDiagram, LiveDashboard):
+    for kind in (Run, Stream, LiveChart, LiveTable, LiveDiagram, LiveDashboard):
         display.pop(kind, None)
     display.pop("flower.teach.figures.Figure", None)
     ip.events.unregister("pre_run_cell", notebook.before_cell)

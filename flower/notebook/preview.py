@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from dataclasses import dataclass
 from html import escape
 
 import pandas as pd
@@ -27,20 +28,67 @@ ROWS = 5
 WITHIN = 0.8
 """Seconds that a display waits for rows."""
 
+
+@dataclass(frozen=True)
+class Preview:
+    """What is shown of a stream.
+
+    Parameters
+    ----------
+    about : str
+        The stream in a line.
+    frame : pandas.DataFrame
+        Its columns, and the rows that are at hand.
+    types : list of str
+        The columns' dtypes.
+    said : str
+        What there is to say about the rows.
+    """
+
+    about: str
+    frame: pd.DataFrame
+    types: list[str]
+    said: str
+
+    @property
+    def html(self) -> str:
+        """It as HTML that needs no kernel."""
+        return f"<div>{escape(self.about)}</div>{_table(self.frame, self.types)}{_note(self.said)}"
+
+
 _SMALL = "font-size: 85%; opacity: 0.75"
 
 
 def stream_html(stream: Stream) -> str:
-    """Show a stream; whatever fails is told in its place, nothing is raised, and nothing waits longer than a second.
+    """Show a stream; whatever fails is told in its place, nothing is raised, and nothing waits longer than a second."""
+    try:
+        return html_of(preview_of(stream))
+    except Exception as error:
+        return failed_html(stream, error)
+
+
+def html_of(preview: Preview) -> str:
+    """What is shown of a stream, as HTML."""
+    return f'<div class="flower-stream">{without_formulas(preview.html)}</div>'
+
+
+def failed_html(stream: Stream, error: Exception) -> str:
+    """A stream that cannot be shown otherwise."""
+    shown = f"<pre>{escape(repr(stream))}</pre>{_note(error_text(error))}"
+    return f'<div class="flower-stream">{without_formulas(shown)}</div>'
+
+
+def preview_of(stream: Stream) -> Preview:
+    """What there is to show of a stream; waits no longer than a second.
 
     Rows are read of sources that end: those of a replay as they were recorded. Live ones are not opened: their rows are
     those of a recording, if there is one.
     """
-    try:
-        shown = f"{_described(stream.node)}{_shown(stream.node)}"
-    except Exception as error:
-        shown = f"<pre>{escape(repr(stream))}</pre>{_note(_text(error))}"
-    return f'<div class="flower-stream">{without_formulas(shown)}</div>'
+    node = stream.node
+    types = [dtype_name(field) for field in node.schema]
+    rows, said = _shown(node)
+    frame = pd.DataFrame(columns=node.schema.names) if rows is None else rows
+    return Preview(_described(node), frame, types, said)
 
 
 def windows_text(windowing: Windowing) -> str:
@@ -85,16 +133,13 @@ def windows_text(windowing: Windowing) -> str:
 def _described(node: Node) -> str:
     steps = len(list(walk(node)))
     parts = ["bounded" if node.bounded else "unbounded", "1 step" if steps == 1 else f"{steps} steps", _grouping(node)]
-    return f"<div>{escape(' · '.join(filter(None, parts)))}</div>"
+    return " · ".join(filter(None, parts))
 
 
-def _table(node: Node, rows: pd.DataFrame | None = None) -> str:
+def _table(frame: pd.DataFrame, types: list[str]) -> str:
     """The columns, their dtypes, and rows if there are some."""
-    frame = pd.DataFrame(columns=node.schema.names) if rows is None else rows
-    types = "".join(
-        f'<td style="{_SMALL}; white-space: nowrap">{escape(dtype_name(field))}</td>' for field in node.schema
-    )
-    html = frame.to_html(index=False, border=0).replace("</thead>", f"<tr>{types}</tr></thead>", 1)
+    small = "".join(f'<td style="{_SMALL}; white-space: nowrap">{escape(each)}</td>' for each in types)
+    html = frame.to_html(index=False, border=0).replace("</thead>", f"<tr>{small}</tr></thead>", 1)
     # On the cells themselves: JupyterLab's style of tables lets times wrap.
     return '<div style="overflow-x: auto">' + html.replace("<td>", '<td style="white-space: nowrap">') + "</div>"
 
@@ -110,24 +155,24 @@ def _grouping(node: Node) -> str | None:
     return f"aggregated in {windows_text(keyed[-1].grouping)}" if keyed else None
 
 
-def _shown(node: Node) -> str:
-    """The table, and what there is to say about its rows."""
+def _shown(node: Node) -> tuple[pd.DataFrame | None, str]:
+    """The rows, if some are at hand, and what there is to say about them."""
     said = "."
     if live_reads(node):
         recording = recordings.of(node)
         if recording is None:
-            return _table(node) + _note("Its rows come over time: .preview() records some, .run() runs it.")
+            return None, "Its rows come over time: .preview() records some, .run() runs it."
         said = f" on the recording {recording.name!r} of {_length(recording)}."
         node = recording.under(node)
     rows = _first(node, [each for each in walk(node) if isinstance(each, Read)])
     match rows:
         case None:
-            return _table(node) + _note("Its first rows take a while: .preview(within='10s') waits for them.")
+            return None, "Its first rows take a while: .preview(within='10s') waits for them."
         case Exception():
-            return _table(node) + _note(f"No rows to show: {_text(rows)}")
+            return None, f"No rows to show: {error_text(rows)}"
     if not len(rows):
-        return _table(node) + _note("No rows came while the display waited.")
-    return _table(node, rows) + _note((f"The first {len(rows)} rows" if len(rows) > 1 else "The first row") + said)
+        return None, "No rows came while the display waited."
+    return rows, (f"The first {len(rows)} rows" if len(rows) > 1 else "The first row") + said
 
 
 def _first(node: Node, reads: list[Read]) -> pd.DataFrame | Exception | None:
@@ -161,5 +206,6 @@ def _note(text: str) -> str:
     return f'<div style="{_SMALL}">{escape(text)}</div>'
 
 
-def _text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
+    """What failed, in a line."""
     return f"{type(error).__name__}: {error}"

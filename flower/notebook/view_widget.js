@@ -66,6 +66,26 @@ async function known(manager, id) {
   return manager.get_model(id)
 }
 
+// BokehJS does not take back what listens to the viewport (3.9): each figure that there ever was would stay.
+function forgetful(Bokeh) {
+  const {PlotView} = Bokeh.require("models/plots/plot_canvas")
+  const {connect_signals, remove} = PlotView.prototype
+  PlotView.prototype.connect_signals = function () {
+    const {signal} = (this.__flower_ears = new AbortController())
+    const listen = visualViewport.addEventListener.bind(visualViewport)
+    visualViewport.addEventListener = (type, heard) => listen(type, heard, {signal})
+    try {
+      connect_signals.call(this)
+    } finally {
+      delete visualViewport.addEventListener  // the own one, which hides that of all
+    }
+  }
+  PlotView.prototype.remove = function () {
+    this.__flower_ears.abort()
+    remove.call(this)
+  }
+}
+
 function bokeh(model) {
   const version = model.get("version")
   const there = () => (globalThis.Bokeh?.version === version ? globalThis.Bokeh : globalThis.Bokeh?.[version])
@@ -78,6 +98,7 @@ function bokeh(model) {
       document.head.append(script)  // runs before append returns
       script.remove()
       if (!there()) throw new Error("BokehJS did not load")
+      forgetful(there())
       return there()
     }
     loading.set(version, load().catch(problem => { loading.delete(version); throw problem }))
@@ -567,6 +588,19 @@ function run(model, el) {
   }
 }
 
+// A stream's first rows.
+function preview(model, el) {
+  const about = element("div", "flower-about-stream")
+  el.append(about)
+  const rows = table(el)
+  return {
+    draw(snapshot) {
+      about.textContent = snapshot.about
+      rows.draw(snapshot)
+    },
+  }
+}
+
 // What is selected in a dashboard, and the way back.
 function bar(model, el) {
   const links = linksOf(model)
@@ -574,7 +608,7 @@ function bar(model, el) {
   return {draw() {}, close: leave}
 }
 
-const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar}
+const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar, preview}
 
 const GONE = "No longer live: its kernel was restarted or has ended. Run the cell again."
 const LOST = ["restarting", "autorestarting", "terminating", "dead"]

@@ -150,7 +150,8 @@ def gated():
 
 def seen(run, what):
     with run._driver.changed:
-        assert run._driver.changed.wait_for(what, 30)
+        assert run._driver.changed.wait_for(lambda: what() or run.error, 30)
+        assert run.error is None
 
 
 def test_the_rows_wait_for_the_whole_table_and_the_run_says_so():
@@ -213,3 +214,170 @@ def test_the_script_of_an_enriched_stream_is_the_call(tmp_path):
     assert 'rows.enrich(table, "k", how="inner", columns=["x"])' in (tmp_path / "script.py").read_text()
     rows.enrich(table, "k").to_script(tmp_path / "script.py")
     assert 'rows.enrich(table, "k")' in (tmp_path / "script.py").read_text()
+
+
+# -- tables that change
+
+
+def timed(n, seed, name):
+    rng = np.random.default_rng(seed)
+    times = pd.to_datetime(np.arange(n) + rng.integers(-4, 1, n), unit="s", utc=True).as_unit("us")
+    return pd.DataFrame({"t": times, "k": rng.integers(0, 20, n), name: np.arange(n)})
+
+
+def stream(frame):
+    return fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("5s")).drop("t")
+
+
+def as_run(node, epoch_rows=100):
+    driver = Driver([node], Options.make(epoch_rows=epoch_rows, clock=ManualClock()))
+    driver.drive()
+    (results,) = driver.results.values()
+    assert driver.metrics.dropped == 0
+    return results.panes()
+
+
+ROWS, VERSIONS = timed(2_000, 1, "v"), timed(500, 2, "w")
+
+
+@pytest.mark.parametrize("ttl", [None, "10s"])
+@pytest.mark.parametrize("how", ["left", "inner"])
+def test_versions_are_what_merge_asof_of_pandas_gives(how, ttl):
+    ours = as_run(stream(ROWS).enrich(stream(VERSIONS), "k", how, ttl=ttl).node)
+    sides = (each.sort_values("t", kind="stable") for each in (ROWS, VERSIONS))
+    expected = pd.merge_asof(*sides, on="t", by="k", tolerance=None if ttl is None else pd.Timedelta(ttl))
+    expected = expected if how == "left" else expected.dropna()
+    assert list(ours) == ["k", "v", "w"]
+    ours, expected = (each[["v", "w"]].astype("Int64").sort_values("v", ignore_index=True) for each in (ours, expected))
+    assert ours["w"].notna().sum() > 0
+    pd.testing.assert_frame_equal(ours, expected)
+
+
+@pytest.mark.parametrize("how", ["left", "inner"])
+def test_a_batch_looks_up_the_newest_row_of_each_window_as_a_merge_of_pandas(how):
+    minute = fl.FixedWindows("1min")
+    ours = stream(ROWS).enrich(stream(VERSIONS).window(minute), "k", how).collect()
+    rows, table = (each.assign(minute=each["t"].dt.floor("1min")) for each in (ROWS, VERSIONS))
+    table = table.sort_values("t", kind="stable").drop_duplicates(["k", "minute"], keep="last")
+    expected = rows.merge(table, on=["k", "minute"], how=how)
+    ours, expected = (each[["v", "w"]].astype("Int64").sort_values("v", ignore_index=True) for each in (ours, expected))
+    pd.testing.assert_frame_equal(ours, expected)
+
+
+def test_windows_of_the_rows_stay_and_say_which_window_of_the_table_is_meant():
+    frame = pd.DataFrame(
+        {"t": pd.to_datetime(["2000-01-01 12:10", "2000-01-01 13:10"], utc=True), "k": "a", "v": [1, 2]}
+    )
+    table = pd.DataFrame(
+        {
+            "t": pd.to_datetime(["2000-01-01 12:20", "2000-01-01 12:50", "2000-01-01 13:55"], utc=True),
+            "k": "a",
+            "w": [3, 4, 5],
+        }
+    )
+    hour, half = fl.FixedWindows("1h"), fl.FixedWindows("30min")
+    rows, table = stream(frame).window(hour), stream(table)
+    named = rows.enrich(table.window(half), "k")
+    assert named.collect()["w"].tolist() == [4, 5]
+    assert [each.hour for each in named.agg(w=("w", "sum")).collect()["window_start"]] == [12, 13]
+    versions = rows.enrich(table, "k").agg(w=("w", "max")).collect()
+    assert versions["w"].fillna(0).tolist() == [0, 4]
+
+
+def test_what_cannot_be_a_table_that_changes_is_refused_by_name():
+    rows, table = stream(ROWS), stream(VERSIONS)
+    hour = fl.FixedWindows("1h")
+    early = {"trigger": fl.AfterWatermark(early=fl.AfterCount(1))}
+    with pytest.raises(GraphError, match=r"'enrich-1'.*must have event times, and so must the table; got a stream"):
+        fl.read.frame(ROWS).enrich(table, "k")
+    with pytest.raises(SchemaError, match="'v' in both"):
+        rows.enrich(table.rename(w="v"), "k")
+    with pytest.raises(DtypeError, match="str in the table"):
+        rows.enrich(table.assign(k="'a'"), "k")
+    with pytest.raises(GraphError, match=r"`ttl` is for a table that changes"):
+        rows.enrich(VERSIONS.drop_duplicates("k"), "k", columns="w", ttl="1h")
+    with pytest.raises(GraphError, match="has no ttl"):
+        rows.enrich(table.window(hour), "k", ttl="1h")
+    for windows in (fl.Sessions("1min"), fl.SlidingWindows("2h", every="1h"), fl.FixedWindows("1h", time="processing")):
+        with pytest.raises(GraphError, match="a table in windows needs"):
+            rows.enrich(table.window(windows), "k")
+        with pytest.raises(GraphError, match="must be in one window"):
+            rows.window(windows).enrich(table.window(hour), "k")
+    with pytest.raises(GraphError, match="a table in windows needs"):
+        rows.enrich(table.window(hour, **early), "k")
+    with pytest.raises(GraphError, match="panes that replace one another cannot be versions of a table"):
+        rows.enrich(table.window(hour, **early).groupby("k").agg(w=("w", "sum")), "k")
+    with pytest.raises(GraphError, match="panes that replace one another cannot be enriched"):
+        rows.window(hour, **early).groupby("k").agg(v=("v", "sum")).enrich(table, "k")
+    back = rows.window(hour, accumulation="retracting", **early).groupby("k").agg(v=("v", "sum"))
+    with pytest.raises(GraphError, match="cannot be taken back; got a left side"):
+        back.enrich(table, "k")
+
+
+def test_a_row_of_the_table_that_comes_too_late_is_dropped_with_its_key():
+    table = timed(2_000, 3, "w").assign(k=7)
+    named = stream(ROWS).enrich(stream(pd.concat([table, table[:1]])), "k")
+    driver = Driver([named.dropped.node], Options.make(epoch_rows=100, clock=ManualClock()))
+    driver.drive()
+    (gone,) = driver.results.values()
+    assert gone.panes()[["k", "w", "side"]].values.tolist() == [[7, 0, "right"]]
+
+
+class Silent:
+    """A table of versions of which nothing ever comes."""
+
+    bounded, label = False, "a silent table"
+    schema = fl.read.frame(pd.DataFrame({"t": pd.to_datetime(["2000-01-01"], utc=True), "k": [1], "w": [1]})).schema
+
+    def partitions(self):
+        return ("0",)
+
+    def initial(self, partition):
+        return 0
+
+    def latest(self, partition, position, limit_rows, elapsed_us):
+        return 0
+
+    def read(self, partition, start, end, columns=None):
+        return self.schema.empty_table()
+
+    def ended(self, partition, position):
+        return False
+
+
+@pytest.mark.parametrize("windows", [None, fl.FixedWindows("1min"), fl.GlobalWindows()])
+@pytest.mark.parametrize("how", ["left", "inner"])
+def test_rows_wait_for_a_table_that_never_comes_and_are_given_by_drain(how, windows):
+    from flower.api.sourced import stream_of
+
+    table = stream_of(Silent(), "t", "UTC", None, None).drop("t")
+    named = stream(ROWS).enrich(table if windows is None else table.window(windows), "k", how)
+    run = named.run()
+    seen(run, lambda: run.metrics.rows_in == 2_000)
+    told = run.why()
+    assert told.step == "enrich-1"
+    assert "2,000 rows wait" in str(told)
+    assert told.held_by == "a silent table, partition '0'"
+    assert "it has had no row yet" in str(told)
+    assert "watermark of its rows is inf, of its table is -inf" in str(told)
+    assert len(run.results) == 0
+    run.drain()
+    assert len(run.results) == (2_000 if how == "left" else 0)
+    with pytest.raises(RunError, match="takes no key"):
+        run.why("a")
+
+
+def test_the_scripts_of_tables_that_change_are_the_calls(tmp_path):
+    ROWS.to_parquet(tmp_path / "rows.parquet")
+    VERSIONS.to_parquet(tmp_path / "table.parquet")
+    rows, table = (
+        fl.read.parquet(tmp_path / f"{name}.parquet", event_time="t").drop("t") for name in ("rows", "table")
+    )
+    for named, call in (
+        (rows.enrich(table, "k", ttl="1min"), '"k", ttl="1min")'),
+        (rows.enrich(table.window(fl.FixedWindows("1h")), "k", "inner"), '"k", how="inner")'),
+        (rows.enrich(table.filter("w == 3"), "k", static=True), '"k", static=True)'),
+    ):
+        named.to_script(tmp_path / "script.py")
+        assert call in (tmp_path / "script.py").read_text()
+        assert "fires" in str(named.explain("physical")) or "read whole" in str(named.explain("physical"))

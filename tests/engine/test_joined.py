@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import asofs, examples, increments, interval_joins, joined_sides, window_joins
+from scripted import asofs, enrichments, examples, increments, interval_joins, joined_sides, window_joins
 
 import flower as fl
 from flower.engine import keys
@@ -93,6 +93,9 @@ def test_as_of_joins_give_what_merge_asof_of_pandas_gives(by: str, direction: An
         ),
         lambda left, right: left.join(right, "k", "outer", within=("-5s", "5s")),
         lambda left, right: left.join_asof(right, "k"),
+        lambda left, right: left.enrich(right, "k", "inner", columns="w"),
+        lambda left, right: left.enrich(right, "k", columns="w", ttl="3s"),
+        lambda left, right: left.enrich(right.window(fl.FixedWindows("10s")), "k", columns="w"),
         lambda left, right: left.join_asof(right, "k", direction="nearest", tolerance="5s"),
     ],
 )
@@ -167,7 +170,7 @@ def all_rows(outputs: list[Any], often: int) -> list[pd.DataFrame]:
 
 
 @examples(40)
-@given(joined_sides(), st.one_of(window_joins, increments, interval_joins, asofs), st.integers(1, 3))
+@given(joined_sides(), st.one_of(window_joins, increments, interval_joins, asofs, enrichments), st.integers(1, 3))
 def test_a_join_may_be_stopped_after_any_epoch(sides: Any, join: Any, often: int) -> None:
     joined = join(*sides)
     outputs = [joined.node, joined.dropped.node]

@@ -7,7 +7,16 @@ from typing import Any
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import asofs, canonical, examples, increments, interval_joins, joined_sides, window_joins
+from scripted import (
+    asofs,
+    canonical,
+    enrichments,
+    examples,
+    increments,
+    interval_joins,
+    joined_sides,
+    window_joins,
+)
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
@@ -22,7 +31,7 @@ def agree(stream: fl.Stream, *, as_stream: bool) -> None:
 
 
 @examples(100)
-@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs), st.booleans())
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments), st.booleans())
 def test_joined_and_dropped_rows_are_the_oracles(sides: Any, join: Any, as_stream: bool) -> None:
     joined = join(*sides)
     agree(joined, as_stream=as_stream)
@@ -39,6 +48,29 @@ def test_aggregates_of_joined_rows_are_the_oracles(sides: Any, join: Any, size: 
     agree(counts.dropped, as_stream=True)
 
 
+@examples(40)
+@given(joined_sides(), enrichments, st.sampled_from(["3s", "5s"]))
+def test_aggregates_of_enriched_rows_are_the_oracles(sides: Any, enrich: Any, size: str) -> None:
+    rows, table = sides
+    named = enrich(rows.assign(m="n", j="i"), table).window(fl.FixedWindows(size), allowed_lateness="2s")
+    counts = named.groupby("j").agg(rows="count", total=("m", "sum"))
+    agree(counts, as_stream=True)
+    agree(counts.dropped, as_stream=True)
+
+
+@examples(40)
+@given(joined_sides(), st.sampled_from(["left", "inner"]), st.booleans())
+def test_the_newest_pane_of_a_window_is_looked_up_as_the_oracle_does(sides: Any, how: Any, as_stream: bool) -> None:
+    rows, other = sides
+    early = fl.AfterWatermark(early=fl.AfterCount(2))
+    panes = (
+        other.window(fl.FixedWindows("4s"), trigger=early, allowed_lateness="2s").groupby("k").agg(total=("n", "sum"))
+    )
+    named = rows.enrich(panes.window(fl.FixedWindows("4s"), allowed_lateness="2s"), "k", how)
+    agree(named, as_stream=as_stream)
+    agree(named.dropped, as_stream=True)
+
+
 @examples(30)
 @given(joined_sides(), st.one_of(interval_joins, asofs))
 def test_panes_are_joined_with_rows_as_the_oracle_does(sides: Any, join: Any) -> None:
@@ -50,7 +82,7 @@ def test_panes_are_joined_with_rows_as_the_oracle_does(sides: Any, join: Any) ->
 
 
 @examples(100)
-@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs))
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments))
 def test_output_watermarks_of_joins_are_the_oracles(sides: Any, join: Any) -> None:
     driver = Driver([join(*sides).node], Options.make())
     ours = []

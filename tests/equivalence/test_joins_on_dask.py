@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import asofs, canonical, examples, increments, interval_joins, joined_sides, window_joins
+from scripted import asofs, canonical, enrichments, examples, increments, interval_joins, joined_sides, window_joins
 
 import flower as fl
 
@@ -25,7 +25,7 @@ def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
 
 
 @examples(20, **hasty)
-@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs), st.booleans())
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments), st.booleans())
 def test_joined_and_dropped_rows_are_those_of_the_embedded_executor(
     client: Any, sides: Any, join: Any, as_stream: bool
 ) -> None:

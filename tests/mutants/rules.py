@@ -42,11 +42,13 @@ AT_WATERMARK = "flower/model/triggers/watermark.py"
 TOP = "flower/model/triggers/top.py"
 JOINS = ("tests/test_join_transcripts.py",)
 HELD = ("tests/engine/test_joined.py",)
+ENRICHED = ("tests/test_join_transcripts.py", "tests/engine/test_enriching.py")
 JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
 DEDUPLICATION = "flower/engine/deduplication.py"
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
 ASOF = "flower/engine/asof.py"
+INWINDOW = "flower/engine/inwindow.py"
 WAITING = "flower/engine/waiting.py"
 RETRACT = ("tests/equivalence/test_retractions_agree.py", *TRANSCRIPTS)
 TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
@@ -236,6 +238,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("discarding, all pairs are given again", JOINED, "mine, theirs = mine[new], theirs[new]", "pass", JOINS),
     Mutant("a row that comes after the watermark is joined", "flower/engine/side.py", "gone = met > batch.time", "gone = met > met", JOINS),
     Mutant("dropped rows of the right are told as of the left", "flower/engine/joint.py", 'which = pa.array([("left", "right")[side]] * n', 'which = pa.array([("left", "right")[0]] * n', JOINS),
+    Mutant("of a key's rows in a window the first is taken", INWINDOW, 'last = np.searchsorted(theirs, mine, side="right") - 1', 'last = np.searchsorted(theirs, mine, side="left")', ENRICHED),
+    Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ENRICHED),
+    Mutant("of a window's rows the first is kept", INWINDOW, "return table.where(~replaced)", "return table.where(~np.roll(replaced, 1))", ENRICHED),
+    Mutant("rows that wait for a table do not hold the watermark", INWINDOW, "rows, min(w1, hold))", "rows, w1)", JOINS),
+    Mutant("a row that waits is not asked when rows of its key come", INWINDOW, "asks |= True if table is left else np.isin(table.hash, right.hash)", "asks |= table is left", ENRICHED),
+    Mutant("rows wait for a window's end an instant too long", INWINDOW, "        asks = table.until <= w1\n", "        asks = table.until < w1\n", ENRICHED),
+    Mutant("windows of a table are held for ever", INWINDOW, "    over = table.until <= gone\n", "    over = table.until < 0\n", HELD),
+    Mutant("rows look into the window of their time, not of their window", "flower/engine/side.py", "            time = end - 1\n", "            pass\n", ENRICHED),
+    Mutant("rows that find no version are given by an inner enrichment", ASOF, "at = np.arange(len(left)) if step.kept(0) else np.flatnonzero(pick >= 0)", "at = np.arange(len(left))", ENRICHED),
+    Mutant("keys of one hash are one key of a table", "flower/engine/tables.py", "same = np.ones(len(asked), np.bool_) if alike else _same(wanted.keys, asked, index.keys, there)", "same = np.ones(len(asked), np.bool_)", ("tests/engine/test_enriching.py",)),
+    Mutant("a key that a table has twice is one", "flower/engine/tables.py", "    if count.max() > 1:\n", "    if False:\n", ("tests/engine/test_enriching.py",)),
     # Combiners
     Mutant("a combiner forgets what a value taken back leaves", COUNTED, "there = counts > 0", "there = counts > 1", COMBINERS),
     Mutant("a combiner's quantile is that of the value below", COUNTED, "np.where(below == above, below, below + (above - below) * (place - low))", "below", COMBINERS),

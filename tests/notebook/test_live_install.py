@@ -141,3 +141,52 @@ def test_loaded_plots_and_tables_are_live(shell):
     made = shell.cell("one", lambda: stream.plot.bar(x="v", y="v"))
     assert isinstance(made, LiveChart) and isinstance(made.run, Run)
     assert isinstance(shell.cell("two", stream.table), LiveTable)
+
+
+def frame_of(**columns):
+    return fl.read.frame(pd.DataFrame({"k": ["a", "b"], **columns}))
+
+
+def shown_table(comms):
+    """The newest table that was opened."""
+    opened = [data["state"] for comm in comms for kind, data, _ in comm.messages if kind == "comm_open"]
+    return [state["snapshot"] for state in opened if state.get("kind") == "preview"][-1]
+
+
+def test_a_stream_is_shown_as_a_table_that_is_kept_as_html_and_goes_with_its_cell(shell, comms):
+    hostile = "<img src=x onerror=alert(1)>"
+    shell.cell("one", lambda: fl.read.frame(pd.DataFrame({"k": [hostile], "n": [1]})))
+    (widget, _), (beside, _) = shell.shown
+    assert WIDGET in widget and "read-1" in widget["text/plain"]
+    assert "flower-still" in beside["text/html"] and "<img" not in beside["text/html"]
+    table = shown_table(comms)
+    assert table["columns"] == ["k", "n"] and table["types"] == ["str", "int64"]
+    assert [row["cells"] for row in table["rows"]] == [[hostile, "1"]]
+    assert table["about"] == "bounded \u00b7 1 step" and table["note"] == "The first row."
+    shell.cell("one", lambda: None)
+    closed = [comm for comm in comms if comm.messages[-1][0] == "comm_close"]
+    assert len(closed) == len(comms) == 2
+
+
+def test_what_is_otherwise_than_when_the_cell_last_ran_is_marked(shell, comms):
+    shell.cell("one", lambda: frame_of(n=[1, 2]))
+    assert not any("changed" in row for row in shown_table(comms)["rows"])
+    shell.cell("two", lambda: frame_of(n=[7, 8]))
+    assert not any("changed" in row for row in shown_table(comms)["rows"])
+    shell.cell("one", lambda: frame_of(n=[1, 3]).assign(m="n * 2"))
+    table = shown_table(comms)
+    assert [row["changed"] for row in table["rows"]] == [[False, False, True], [False, True, True]]
+    assert "Marked" in table["note"]
+    shell.cell("one", lambda: frame_of(n=[1, 3]).assign(m="n * 2"))
+    table = shown_table(comms)
+    assert not any(any(row["changed"]) for row in table["rows"]) and "Marked" not in table["note"]
+
+
+def test_a_stream_that_cannot_be_shown_says_why(shell, comms, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("<b>broken</b>")
+
+    monkeypatch.setattr(live, "preview_of", fails)
+    shell.cell("one", lambda: frame_of(n=[1, 2]))
+    [(data, _)] = shell.shown
+    assert "RuntimeError: &lt;b&gt;broken&lt;/b&gt;" in data["text/html"] and comms == []

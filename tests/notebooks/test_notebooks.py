@@ -18,7 +18,11 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-EXPORTED = {"01_first_stream": ("patient", "first_stream.py"), "02_on_a_cluster": ("delays", "delays.py")}
+EXPORTED = {
+    "01_first_stream": ("patient", "first_stream.py"),
+    "02_on_a_cluster": ("delays", "delays.py"),
+    "03_time": ("answered", "answered.py"),
+}
 """The stream of each notebook that leaves as a script, and the script."""
 
 REPOSITORY = Path(__file__).parents[2]

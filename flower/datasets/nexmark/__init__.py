@@ -26,6 +26,8 @@ from flower.datasets.nexmark.queries import (
     query_9,
     query_11,
     query_12,
+    query_13,
+    side_input,
 )
 from flower.datasets.nexmark.source import Frames, NexmarkSource, Streams, auctions, bids, frames, persons, streams
 
@@ -50,5 +52,7 @@ __all__ = [
     "query_9",
     "query_11",
     "query_12",
+    "query_13",
+    "side_input",
     "streams",
 ]

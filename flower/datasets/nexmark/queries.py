@@ -220,6 +220,35 @@ def query_12(streams: Streams, *, size: str = "10s") -> fl.Stream:
     return windows.select("bidder", "bids", "window_start", "window_end")
 
 
+def side_input(rows: int = 500) -> pd.DataFrame:
+    """The table of query 13: a text for each key from 0, below ``rows``.
+
+    Examples
+    --------
+    >>> side_input(2)
+       key value
+    0    0     0
+    1    1     1
+    """
+    keys = pd.RangeIndex(rows).to_series(name="key").reset_index(drop=True)
+    return pd.DataFrame({"key": keys, "value": keys.astype("str")})
+
+
+def query_13(streams: Streams, *, rows: int = 500) -> fl.Stream:
+    """Bounded side input: every bid with what the table `side_input` has for its bidder.
+
+    Examples
+    --------
+    >>> from flower.datasets import nexmark
+    >>> nexmark.query_13(nexmark.streams(events=1000)).select("bidder", "price", "value").head(2)
+       bidder  price value
+    0    1005   1853     5
+    1    1001  62747     1
+    """
+    bids = streams.bids.assign(key=f"bidder % {rows}").enrich(side_input(rows), on="key")
+    return bids.select("auction", "bidder", "price", "date_time", "value")
+
+
 QUERIES: Mapping[int, Callable[[Streams], fl.Stream]] = MappingProxyType(
     {
         0: query_0,
@@ -233,6 +262,7 @@ QUERIES: Mapping[int, Callable[[Streams], fl.Stream]] = MappingProxyType(
         9: query_9,
         11: query_11,
         12: query_12,
+        13: query_13,
     }
 )
 """By their numbers, those that Beam has: 6 and 10 are about other things than the model."""

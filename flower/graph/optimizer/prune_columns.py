@@ -94,7 +94,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                     needed[node.input].update(windows.columns)
             case Enrich():
                 needed[node.input].update(node.on, wanted & set(node.input.schema.names))
-                needed[node.table].update(node.on, node.columns)
+                needed[node.table].update(node.on, node.added)
             case Joining():
                 # A column of both sides is kept on both, because it keeps its suffix.
                 for side, each in enumerate(node.inputs):

@@ -11,6 +11,7 @@ from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.windows import windows_of
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
+from flower.model.windows import Windows
 
 Told = tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]
 """Joined rows; dropped ones; how many were on time, late and dropped."""
@@ -45,7 +46,7 @@ class JoinOracle:
         result: dict[str, Any] = {name: None for names in self.names for name in names.values()}
         for names, row in ((self.names[1], right), (self.names[0], left)):
             if row is not None:
-                result |= {names[name]: value for name, value in row.values.items()}
+                result |= {names[name]: value for name, value in row.values.items() if name in names}
         return result | more
 
     def _alone(self, side: int, row: Row, **more: Any) -> dict[str, Any]:
@@ -204,7 +205,10 @@ class AsofJoinOracle(JoinOracle):
         wait = 0 if self.direction == "backward" else self.tolerance or 0
         ready = [row for row in self._waiting if row.time + wait < w1 or w1 == MAX_TIME]
         self._waiting = [row for row in self._waiting if row not in ready]
-        told[0].extend(self._joined(row, self._nearest(row), event_time=shown(row.time)) for row in ready)
+        for row in ready:
+            nearest = self._nearest(row)
+            if nearest is not None or self.kept[0]:
+                told[0].append(self._joined(row, nearest, event_time=shown(row.time)))
         self.watermark = max(self.watermark, min([w1, *(row.time for row in self._waiting)]))
         return told
 
@@ -220,3 +224,56 @@ class AsofJoinOracle(JoinOracle):
         ]
         near = [row for row in choice if self.tolerance is None or abs(row.time - left.time) <= self.tolerance]
         return min(near, key=lambda row: abs(row.time - left.time), default=None)
+
+
+class InWindowOracle(JoinOracle):
+    """Each left row with the newest right row of the same keys, in the window of the right that it looks into."""
+
+    def __init__(self, windowing: Windowing, mapped: Windows | None, waits: bool, *args: Any) -> None:
+        super().__init__(*args)
+        self.windowing, self.mapped, self.waits = windowing, mapped, waits
+        self._waiting: list[tuple[Row, Window]] = []
+        self._right: list[tuple[Row, Window, int]] = []
+        self._epochs = 0
+
+    def epoch(self, rows: Sequence[Sequence[Row]], w0: int, w1: int) -> Told:
+        """As of `WindowJoinOracle`."""
+        told: Told = ([], [], {"on_time": 0, "late": 0, "dropped": 0})
+        for side, some in enumerate(rows):
+            for row in some:
+                time = row.time
+                if side == 0 and self.mapped is not None:
+                    ((_, end),) = windows_of(self.mapped, time)
+                    time = end - 1
+                (window,) = windows_of(self.windowing.windows, time)
+                if row.met >= plus(window[1], self.windowing.allowed_lateness_us):
+                    ends = {"window_start": shown(window[0]), "window_end": shown(window[1])}
+                    told[1].append(self._gone(side, row, "the window had expired", **ends))
+                    told[2]["dropped"] += 1
+                    continue
+                told[2]["late" if row.met >= window[1] else "on_time"] += 1
+                if side == 0:
+                    self._waiting.append((row, window))
+                else:
+                    self._right.append((row, window, self._epochs))
+        self._epochs += 1
+        still = []
+        for row, window in self._waiting:
+            newest = self._newest(row, window)
+            passed = window[1] <= w1
+            if not passed and (newest is None or self.waits):
+                still.append((row, window))
+            elif newest is not None or self.kept[0]:
+                told[0].append(self._joined(row, newest, event_time=shown(row.time)))
+        self._waiting = still
+        self.watermark = max(self.watermark, min([w1, *(row.time for row, _ in still)]))
+        return told
+
+    def _newest(self, left: Row, window: Window) -> Row | None:
+        """The last in event time, of one time the last that came."""
+        same = [
+            (row.time, epoch, row.partition, row.position, row)
+            for row, there, epoch in self._right
+            if there == window and self._key(row) == self._key(left)
+        ]
+        return max(same, key=lambda each: each[:4])[-1] if same else None

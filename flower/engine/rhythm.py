@@ -1,0 +1,38 @@
+"""When a run looks for rows again: at once under backlog, else after a pause that keeps most of a processor free."""
+
+from __future__ import annotations
+
+SHARE, LEAST, MOST = 3.0, 1 / 50, 1 / 4
+"""A pause is so many times as long as the epoch before it took, but between these parts of the latency."""
+QUIET = 1 / 32
+"""Or as long as this part of the time in which no row has come: rows that are rare may wait a little more."""
+
+
+class Rhythm:
+    """The pauses of a run whose rows come with time.
+
+    Times are arguments, in seconds.
+
+    Examples
+    --------
+    >>> rhythm = Rhythm(latency=0.1)
+    >>> rhythm.pause(10.0, took=0.001, rows=5, behind=False)
+    0.003
+    >>> rhythm.pause(10.1, took=0.001, rows=16_384, behind=True)
+    0.0
+    >>> rhythm.pause(99.0, took=0.0, rows=0, behind=False)
+    0.025
+    """
+
+    def __init__(self, latency: float) -> None:
+        self._latency = latency
+        self._fed = float("-inf")
+
+    def pause(self, now: float, *, took: float, rows: int, behind: bool) -> float:
+        """Seconds until the next look, after an epoch of ``rows`` rows; ``behind``: more wait than it could take."""
+        if rows:
+            self._fed = now
+            if behind:
+                return 0.0
+        wanted = max(SHARE * took, QUIET * (now - self._fed))
+        return min(max(wanted, LEAST * self._latency), MOST * self._latency)
