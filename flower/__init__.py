@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from flower import datasets
 from flower.api import read
+from flower.api.cogrouping import cogroup
 from flower.api.recordings import record, recordings
 from flower.api.replaying import replay
 from flower.api.running import run, runs
@@ -99,6 +100,7 @@ __all__ = [
     "WeightedMean",
     "When",
     "WindowFn",
+    "cogroup",
     "concat",
     "dashboard",
     "datasets",

@@ -397,7 +397,7 @@ def processed(stream: fl.Stream, code: Any, by: tuple[str, ...], lateness: str) 
 processes = st.builds(
     lambda code, by, lateness: lambda stream: processed(stream, code, by, lateness),
     codes,
-    st.sampled_from([("k",), ("i",), ("v",), ("k", "i")]),
+    st.sampled_from([("k",), ("i",), ("v",), ("k", "i"), ("i", "v")]),
     st.sampled_from(["0s", "2s", "unbounded"]),
 )
 """Steps of a person's own code: functions of a stream."""
@@ -437,3 +437,36 @@ enrichments = st.builds(
     st.sampled_from(["0s", "2s", "unbounded"]),
 )
 """Enrichments from a table that changes: functions of a stream and of the table."""
+
+
+def _cogrouped(where: Any, options: Any, on: Any) -> Callable[..., fl.Stream]:
+    def cogroup(left: fl.Stream, right: fl.Stream) -> fl.Stream:
+        one, other = (side.window(where, **options) for side in (left, right))
+        return fl.cogroup({"one": one, "other": other}, on).agg(
+            one={"rows": "count", "total": ("v", "sum"), "mean": ("v", "mean"), "newest": ("n", "last")},
+            other={
+                "others": "size",
+                "least": ("n", "min"),
+                "some": ("i", "count"),
+                "weighted": ("v", fl.WeightedMean("n")),
+            },
+        )
+
+    return cogroup
+
+
+cogroups = st.builds(
+    _cogrouped,
+    st.sampled_from(
+        [fl.FixedWindows("4s"), fl.SlidingWindows("5s", every="2s"), fl.Sessions("2s"), fl.GlobalWindows()]
+    ),
+    st.fixed_dictionaries(
+        {
+            "accumulation": st.sampled_from(["accumulating", "discarding", "retracting"]),
+            "allowed_lateness": st.sampled_from(["0s", "2s", "unbounded"]),
+            "trigger": st.sampled_from([fl.AfterWatermark(), fl.AfterWatermark(early=fl.AfterCount(2))]),
+        }
+    ),
+    by,
+)
+"""Streams grouped together: functions of two streams."""

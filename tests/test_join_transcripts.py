@@ -39,6 +39,12 @@ def counted(join):
     return lambda left, right: join(left, right).window(TWO).groupby("k").agg(n="count")
 
 
+def cogrouped(left, right):
+    how = {"trigger": fl.AfterWatermark(early=fl.AfterCount(3)), **LATE}
+    sides = {"one": left.window(TWO, **how), "other": right.window(TWO, **how)}
+    return fl.cogroup(sides, "k").agg(one={"n": "count", "total": ("v", "sum")}, other={"others": "count"})
+
+
 JOINS = {
     "inner_in_windows": windowed(),
     "dropped_by_windows": dropped(windowed()),
@@ -49,6 +55,7 @@ JOINS = {
     "dropped_within": dropped(within("inner")),
     "asof_backward": asof("backward"),
     "asof_nearest": asof("nearest"),
+    "cogrouped": cogrouped,
     "enriched_by_versions": enriched(),
     "enriched_for_a_while": enriched(how="inner", ttl="2min"),
     "enriched_in_windows": enriched(TWO),

@@ -290,15 +290,13 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
 
     node = stream.node
     with step_errors(node, Aggregate.verb):
-        made = tuple(_of_rows(node, keys, _aggregation(name, value)) for name, value in aggregations.items())
+        made = tuple(of_rows(node, keys, aggregation(name, value)) for name, value in aggregations.items())
         if not made:
             raise GraphError(
                 "agg() needs at least one aggregate", got="none", hint="write .agg(total=('delay', 'sum'))"
             )
         require_columns(node.schema, [*keys, *(name for each in made for name in each.columns)])
-        _require_ends(node, made)
-        _require_end(node)
-        require_settled(node, "aggregated")
+        require_aggregable(node, made)
         return Stream(Aggregate(node, keys, made))
 
 
@@ -327,7 +325,8 @@ def applied(
         return Stream(Apply.of(node, keys, function, output))
 
 
-def _aggregation(name: str, value: object) -> Aggregation:
+def aggregation(name: str, value: object) -> Aggregation:
+    """An aggregate as a person gives it."""
     if isinstance(value, pd.NamedAgg) and value == pd.NamedAgg(value.column, value.aggfunc):
         value = (value.column, value.aggfunc)
     column, how = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
@@ -347,12 +346,19 @@ def _aggregation(name: str, value: object) -> Aggregation:
     return Aggregation(name, column, combiner)
 
 
+def require_aggregable(node: Node, made: tuple[Aggregation, ...]) -> None:
+    """Refuse aggregates that would never come, have no length to divide by, or count rows more than once."""
+    _require_ends(node, made)
+    _require_end(node)
+    require_settled(node, "aggregated")
+
+
 def _takes_rows(combiner: Combiner) -> bool:
     """Whether it can be asked for whole rows."""
     return isinstance(combiner, Sample) or (isinstance(combiner, Top) and combiner.by is not None)
 
 
-def _of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregation:
+def of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregation:
     """The aggregation with the columns of the rows that it gives, if it has no column."""
     if made.column is not None or not isinstance(made.combiner, Chosen):
         return made

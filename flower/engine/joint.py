@@ -115,14 +115,19 @@ class Joint:
         columns = []
         for each, field in zip(self.columns, self.dropped_schema, strict=False):
             name = (each.left, each.right)[side]
-            columns.append(rows.column(name) if name is not None else filled(pa.nulls(n, field.type), field.type))
+            columns.append(rows.column(name) if name is not None else missing_of(field.type, n))
         which = pa.array([("left", "right")[side]] * n, pa.large_string())
         return pa.RecordBatch.from_arrays([*columns, which, *added], schema=self.dropped_schema)
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
     """No rows of a side."""
-    return pa.RecordBatch.from_arrays([filled(pa.nulls(0, kind), kind) for kind in schema.types], schema=schema)
+    return pa.RecordBatch.from_arrays([missing_of(kind, 0) for kind in schema.types], schema=schema)
+
+
+def missing_of(kind: pa.DataType, n: int) -> pa.Array:
+    """So many missing values."""
+    return filled(pa.nulls(n, kind), kind)
 
 
 def filled(column: pa.Array, kind: pa.DataType) -> pa.Array:

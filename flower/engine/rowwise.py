@@ -20,16 +20,19 @@ import pyarrow.compute as pc
 
 from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.engine.isolate import isolate
+from flower.engine.joint import missing_of
 from flower.engine.tables import looked_up
 from flower.errors import DtypeError, FlowerError, SchemaError
 from flower.graph.applied import rows_of
 from flower.graph.batch import Batch, constant
+from flower.graph.cogrouping import Sided
 from flower.graph.enriching import Lookup
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Require, Select
 from flower.graph.protocols import ERROR_SCHEMA
-from flower.graph.schema import cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
+from flower.graph.schema import array_of, cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
 from flower.model import arrays
+from flower.model.combiners.of_side import SIDE
 from flower.model.panes import WINDOW_END, WINDOW_START
 from flower.model.time import I64, MAX_TIME, duration_text
 
@@ -48,7 +51,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
 
     Parameters
     ----------
-    node : Filter, Require, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup or Concat
+    node : Filter, Require, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup, Sided or Concat
         The step; an apply takes panes that hold the rows of their groups; a concat puts the
         columns of one part into the order of the whole; what is before it is not asked.
     batch : Batch
@@ -87,6 +90,8 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             result = _applied(node, batch, errors)
         case Lookup():
             result = looked_up(node, batch)
+        case Sided():
+            result = _sided(node, batch)
         case Concat():
             ordered = [batch.rows.column(name) for name in node.schema.names]
             result = batch.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
@@ -430,6 +435,19 @@ def _applied(node: Apply, batch: Batch, errors: ErrorRows) -> Batch:
     return panes.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
 
 
+def _sided(node: Sided, batch: Batch) -> Batch:
+    """Rows in the columns of all sides."""
+    n, columns = len(batch), []
+    for field in node.output:
+        if field.name == SIDE:
+            columns.append(pa.array(np.full(n, node.side, np.int8)))
+        elif (own := node.own(field.name)) is not None:
+            columns.append(batch.rows.column(own))
+        else:
+            columns.append(missing_of(field.type, n))
+    return batch.with_rows(pa.RecordBatch.from_arrays(columns, schema=node.output))
+
+
 def _iterable(rows: object, function: str) -> Iterable[object]:
     if isinstance(rows, (Mapping, str)) or not isinstance(rows, Iterable):
         raise SchemaError(
@@ -454,13 +472,13 @@ def _checked(row: object, names: Sequence[str], function: str) -> Mapping[str, A
 def fitted(values: list[Any], field: pa.Field) -> tuple[pa.Array, np.ndarray | None]:
     """Values as a column, and where one does not fit."""
     try:
-        return cast_column(pa.array(values, from_pandas=True) if values else pa.nulls(0), field)
+        return cast_column(array_of(values, field.type), field)
     except (pa.ArrowException, FlowerError, TypeError, ValueError, OverflowError):
         pass  # some value is of another kind than the rest: who?
     columns, bad = [], np.zeros(len(values), bool)
     for i, value in enumerate(values):
         try:
-            column, mask = cast_column(pa.array([value], from_pandas=True), field)
+            column, mask = cast_column(array_of([value], field.type), field)
             bad[i] = mask is not None
         except (pa.ArrowException, FlowerError, TypeError, ValueError, OverflowError):
             column, bad[i] = pa.nulls(1, field.type), True

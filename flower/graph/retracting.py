@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flower.errors import GraphError
+from flower.graph.cogrouping import Sided
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
 from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Require, Select, step_text
 from flower.model.combiners import Combiner
@@ -146,6 +147,9 @@ def _columns_of_panes(node: Node, name: str) -> frozenset[str]:
             for new, value in columns:
                 known = known | {new} if isinstance(value, Column) and value.columns() <= known else known - {new}
             return known
+        case Sided():
+            before = _columns_of_panes(node.input, name)
+            return frozenset(each for each in node.output.names if node.own(each) in before)
         case Concat(parts=parts):
             every = [_columns_of_panes(part, name) for part in parts]
             if name == FINAL:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scripted import (
     asofs,
     canonical,
+    cogroups,
     enrichments,
     examples,
     increments,
@@ -46,6 +47,34 @@ def test_aggregates_of_joined_rows_are_the_oracles(sides: Any, join: Any, size: 
     counts = windowed.groupby("j_y").agg(rows="count", total=("m_y", "sum"))
     agree(counts, as_stream=True)
     agree(counts.dropped, as_stream=True)
+
+
+@examples(100)
+@given(joined_sides(), cogroups, st.booleans())
+def test_streams_that_are_grouped_together_give_what_the_oracle_does(sides: Any, group: Any, as_stream: bool) -> None:
+    grouped = group(*sides)
+    agree(grouped, as_stream=as_stream)
+    agree(grouped.dropped, as_stream=True)
+
+
+@examples(40)
+@given(joined_sides(), cogroups)
+def test_what_is_taken_back_is_taken_out_of_streams_that_are_grouped_together(sides: Any, group: Any) -> None:
+    where = {
+        "accumulation": "retracting",
+        "trigger": fl.AfterWatermark(early=fl.AfterCount(1)),
+        "allowed_lateness": "4s",
+    }
+    panes = [
+        side.window(fl.FixedWindows("2s"), **where).groupby("k", "i").agg(v=("v", "sum"), n=("n", "max"))
+        for side in sides
+    ]
+    how = {"trigger": fl.AfterWatermark(early=fl.AfterCount(2)), "allowed_lateness": "2s"}
+    one, other = (each.window(fl.FixedWindows("4s"), **how) for each in panes)
+    grouped = fl.cogroup({"one": one, "other": other}, "k").agg(
+        one={"rows": "count", "total": ("v", "sum")}, other={"most": ("n", "max"), "some": "size"}
+    )
+    agree(grouped, as_stream=True)
 
 
 @examples(40)

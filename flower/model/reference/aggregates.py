@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flower.model.combiners import (
@@ -22,6 +23,7 @@ from flower.model.combiners import (
     combiner_of,
     names,
 )
+from flower.model.combiners.of_side import SIDE, OfSide
 from flower.model.reference.rows import Row, Window
 
 Custom = Callable[[Sequence[Row]], Any]
@@ -119,6 +121,14 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             places = [(row.time, row.partition, row.position) for row in rows]
             ordered = sorted(zip(places, every, strict=True), key=lambda each: (each[0], _by_value(each[1])))
             return [values for _, values in ordered]
+        case OfSide():
+            taken = dict(zip(how.others, how.fields, strict=True))
+            own = [
+                replace(row, values={field.name: row.values[name] for name, field in taken.items()})
+                for row in rows
+                if row.values[SIDE] == how.side
+            ]
+            return aggregate(how.of, how.column, own, window)
         case Rate():
             return aggregate(how.of, column, rows, window) / ((window[1] - window[0]) / 1e6)
     assert callable(how), how
