@@ -14,7 +14,7 @@ import pyarrow as pa
 from flower.errors import GraphError
 from flower.graph.cogrouping import Sided
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
-from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Select, Stateful, step_text
+from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Require, Select, Stateful, step_text
 from flower.graph.schema import names_text
 from flower.model.combiners import Combiner
 from flower.model.custom import WindowFn
@@ -161,7 +161,7 @@ def _unlike(step: Node, got: str, other: str) -> GraphError:
 
 def _values(step: Node) -> list[Expr | FrameFunction]:
     match step:
-        case Filter(predicate=predicate):
+        case Filter(predicate=predicate) | Require(predicate=predicate):
             return [predicate]
         case Assign(columns=columns):
             return [value for _, value in columns]

@@ -5,7 +5,8 @@ from flower.model.combiners.chosen import Chosen, Sample, Top
 from flower.model.combiners.counted import List, Median, Mode, Quantile
 from flower.model.combiners.named import combiner_of, names
 from flower.model.combiners.numeric import Count, Extreme, Mean, Product, Size, Sum, Truth
-from flower.model.combiners.order import Edge, MaxBy, MinBy, Nunique
+from flower.model.combiners.only import Only
+from flower.model.combiners.order import Duration, Edge, Latest, MaxBy, MinBy, Nunique
 from flower.model.combiners.rows import Rows
 from flower.model.combiners.several import Rate, WeightedMean
 from flower.model.combiners.spread import Spread
@@ -14,8 +15,10 @@ __all__ = [
     "Chosen",
     "Combiner",
     "Count",
+    "Duration",
     "Edge",
     "Extreme",
+    "Latest",
     "List",
     "MaxBy",
     "Mean",
@@ -23,6 +26,7 @@ __all__ = [
     "MinBy",
     "Mode",
     "Nunique",
+    "Only",
     "Order",
     "Product",
     "Quantile",
