@@ -44,11 +44,14 @@ BENCH := --cache .cache/benchmarks --json .cache/benchmarks/figures.json --html 
 bench: $(VENV)/.dev  ## measurements beside other systems (WORKS="w1 w3", ROWS=1000000); an hour for all
 	@$(BIN)/python tests/benchmarks $(WORKS) $(if $(ROWS),--rows $(ROWS)) $(BENCH)
 
-soak: $(VENV)/.dev  ## W1 at full speed for half an hour (MINUTES=30): whether memory stays flat
+soak: $(VENV)/.dev  ## W1 at full speed, then a rolling chart, half an hour each (MINUTES=30): whether memory stays flat
 	@$(BIN)/python -m flower.bench.soak --cache .cache/benchmarks $(if $(MINUTES),--minutes $(MINUTES))
+	@.ci/chromium
+	@$(BIN)/python tests/benchmarks/rolling.py $(if $(MINUTES),--minutes $(MINUTES))
 
-pictures: $(VENV)/.dev  ## a picture of each chart, light and dark, in .cache/pictures
-	@$(BIN)/python tests/browser/pictures.py .cache/pictures
+pictures: $(VENV)/.dev  ## the documentation's pictures, light and dark, in notebooks/pictures
+	@.ci/chromium
+	@$(BIN)/python tests/browser/pictures.py notebooks/pictures
 
 fuzz: $(VENV)/.dev  ## the property tests with new random examples, many of them
 	@$(BIN)/python -m pytest -q --numprocesses auto -m hypothesis --hypothesis-profile=fuzz tests

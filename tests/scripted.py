@@ -397,7 +397,7 @@ def processed(stream: fl.Stream, code: Any, by: tuple[str, ...], lateness: str) 
 processes = st.builds(
     lambda code, by, lateness: lambda stream: processed(stream, code, by, lateness),
     codes,
-    st.sampled_from([("k",), ("i",), ("v",), ("k", "i")]),
+    st.sampled_from([("k",), ("i",), ("v",), ("k", "i"), ("i", "v")]),
     st.sampled_from(["0s", "2s", "unbounded"]),
 )
 """Steps of a person's own code: functions of a stream."""

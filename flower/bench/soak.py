@@ -94,6 +94,21 @@ def slope(times: Sequence[float], values: Sequence[float]) -> float:
     return float(np.median((y[j] - y[i]) / (x[j] - x[i])))
 
 
+def flat(what: str, times: Sequence[float], megabytes: Sequence[float]) -> tuple[bool, str]:
+    """Whether memory stayed what it was, and a sentence that says so.
+
+    Examples
+    --------
+    >>> flat("kernel", [0, 60, 120], [100, 103, 101])
+    (True, 'kernel: 101 MB; in 2.0 minutes it changed by +1.0 MB: flat (limit 5%)')
+    """
+    typical = float(np.median(megabytes))
+    drift = slope(times, megabytes) * (times[-1] - times[0])
+    kept = abs(drift) <= FLAT * typical
+    said = f"in {(times[-1] - times[0]) / 60:.1f} minutes it changed by {drift:+.1f} MB"
+    return kept, f"{what}: {typical:,.0f} MB; {said}: {'flat' if kept else 'NOT flat'} (limit {FLAT:.0%})"
+
+
 def soak(minutes: float, cache: Path, say: Any = print) -> bool:
     """Run for minutes, print the figures, and tell whether memory was flat."""
     read = fl.read.parquet(str(written("w1", ROWS, cache)), event_time="time").node
@@ -115,15 +130,10 @@ def soak(minutes: float, cache: Path, say: Any = print) -> bool:
         run.stop()
     if run.error is not None:
         raise run.error
-    rate, typical = run.metrics.rows_in / (time.monotonic() - began), float(np.median(values))
-    drift = slope(times, values) * (times[-1] - times[0])
-    flat = abs(drift) <= FLAT * typical
-    say(
-        f"W1 for {minutes:g} minutes: {run.metrics.rows_in:,} rows ({rate:,.0f} rows/s), {typical:,.0f} MB; "
-        f"in the last {(times[-1] - times[0]) / 60:.1f} minutes it changed by {drift:+.1f} MB: "
-        f"{'flat' if flat else 'NOT flat'} (limit {FLAT:.0%})"
-    )
-    return flat
+    rate = run.metrics.rows_in / (time.monotonic() - began)
+    kept, said = flat(f"W1 for {minutes:g} minutes, {run.metrics.rows_in:,} rows ({rate:,.0f} rows/s)", times, values)
+    say(said)
+    return kept
 
 
 def main() -> int:

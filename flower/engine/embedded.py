@@ -23,7 +23,7 @@ from flower.engine.clock import Clock, Pace, SystemClock
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
-from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
+from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of, records_of
 from flower.engine.metrics import Metrics, StepMetrics, remedy
 from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
@@ -182,8 +182,7 @@ class Driver:
 
     def records(self, index: int, one: Wanted | None) -> list[Record] | None:
         """What a keyed step holds of a key (None: it has no keys), as of the last epoch; None: that cannot be told."""
-        step = self.job.keyed[index]
-        return records_of(self.seen.keyed[index], one or NO_KEY, step.law.exact)
+        return records_of(self.seen.keyed[index], one or NO_KEY, exact_of(self.job.steps[index]))
 
     def open_windows(self, index: int, n: int) -> list[OpenWindow] | None:
         """The windows of a keyed step that are open, the ``n`` that end first; None: that cannot be told."""

@@ -226,7 +226,10 @@ class _Oracle:
                     given, gone, _ = self.processes[index].epoch(waiting[stage.ports[0]], w1, epoch.now)
                     self.watermarks[index] = self.processes[index].watermark
                     for origin, failed in failed_calls(self.processes[index].failed, self.job.processes[index]):
-                        named = failed if origin is None else errors_of_source(self.job.stages[origin], failed)
+                        alone = len(stage.inputs) == 1
+                        named = (
+                            failed if origin is None or not alone else errors_of_source(self.job.stages[origin], failed)
+                        )
                         errors[self.job.processes[index].name].append(named)
                     dropped[stage.origin].append(_batch(gone, self.job.processes[index].dropped_schema, None))
                     batches = [_batch(given, stage.origin.schema, "event_time" if stage.origin.timed else None)]

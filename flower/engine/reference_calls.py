@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ from flower.engine.vectorised import answer, index_of, times_of
 from flower.errors import FlowerError
 from flower.graph.batch import Batch
 from flower.graph.schema import frame_of
-from flower.model.panes import INSTANT
+from flower.model import arrays
+from flower.model.panes import EVENT_TIME, INSTANT
 from flower.model.reference import Row
 from flower.model.reference.processes import Failure, Given, Key, ProcessOracle
 
@@ -62,7 +64,9 @@ class _OneByOne:
         rows = rows_given(function(*what, *handles), self.step)
         for name, kind in self.step.state:
             state[name] = normal(name, kind, state[name])
-        return [] if rows is None else rows.to_pylist()
+        if rows is None or isinstance(rows, list):
+            return [dict(row) for row in rows or ()]
+        return _plain(rows)
 
 
 class _OneKey(_OneByOne):
@@ -105,12 +109,28 @@ class _OneKey(_OneByOne):
             times[name] = int(time[0])
             if times[name] == NEVER:
                 del times[name]
-        rows: Given = made.rows.to_pylist()
-        return rows
+        return _plain(made.rows)
+
+
+def _plain(rows: pa.RecordBatch) -> Given:
+    """Rows as the oracle has them, whose times are microseconds."""
+    plain: Given = rows.to_pylist()
+    if EVENT_TIME in rows.schema.names:
+        for row, time in zip(plain, arrays.numbers(rows.column(EVENT_TIME)).tolist(), strict=True):
+            row[EVENT_TIME] = time
+    return plain
 
 
 def _shown(key: Key) -> Any:
-    return key[0] if len(key) == 1 else key
+    values = tuple(
+        pd.Timestamp(each)
+        if isinstance(each, dt.datetime)
+        else pd.Timedelta(each)
+        if isinstance(each, dt.timedelta)
+        else each
+        for each in key
+    )
+    return values[0] if len(values) == 1 else values
 
 
 def _columns(rows: Sequence[Row], step: Processing) -> pa.RecordBatch:

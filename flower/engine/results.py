@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.graph.joins import Join
-from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Select, WindowInto
+from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Require, Select, WindowInto
 from flower.graph.schema import frame_of
 from flower.model import arrays
 from flower.model.panes import PANE_COLUMNS, WINDOW_END, Combination, settled, view_of
@@ -180,7 +180,7 @@ def _source_of(node: Node) -> Aggregate | Join | None:
     while not isinstance(node, Aggregate):
         if isinstance(node, Join):
             return node if node.windowed else None
-        if not isinstance(node, (Filter, Assign, Select, WindowInto)):
+        if not isinstance(node, (Filter, Require, Assign, Select, WindowInto)):
             return None
         if isinstance(node, Select) and any(new != old for new, old in node.columns if old in PANE_COLUMNS):
             return None

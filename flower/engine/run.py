@@ -201,7 +201,8 @@ class Run:
         window : datetime-like or (start, end), optional
             The window's end, or the window.
         step : str, optional
-            The name of the step; default: the last aggregation, else the last join.
+            The name of the step; default: the last aggregation, else the last of your own code, else the last join.
+            Of code of your own (``process``) it is told what is remembered of the key, and what its timers wait for.
 
         Raises
         ------

@@ -48,6 +48,12 @@ JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
 DEDUPLICATION = "flower/engine/deduplication.py"
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
+PROCESSED = "flower/engine/processed.py"
+PROCESSING = "flower/engine/processing.py"
+KEPT = "flower/engine/kept.py"
+CALLING = "flower/engine/calling.py"
+VECTORISED = "flower/engine/vectorised.py"
+CODE = ("tests/test_process_transcripts.py", "tests/equivalence/test_processes_agree.py")
 ASOF = "flower/engine/asof.py"
 INWINDOW = "flower/engine/inwindow.py"
 WAITING = "flower/engine/waiting.py"
@@ -270,6 +276,32 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("apply shows the rows of all panes", "flower/model/panes.py", "(pane == last[window])", "(pane >= 0)", APPLY),
     Mutant("apply says that the error of a group came from a row", ROWWISE, "nowhere = constant(-1, len(batch))", "nowhere = constant(0, len(batch))", APPLY),
     Mutant("apply takes the names of keys", "flower/graph/nodes.py", "if name in (*self.panes.names, *PANE_COLUMNS)]", "if name in PANE_COLUMNS]", APPLY),
+    # Code with state and timers
+    Mutant("code with state gets rows in the order in which they came", PROCESSED, "np.lexsort((batch.position, batch.partition, batch.time, encoded.codes))", "np.argsort(encoded.codes, kind=\"stable\")", CODE),
+    Mutant("code with state does not see what it remembered", PROCESSED, "            place[which] = filled + np.arange(len(which))\n", "            pass\n", CODE),
+    Mutant("code with state is remembered twice", PROCESSED, "            left[number] = table.without(where)\n", "            pass\n", CODE),
+    Mutant("code with state: a timer stays set when it has fired", PROCESSED, "            tables[number] = table.without(at)\n", "            pass\n", CODE),
+    Mutant("code with state: a timer that is set holds nothing", PROCESSED, "calls.batch(), min(w1, _hold(then))", "calls.batch(), w1", CODE),
+    Mutant("code with state: timers that wait hold nothing in an epoch without rows", PROCESSED, "min(w1, _hold(state.tables))", "w1", CODE),
+    Mutant("code with state is called for the rows of an epoch in a batch", PROCESSED, "if step.batch and w1 < MAX_TIME:", "if False:", CODE),
+    Mutant("code with state: timers fire after the watermark has passed them only", KEPT, "        asked |= time <= limit\n", "        asked |= time < limit\n", CODE),
+    Mutant("code with state: timers of records that are gone fire", KEPT, "return np.flatnonzero(asked & table.live)", "return np.flatnonzero(asked)", (*CODE, "tests/engine/test_kept.py")),
+    Mutant("code with state: keys of one hash are one key", KEPT, "        if not exact and len(asking):\n", "        if False:\n", ("tests/engine/test_kept.py",)),
+    Mutant("code with state: what is gone holds the watermark", KEPT, "int(column[live].min(initial=NEVER))", "int(column.min(initial=NEVER))", ("tests/engine/test_kept.py",)),
+    Mutant("code with state: tables are never merged", KEPT, "if after is not None and alive < 2 * len(after):", "if False:", ("tests/engine/test_kept.py",)),
+    Mutant("code with state: timers of a key fire in order of name", CALLING, "first, which = waiting.min(axis=0), waiting.argmin(axis=0)", "first, which = waiting.min(axis=0), (waiting != NEVER).argmax(axis=0)", CODE),
+    Mutant("code with state: what timers set waits for the next epoch", CALLING, "        while len(who) and limits:", "        for _ in range(1 if limits else 0):", CODE),
+    Mutant("code with state: timers of processing time fire by the watermark", PROCESSING, "watermark if domain == \"event\" else now for", "watermark for", CODE),
+    Mutant("code with state: timers of processing time wait when the stream has ended", PROCESSING, "MAX_TIME - 1 if over else watermark", "watermark", CODE),
+    Mutant("code with state: a timer of processing time holds at its own time", CALLING, "held = time if self.step.timers[number][1] == \"event\" else event", "held = time", CODE),
+    Mutant("code with state: what a timer gives is of no time", CALLING, "event = time if domain == \"event\" else self.holds[number][who]", "event = time", CODE),
+    Mutant("code with state keeps what a call that fails has changed", CALLING, "values = {name: kind.copied(self._values[i][name]) for", "values = {name: self._values[i][name] for", CODE),
+    Mutant("code with state: timers have no end", CALLING, "over = fired[who] > FIRINGS", "over = fired[who] > 50 * FIRINGS", ("tests/api/test_process.py",)),
+    Mutant("code with state: a row that is too late is processed", PROCESSING, "gone = late & (met > later(batch.time, step.allowed_lateness_us))", "gone = late & False", CODE),
+    Mutant("code with state for many keys: rows go to other keys", VECTORISED, "self.give(mine[made.whose], then[made.whose], made.rows)", "self.give(np.sort(mine[made.whose]), then[made.whose], made.rows)", ("tests/api/test_process.py", *CODE)),
+    Mutant("code with state for many keys: a timer set again holds as before", VECTORISED, "self.holds[number][at] = self.hold_of(number, time[changed], then[changed])", "pass", CODE),
+    Mutant("code with state: a schema of state may change", "flower/engine/recovery.py", "    told |= {f\"state {name!r}\": repr(kind) for name, kind in step.state}\n", "", ("tests/recovery/test_processes.py",)),
+    Mutant("code with state: columns are kept as they are declared", "flower/engine/job.py", "tuple(sorted(node.state, key=lambda each: each[0]))", "node.state", ("tests/recovery/test_processes.py",)),
     # Retractions
     Mutant("a retraction does not come before its replacement", PANES, "return Batch.concat([old, new]), kept", "return new, kept", RETRACT),
     Mutant("a retraction has the values of the new pane", "flower/engine/standing.py", "new = _kept(panes, keys)\n", "new = _kept(panes.slice(0, len(panes)), keys) if len(panes) < 1 else _kept(pa.RecordBatch.from_arrays([c.take(pa.array([0] * len(panes))) for c in panes.columns], schema=panes.schema), keys)\n", RETRACT),
