@@ -197,26 +197,6 @@ WORKS = (
     ),
     *(
         Work(
-            f"nexmark-{number}",
-            f"Nexmark's query {number}, {says}",
-            (*own("auctions", str(number), flower="query"), *peers(f"q{number}", *ONE_SHOT)),
-            rows=1_000_000,
-            data=("persons", "auctions", "bids"),
-            rounds=3,
-        )
-        for number, says in (
-            (0, "every bid"),
-            (1, "prices in euros"),
-            (2, "some auctions' bids"),
-            (3, "who sells in three states"),
-            (4, "mean prices of closed auctions"),
-            (5, "the auctions with the most bids"),
-            (7, "the highest bids"),
-            (8, "new people who sell"),
-        )
-    ),
-    *(
-        Work(
             f"latency-{name}",
             f"{says}, at 1,000 rows/s unless said (seconds: the median)",
             (
@@ -262,8 +242,13 @@ WORKS = (
         Work(
             f"nexmark-{number}",
             says,
-            (*own("nexmark", flower=f"q{number}"), *own("nexmark", "collect", flower_collect=f"q{number}")),
+            (
+                *own("nexmark", flower=f"q{number}"),
+                *own("nexmark", "collect", flower_collect=f"q{number}"),
+                *(peers(f"q{number}", *ONE_SHOT) if number <= 8 else ()),
+            ),
             rows=1_000_000,
+            data=("persons", "auctions", "bids"),
             rounds=3,
         )
         for number, says in (
