@@ -12,7 +12,19 @@ from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.graph import state
 from flower.model.calendar import CalendarWindows
-from flower.model.combiners import Combiner, Duration, Latest, MaxBy, MinBy, Quantile, Rate, Sample, Top, WeightedMean
+from flower.model.combiners import (
+    Combiner,
+    Duration,
+    Latest,
+    MaxBy,
+    MinBy,
+    Only,
+    Quantile,
+    Rate,
+    Sample,
+    Top,
+    WeightedMean,
+)
 from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
@@ -68,6 +80,7 @@ __all__ = [
     "MinBy",
     "Monotonic",
     "Never",
+    "Only",
     "OrFinally",
     "Percentile",
     "Punctuated",

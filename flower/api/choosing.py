@@ -10,7 +10,7 @@ from flower.api.grouped import aggregated, require_settled
 from flower.api.pipeline import Pipeline, step_errors
 from flower.errors import GraphError
 from flower.graph.deduplication import Deduplicate
-from flower.graph.nodes import Assign, Filter, Node, Select
+from flower.graph.nodes import Assign, Filter, Node, Require, Select
 from flower.graph.schema import names_text, require_columns
 from flower.model.combiners import Latest
 from flower.model.panes import PANE_COLUMNS
@@ -27,6 +27,31 @@ class Choosing(Pipeline):
     """The part of `Stream` that chooses rows."""
 
     __slots__ = ()
+
+    def require(self, condition: object) -> Stream:
+        """Keep the rows where ``condition`` holds; where it does not, or is missing, the row goes to ``.errors``.
+
+        Parameters
+        ----------
+        condition : str, pandas.col expression or callable
+            As for `filter`.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> rows = fl.read.frame(pd.DataFrame({"carrier": ["AA", "??"]})).require("carrier in ['AA', 'UA']")
+        >>> rows.collect()
+          carrier
+        0      AA
+        >>> rows.errors.collect()[["step", "reason", "row"]]
+                step           reason                 row
+        0  require-1  not as required  {"carrier": "??"}
+        """
+        from flower.api.stream import Stream
+        from flower.graph.expressions import predicate
+
+        with step_errors(self.node, Require.verb):
+            return Stream(Require(self.node, predicate(condition, self.node.schema)))
 
     def deduplicate(self, *keys: str, within: Duration) -> Stream:
         """Give the first row of each key, and leave out those that repeat it within a time.

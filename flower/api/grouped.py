@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -79,6 +79,53 @@ class Grouped:
         1  b      2     1
         """
         return aggregated(self._stream, self._keys, aggregations)
+
+    def pivot(
+        self,
+        columns: str,
+        values: str | None = None,
+        *,
+        categories: Sequence[str | int | bool],
+        aggfunc: str | Combiner = "mean",
+    ) -> Stream:
+        """Aggregate each group of each window with a column of its own for each of some values.
+
+        Parameters
+        ----------
+        columns : str
+            The column whose values become columns: of texts, integers or bools.
+        values : str, optional
+            The column that is aggregated; None where ``aggfunc`` needs none, as ``"size"``.
+        categories : sequence of str, int or bool
+            The values that become columns, which are called so, in this order. They are given, so that the columns are
+            known before any row.
+        aggfunc : str or Combiner
+            How, as for `agg`.
+
+        Returns
+        -------
+        Stream
+            A row a group and pane, as after `agg`. Rows with another value in ``columns``, or none, go to
+            ``stream.errors``.
+
+        Raises
+        ------
+        ColumnError, DtypeError, GraphError
+            As for `agg`; if two columns would have one name.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> rows = pd.DataFrame({"day": [1, 1, 2, 1], "carrier": ["AA", "UA", "AA", "AA"], "delay": [4, 2, 9, 8]})
+        >>> wide = fl.read.frame(rows).groupby("day").pivot("carrier", "delay", categories=["AA", "UA"])
+        >>> wide.collect()[["day", "AA", "UA"]]
+           day   AA   UA
+        0    1  6.0  2.0
+        1    2  9.0  NaN
+        """
+        from flower.api.pivoting import pivoted
+
+        return pivoted(self._stream, self._keys, columns, values, categories, aggfunc)
 
     def apply(
         self, fn: Callable[[pd.DataFrame], Any], schema: Mapping[str, object] | pa.Schema | None = None

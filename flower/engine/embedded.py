@@ -28,7 +28,7 @@ from flower.engine.metrics import Metrics, StepMetrics, remedy
 from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
-from flower.engine.results import Results
+from flower.engine.results import KEPT_ROWS, Results
 from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
 from flower.graph.protocols import EpochedSource, Measured, ResumableSink, Sink, Waiting
@@ -60,6 +60,8 @@ class Options:
     scratch: str | None = None
     checkpoint: str | None = None
     state_budget: int | None = None
+    kept_rows: int | None = KEPT_ROWS
+    """Of each output; None: all, for who wants them as a frame."""
 
     @staticmethod
     def make(
@@ -128,7 +130,7 @@ class Driver:
         self.log: deque[EpochPlan] = deque(maxlen=KEPT_EPOCHS)
         self.metrics = Metrics()
         self.results = {
-            port: Results(self.job.plan.consumers[port].node, batch=batch)
+            port: Results(self.job.plan.consumers[port].node, kept_rows=options.kept_rows, batch=batch)
             for port in self.job.plan.outputs
             if not isinstance(self.job.plan.consumers[port].node, Write)
         }
@@ -572,7 +574,8 @@ def collect(
 
         return collect_reference(node, as_stream=as_stream, epoch_rows=epoch_rows)
     require_bounded(node)
-    driver = driver_of([node], Options.make(epoch_rows=epoch_rows), executor, batch=not as_stream)
+    options = replace(Options.make(epoch_rows=epoch_rows), kept_rows=None)
+    driver = driver_of([node], options, executor, batch=not as_stream)
     results = driver.results[driver.job.plan.outputs[0]]
     driver.drive()
     return results.panes() if as_stream else results.view()
@@ -622,7 +625,7 @@ def require_bounded(node: Node) -> None:
 
 def head(node: Node, n: int) -> pd.DataFrame:
     """The first ``n`` rows, computed only as far as needed."""
-    driver = Driver([node], Options.make(epoch_rows=max(256, n)), batch=node.bounded)
+    driver = Driver([node], replace(Options.make(epoch_rows=max(256, n)), kept_rows=None), batch=node.bounded)
     results = driver.results[driver.job.plan.outputs[0]]
     try:
         driver.read_tables()

@@ -50,7 +50,7 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 def collect_reference(node: Node, *, as_stream: bool, epoch_rows: int | None) -> pd.DataFrame:
     """What ``collect`` gives, by the oracle."""
-    results = Results(node, batch=not as_stream)
+    results = Results(node, kept_rows=None, batch=not as_stream)
     for batches in epochs_reference(node, as_stream=as_stream, epoch_rows=epoch_rows):
         for batch in batches:
             results.add(batch.rows)

@@ -28,7 +28,7 @@ from flower.graph.batch import Batch, constant
 from flower.graph.cogrouping import Sided
 from flower.graph.enriching import Lookup
 from flower.graph.expressions import Expr, FrameFunction
-from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
+from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Require, Select
 from flower.graph.protocols import ERROR_SCHEMA
 from flower.graph.schema import array_of, cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
 from flower.model import arrays
@@ -37,8 +37,9 @@ from flower.model.panes import WINDOW_END, WINDOW_START
 from flower.model.time import I64, MAX_TIME, duration_text
 
 NO_VALUE, RAISED, WRONG, NO_GAP = "no value", "function raised", "wrong result", "no gap"
+UNMET = "not as required"
 """The reasons of error rows: an expression has no value, a function raised, a function gave what does not fit, a
-session has no positive gap.
+session has no positive gap; what was required of a row does not hold.
 """
 
 _MAX_TEXT = 2_000
@@ -50,7 +51,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
 
     Parameters
     ----------
-    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup, Sided or Concat
+    node : Filter, Require, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup, Sided or Concat
         The step; an apply takes panes that hold the rows of their groups; a concat puts the
         columns of one part into the order of the whole; what is before it is not asked.
     batch : Batch
@@ -72,7 +73,9 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             errors.no_value(batch, codes, str(predicate))
             result = batch.filter(mask)
         case Filter(predicate=FrameFunction() as function):
-            result = _filtered(function, batch, errors)
+            result = batch.filter(_holds(function, batch, errors)[0])
+        case Require(predicate=predicate):
+            result = _required(predicate, batch, errors)
         case Select(columns=pairs):
             result = batch.with_rows(_selected(batch.rows, pairs))
         case Assign(columns=values):
@@ -186,7 +189,20 @@ def _selected(rows: pa.RecordBatch, columns: Sequence[tuple[str, str]]) -> pa.Re
     return pa.RecordBatch.from_arrays([rows.column(old) for _, old in columns], schema=pa.schema(fields))
 
 
-def _filtered(function: FrameFunction, batch: Batch, errors: ErrorRows) -> Batch:
+def _required(predicate: Expr | FrameFunction, batch: Batch, errors: ErrorRows) -> Batch:
+    if isinstance(predicate, FrameFunction):
+        mask, told = _holds(predicate, batch, errors)
+    else:
+        mask, codes = predicate_mask(predicate, batch.rows)
+        errors.no_value(batch, codes, str(predicate))
+        told = np.ones(len(batch), bool) if codes is None else codes == 0
+    errors.add(batch, np.flatnonzero(told & ~mask), UNMET, f"`{predicate}` does not hold")
+    return batch.filter(mask)
+
+
+def _holds(function: FrameFunction, batch: Batch, errors: ErrorRows) -> tuple[np.ndarray, np.ndarray]:
+    """Where a function says True, and of which rows it could tell."""
+
     def call(start: int, stop: int) -> np.ndarray:
         column = _value(function, batch.rows, start, stop)
         if column.type != pa.bool_():
@@ -199,10 +215,10 @@ def _filtered(function: FrameFunction, batch: Batch, errors: ErrorRows) -> Batch
 
     done = isolate(call, len(batch))
     errors.raised(batch, done.failures)
-    mask = np.zeros(len(batch), bool)
+    mask, told = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
     for start, stop, holds in done.results:
-        mask[start:stop] = holds
-    return batch.filter(mask)
+        mask[start:stop], told[start:stop] = holds, True
+    return mask, told
 
 
 def _value(function: FrameFunction, rows: pa.RecordBatch, start: int, stop: int) -> pa.Array:

@@ -24,6 +24,7 @@ from flower.graph.nodes import (
     MapFrames,
     Node,
     Read,
+    Require,
     Select,
     WindowInto,
     Write,
@@ -126,7 +127,7 @@ def _arguments(node: Node) -> str:
     match node:
         case Read():
             return ", ".join([node.source.label, *_read_options(node)])
-        case Filter():
+        case Filter() | Require():
             return _quoted(node.predicate)
         case Select():
             return ", ".join(new if new == old else f"{new} (from {old})" for new, old in node.columns)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from flower.errors import GraphError
 from flower.graph.cogrouping import Sided
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
-from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Select, step_text
+from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Require, Select, step_text
 from flower.model.combiners import Combiner
 from flower.model.custom import WindowFn
 from flower.model.panes import FINAL, RETRACTION
@@ -118,7 +118,7 @@ def _unlike(step: Node, got: str, other: str) -> GraphError:
 
 def _values(step: Node) -> list[Expr | FrameFunction]:
     match step:
-        case Filter(predicate=predicate):
+        case Filter(predicate=predicate) | Require(predicate=predicate):
             return [predicate]
         case Assign(columns=columns):
             return [value for _, value in columns]

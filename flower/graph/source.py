@@ -38,6 +38,7 @@ from flower.graph.nodes import (
     FlatMapRows,
     MapFrames,
     Node,
+    Require,
     Select,
     WindowInto,
 )
@@ -187,6 +188,8 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
     match node:
         case Filter():
             return verb("filter", render(node.predicate))
+        case Require():
+            return verb("require", render(node.predicate))
         case Select():
             return _selected(node, on)
         case Assign():

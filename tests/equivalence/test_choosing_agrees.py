@@ -88,6 +88,16 @@ def test_how_long_a_group_lasted_is_the_oracles(script: Any, where: Any, how: st
     agree(windowed.groupby("k").agg(length=fl.Duration(), last=("v", fl.Latest())), as_stream=as_stream)
 
 
+@examples(40)
+@given(scripts, windows, st.sampled_from(["sum", "mean", "nunique", "size", "list"]), st.booleans())
+def test_a_pivot_is_the_oracles(script: Any, where: Any, how: Any, as_stream: bool) -> None:
+    wide = scripted(script).window(where, allowed_lateness="2s").groupby("k")
+    wide = wide.pivot("i", "n", categories=[0, 2], aggfunc=how).rename(**{"0": "zero"})
+    if how == "list":
+        wide = wide.filter("window_end > window_start").drop("zero", "2")
+    agree(wide, as_stream=as_stream)
+
+
 hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 

@@ -362,6 +362,15 @@ def test_a_line_may_deduplicate(ip):
     assert value(ip, cell).schema.names == ["carrier", "delay"]
 
 
+def test_a_line_may_pivot(ip):
+    cell = """%%flow wide --from flights
+    window  FixedWindows("1h")
+    groupby "origin"
+    pivot   "carrier", "delay", categories=["AA", "UA"]
+    """
+    assert value(ip, cell).schema.names[:5] == ["origin", "window_start", "window_end", "AA", "UA"]
+
+
 def test_unloading_takes_the_magics_away_and_stops_their_runs(ip):
     run = value(ip, "%flow run ticks")
     ip.run_line_magic("unload_ext", "flower")

@@ -21,6 +21,7 @@ from flower.graph.nodes import (
     MapFrames,
     Node,
     Read,
+    Require,
     Select,
     walk,
 )
@@ -76,7 +77,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
             case Select():
                 old = dict(node.columns)
                 needed[node.input].update(old[new] for new in wanted)
-            case Filter():
+            case Filter() | Require():
                 needed[node.input] |= wanted | columns_used(node.predicate, node.input.schema)
             case Assign():
                 # A replaced column is kept, because it keeps its place.

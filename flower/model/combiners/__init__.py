@@ -5,6 +5,7 @@ from flower.model.combiners.chosen import Chosen, Sample, Top
 from flower.model.combiners.counted import List, Median, Mode, Quantile
 from flower.model.combiners.named import combiner_of, names
 from flower.model.combiners.numeric import Count, Extreme, Mean, Product, Size, Sum, Truth
+from flower.model.combiners.only import Only
 from flower.model.combiners.order import Duration, Edge, Latest, MaxBy, MinBy, Nunique
 from flower.model.combiners.rows import Rows
 from flower.model.combiners.several import Rate, WeightedMean
@@ -25,6 +26,7 @@ __all__ = [
     "MinBy",
     "Mode",
     "Nunique",
+    "Only",
     "Order",
     "Product",
     "Quantile",

@@ -13,6 +13,7 @@ from flower.model.combiners import (
     Latest,
     MaxBy,
     MinBy,
+    Only,
     Quantile,
     Rate,
     Rows,
@@ -97,6 +98,9 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             return sorted(some, reverse=not how.ascending)[: how.n]
         case Top():
             return _top(how, column, rows)
+        case Only():
+            mine = [row for row in rows if not missing(row.values[how.where]) and row.values[how.where] == how.equals]
+            return aggregate(how.law, column, mine, window)
         case Latest():
             return None if not values or missing(values[-1]) else values[-1]
         case Duration():
