@@ -14,7 +14,7 @@ import pyarrow as pa
 from flower.graph.joins import Join
 from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Select, WindowInto
 from flower.graph.schema import frame_of
-from flower.model.panes import PANE_COLUMNS, Combination, settled, view_of
+from flower.model.panes import PANE_COLUMNS, Combination, in_order, settled, view_of
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
@@ -128,6 +128,8 @@ class Results:
 
     def view(self) -> pd.DataFrame:
         """The view of the panes, sorted by window end, then keys; rows that are no panes as they came."""
+        if self._panes is not None and self._settled:
+            return frame_of(in_order(pa.Table.from_batches(self._view, self.schema), self._sorted))
         if self._panes is not None:
             return frame_of(self._viewed())
         rows = _whole(list(self._log), self.schema)
