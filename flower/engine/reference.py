@@ -116,6 +116,8 @@ class _Oracle:
             for index, step in self.job.keyed.items()
         }
         self.joins = {index: _join_oracle(step) for index, step in self.job.joins.items()}
+        for index, oracle in self.joins.items():
+            oracle.same, oracle.retracts = self.job.joins[index].same, self.job.joins[index].retracts
         self.distinct = {
             index: DeduplicationOracle(step.keys, step.within, at_end=step.batch)
             for index, step in self.job.distinct.items()
@@ -214,7 +216,10 @@ class _Oracle:
                     joined, gone, _ = self.joins[index].epoch([waiting[port] for port in stage.ports], w0, w1)
                     self.watermarks[index] = self.joins[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.joins[index].dropped_schema, None))
-                    batches = [_batch(joined, stage.origin.schema, "event_time")]
+                    pairs = _batch(joined, stage.origin.schema, "event_time")
+                    if stage.origin.retracting:
+                        pairs = replace(pairs, retraction=np.array([row[RETRACTION] for row in joined], np.bool_))
+                    batches = [pairs]
                 case Deduplicate():
                     w1 = min(self.watermarks[i] for i in stage.inputs)
                     first, gone = self.distinct[index].epoch(waiting[stage.ports[0]], w1)
