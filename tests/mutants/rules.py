@@ -49,6 +49,9 @@ JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
 DEDUPLICATION = "flower/engine/deduplication.py"
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
+CHOSEN = "flower/model/combiners/chosen.py"
+CHOSEN_OF = ("tests/model/test_chosen.py", "tests/equivalence/test_chosen_agree.py")
+PIVOTED = ("tests/api/test_pivot.py",)
 PROCESSED = "flower/engine/processed.py"
 PROCESSING = "flower/engine/processing.py"
 KEPT = "flower/engine/kept.py"
@@ -214,6 +217,20 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what a checkpoint puts together is new to charts", "flower/engine/results.py", "batch.slice(max(0, len(batch) - left))", "batch", RESUMING),
     Mutant("a later run's part may be another", LEDGER, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
     Mutant("output watermarks begin anew", RECOVERY, 'told["watermarks"].get(stage.name, MIN_TIME)', "MIN_TIME", ("tests/recovery/test_any_pipeline.py",)),
+    # What is chosen, required and approximate
+    Mutant("the least are the top", CHOSEN, "            first = [-_dense(first)]\n", "            first = [_dense(first)]\n", CHOSEN_OF),
+    Mutant("rows that stand in one place are cut before their values are seen", CHOSEN, "np.where(at_start < self.n, counts, 0)", "np.where(before < self.n, counts, 0)", CHOSEN_OF),
+    Mutant("rows that may be taken back are let go", CHOSEN, "        return replace(self, whole=True)\n", "        return self\n", CHOSEN_OF),
+    Mutant("a state holds all rows", CHOSEN, "            return super()._together(state, codes, entries, counts)\n        order, left", "            pass\n        return super()._together(state, codes, entries, counts)\n        order, left", CHOSEN_OF),
+    Mutant("a sample has no seed", CHOSEN, "np.full(len(order.time), self.seed, np.uint64)", "np.full(len(order.time), 0, np.uint64)", CHOSEN_OF),
+    Mutant("a sample does not see where rows came from", CHOSEN, "for part in (order.time, order.partition, order.position):", "for part in (order.time, order.partition):", CHOSEN_OF),
+    Mutant("rows that are not as required vanish", "flower/engine/rowwise.py", "    errors.add(batch, np.flatnonzero(told & ~mask), UNMET, f\"`{predicate}` does not hold\")\n", "    del told\n", PIVOTED),
+    Mutant("what has another value counts", "flower/model/combiners/only.py", "here = np.flatnonzero(pc.equal(decides, self.equals).fill_null(False).to_numpy(zero_copy_only=False))", "here = np.arange(len(decides))", PIVOTED),
+    Mutant("a value that is missing is not the latest", "flower/model/combiners/order.py", "        return self.merge(state, (order.time, order.partition, order.position, column), codes)\n", "        return super().add(state, codes, column, order)\n", ("tests/test_choosing_transcripts.py",)),
+    Mutant("a session lasts until its gap is over", "flower/model/combiners/order.py", "pa.array(np.where(none, 0, state[1] - state[0]), mask=none)", "pa.array(np.where(none, 0, state[1] - state[0] + 120_000_000), mask=none)", ("tests/test_choosing_transcripts.py",)),
+    Mutant("a row may be in two branches", "flower/api/choosing.py", 'Call("coalesce", (*chosen, Literal(rest)))', 'Call("coalesce", (*reversed(list(chosen)), Literal(rest)))', ("tests/api/test_partition.py",)),
+    Mutant("a sketch depends on the order of its values", "flower/model/combiners/sketches.py", "        sketch.trim()", "        pass", ("tests/model/test_sketches.py",)),
+    Mutant("sketches pile up", "flower/model/combiners/sketches.py", "many = np.flatnonzero(sizes > PARTS)", "many = np.flatnonzero(sizes > 10**9)", ("tests/model/test_sketches.py",)),
     # Deduplication
     Mutant("rows given in earlier epochs are forgotten", DEDUPLICATION, "        repeats[mine] = True\n", "        pass\n", DEDUPLICATED),
     Mutant("what repeats a row left out is left out", DEDUPLICATION, "        following = following[following]\n", "        break\n", DEDUPLICATED),
