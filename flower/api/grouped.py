@@ -250,9 +250,9 @@ class Grouped:
         timers)``, called with frames of all keys concerned, whose index is the key (a MultiIndex of several): ``rows``
         by key, then as above; ``state`` and ``timers`` with one row a key. A column of ``state`` has the dtype of its
         value, missing where there is none; lists, dicts and sets are objects. The columns of ``timers`` are
-        ``datetime64[us, UTC]``, NaT where a timer is not set; so is the Series ``time``. Both frames are changed in
-        place. What is given is a frame with the key as its index. Keys must not depend on one another: of keys that
-        fail the others are found by calling again with fewer.
+        ``datetime64[us, UTC]``, NaT where a timer is not set; so is the Series ``time``; ``timers.attrs["now"]`` is the
+        clock. Both frames are changed in place. What is given is a frame with the key as its index. Keys must not
+        depend on one another: of keys that fail the others are found by calling again with fewer.
 
         Examples
         --------
@@ -422,11 +422,13 @@ def require_settled(node: Node, what: str) -> None:
         windowing = keyed.grouping
         if not _fires_again(windowing) or any(only_final(each) for each in predicates):
             continue
+        if isinstance(keyed, Join) and keyed.retracting:
+            continue
         closed = "" if not windowing.allowed_lateness_us else "closing_behavior='fire_always' there and "
         raise GraphError(
             f"panes that replace one another cannot be {what}, for their rows would count more than once",
             got=f"accumulating panes of {windowing.source}",
-            hint="use accumulation='discarding' there"
+            hint="use accumulation='retracting' or 'discarding' there"
             if isinstance(keyed, Join)
             else "use accumulation='retracting' or 'discarding' there; or take the final pane of each window only, "
             f"with {closed}.filter({FINAL!r}) before this step",

@@ -335,9 +335,9 @@ def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tu
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
     encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
     order = arrays.order(start, encoded.codes)
-    key, start, end = encoded.codes[order], start[order], end[order]
+    key, start = encoded.codes[order], start[order]
     new = np.ones(len(order), np.bool_)
-    reach = _reach(key, end)
+    reach = _reach(key, end[order])
     new[1:] = (key[1:] != key[:-1]) | apart(start[1:], reach[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))

@@ -17,7 +17,7 @@ from flower.graph.joins import Join
 from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Require, Select, WindowInto
 from flower.graph.schema import frame_of
 from flower.model import arrays
-from flower.model.panes import PANE_COLUMNS, WINDOW_END, Combination, settled, view_of
+from flower.model.panes import PANE_COLUMNS, WINDOW_END, Combination, in_order, settled, view_of
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
@@ -145,6 +145,8 @@ class Results:
 
     def view(self) -> pd.DataFrame:
         """The view of the panes, sorted by window end, then keys; rows that are no panes as they came."""
+        if self._panes is not None and self._settled:
+            return frame_of(in_order(pa.Table.from_batches(self._view, self.schema), self._sorted))
         if self._panes is not None:
             return frame_of(self._viewed())
         rows = _whole(list(self._log), self.schema)

@@ -50,9 +50,10 @@ def told(stream: fl.Stream, on: str = "embedded") -> list[list[Any]]:
         (lambda rows: [{"n": v} for v in rows["v"]], [[1], [2], [3], [4]]),
         (lambda rows: ({"n": v} for v in rows["v"]), [[1], [2], [3], [4]]),
         (lambda rows: [], []),
+        (lambda rows: ([one.update(n=v), one][1] for one in [{}] for v in rows["v"]), [[1], [2], [3], [4]]),
         (lambda rows: {"n": 2.0}, [[2], [2], [2]]),
     ],
-    ids=["nothing", "dict", "Series", "scalar", "NumPy", "frame", "dicts", "generator", "no row", "float"],
+    ids=["nothing", "dict", "Series", "scalar", "NumPy", "frame", "dicts", "generator", "no row", "one dict", "float"],
 )
 def test_a_call_gives_rows_of_several_kinds(give: Any, expected: Any, on: str) -> None:
     stream = processed(lambda key, rows, state, timers: give(rows), {"n": "int64"})

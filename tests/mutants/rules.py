@@ -41,6 +41,7 @@ COMBINED = "flower/model/triggers/combined.py"
 AT_WATERMARK = "flower/model/triggers/watermark.py"
 TOP = "flower/model/triggers/top.py"
 JOINS = ("tests/test_join_transcripts.py",)
+JOINS_AGREE = ("tests/equivalence/test_joins_agree.py",)
 HELD = ("tests/engine/test_joined.py",)
 COGROUPED = ("tests/engine/test_cogrouping.py", "tests/test_join_transcripts.py")
 ENRICHED = ("tests/test_join_transcripts.py", "tests/engine/test_enriching.py")
@@ -228,9 +229,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("an interval has no last instant", WAITING, "_moved(rows.at, high), inclusive=True)", "_moved(rows.at, high), inclusive=False)", JOINS),
     Mutant("a new left row meets only new right ones", INTERVAL, "for number, table in enumerate(tables[1]):", "for number, table in [(len(tables[1]) - 1, new[1])]:", JOINS),
     Mutant("a new right row meets no left one that was held", INTERVAL, "enumerate(tables[0][:-1])", "enumerate(tables[0][:0])", JOINS),
-    Mutant("what was joined is given alone as well", INTERVAL, "            of_side[number][rows] = GIVEN\n", "            pass\n", JOINS),
+    Mutant("what was joined is given alone as well", INTERVAL, "        given[table] += sign *", "        given[table] += 0 *", JOINS),
     Mutant("what nothing joins is given an instant too soon", WAITING, "else table.until < watermark", "else table.until <= watermark", JOINS),
-    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))", "return Advanced(IntervalState((kept[0], kept[1])), rows, w1)", JOINS),
+    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "rows, min(w1, hold)", "rows, w1", JOINS),
     Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
     Mutant("a row of the same instant is not as of it", ASOF, "before = bisected(times, begin, end, left.at, inclusive=True) - 1", "before = bisected(times, begin, end, left.at, inclusive=False) - 1", JOINS),
     Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
@@ -245,6 +246,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("discarding, all pairs are given again", JOINED, "mine, theirs = mine[new], theirs[new]", "pass", JOINS),
     Mutant("a row that comes after the watermark is joined", "flower/engine/side.py", "gone = met > batch.time", "gone = met > met", JOINS),
     Mutant("dropped rows of the right are told as of the left", "flower/engine/joint.py", 'which = pa.array([("left", "right")[side]] * n', 'which = pa.array([("left", "right")[0]] * n', JOINS),
+    Mutant("a row that is taken back stays", WAITING, "stands: Bools = rank >= taken[number]", "stands: Bools = rank >= 0", JOINS),
+    Mutant("all equal rows are taken back at once", WAITING, "stands: Bools = rank >= taken[number]", "stands: Bools = taken[number] == 0", JOINS_AGREE),
+    Mutant("what is taken back leaves what it was joined to", INTERVAL, "batches.append(_rows(step, gone[0], table, mine, theirs, back=True))", "pass", JOINS),
+    Mutant("a row whose partner is taken back is not alone again", INTERVAL, "theirs, -1)", "theirs, 0)", JOINS_AGREE),
+    Mutant("a row that may still be taken back is let go", "flower/engine/side.py", "else max(ahead, 0))", "else ahead)", JOINS_AGREE),
+    Mutant("a first pane that was late is taken back as on time", JOINED, "marked(-panes[number[:n]] - 1)", "marked(panes[number[:n]] + 1)", JOINS),
+    Mutant("a joined pane is taken back with its late rows", JOINED, "            here[:n] = False\n", "            pass\n", JOINS),
+    Mutant("rows that are taken back are joined in windows", JOINED, "(settled(rows, same) for rows, same in", "(rows for rows, same in", JOINS),
+    Mutant("a version that is taken back is valid", ASOF, "right = settled(joined(found), step.same[1])", "right = joined(found)", JOINS),
     Mutant("of a key's rows in a window the first is taken", INWINDOW, 'last = np.searchsorted(theirs, mine, side="right") - 1', 'last = np.searchsorted(theirs, mine, side="left")', ENRICHED),
     Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ("tests/equivalence/test_joins_agree.py",)),
     Mutant("of a window's rows the first is kept", INWINDOW, "return table.where(~replaced)", "return table.where(~np.roll(replaced, 1))", ENRICHED),
