@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
+from flower.engine.blocks import Block, SessionRun
 from flower.engine.counted import CountedState
 from flower.engine.counts import Counts
 from flower.engine.deduplication import DistinctState
@@ -41,7 +42,7 @@ from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.pairs import Pairs
 from flower.engine.processed import ProcessedState
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun, SessionState
+from flower.engine.sessions import SessionState
 from flower.engine.slices import Slices
 from flower.engine.standing import Standing
 from flower.engine.state import KeyedState
@@ -57,7 +58,7 @@ _PAD = 64
 STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, SessionRun),
+        *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, Block, SessionRun),
         *(JoinedState, IntervalState, AsofState, InWindowState, Held),
         *(CountedState, DistinctState, ProcessedState, Kept, Batch, Pairs),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),

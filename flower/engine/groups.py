@@ -276,7 +276,7 @@ def in_order(groups: Groups, window: I64 | None, exact: bool) -> tuple[I64, Bool
 
     The order is stable. Keys whose hashes collide are told apart.
     """
-    order = np.argsort(groups.hash, kind="stable") if window is None else np.lexsort((groups.hash, window))
+    order = arrays.order(groups.hash, window)
     change = _changes(groups, window, order)
     if exact or change.all():
         return order, change

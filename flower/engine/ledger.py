@@ -28,9 +28,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from flower.engine.blocks import SessionRun
 from flower.engine.checkpoint import packed, unpacked
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun
 from flower.errors import FlowerError, RunError
 from flower.io.storage import Storage, storage
 

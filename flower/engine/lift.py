@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from flower.engine import aggregates as agg
 from flower.engine.aggregates import States
+from flower.engine.blocks import SessionRun
 from flower.engine.counts import Counts
 from flower.engine.groups import Groups, Law
 from flower.engine.keyed import Keyed
@@ -22,7 +23,7 @@ from flower.engine.pairs import Pairs, dropped, with_met
 from flower.engine.placing import placed
 from flower.engine.rowwise import gaps
 from flower.engine.runs import Run
-from flower.engine.sessions import SessionRun, apart
+from flower.engine.sessions import apart
 from flower.engine.slices import Slices, cut
 from flower.engine.standing import Standing
 from flower.engine.waiting import Held
@@ -333,10 +334,10 @@ def _groups(
 def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[SessionRun, Encoded]:
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
     encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
-    order = np.lexsort((start, encoded.codes))
-    key, start, end = encoded.codes[order], start[order], end[order]
+    order = arrays.order(start, encoded.codes)
+    key, start = encoded.codes[order], start[order]
     new = np.ones(len(order), np.bool_)
-    reach = _reach(key, end)
+    reach = _reach(key, end[order])
     new[1:] = (key[1:] != key[:-1]) | apart(start[1:], reach[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))
@@ -352,7 +353,7 @@ def _reach(key: I64, end: I64) -> I64:
     """The greatest end so far of each key; keys ascend."""
     if len(end) < 2 or bool(((end[1:] >= end[:-1]) | (key[1:] != key[:-1])).all()):
         return end  # one gap for all
-    by_end = np.argsort(end, kind="stable")
+    by_end = arrays.order(end)
     rank = np.empty(len(end), np.int64)
     rank[by_end] = np.arange(len(end))
     reach: I64 = end[by_end[np.maximum.accumulate(key * len(end) + rank) % len(end)]]

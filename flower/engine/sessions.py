@@ -7,113 +7,148 @@ greatest end so far is that of the last old or the last new one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from flower.engine.groups import Groups, in_order, joined
+from flower.engine.blocks import Block, SessionRun, compacted, lists, nothing, side_by_side
+from flower.engine.groups import in_order
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs
-from flower.engine.panes import ask, fire, together
-from flower.model.arrays import Bools, group_ends
+from flower.engine.panes import ask, due, fire, together
+from flower.model.arrays import Bools, group_ends, group_starts, order
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
 from flower.model.triggers import Finishing
 from flower.model.windows import touching
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class SessionRun:
-    """Sessions, one a row.
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """The sessions of a step that live; immutable.
 
     Parameters
     ----------
-    start, end : ndarray of int64
+    watermark, now : int
+        The step's watermark and the processing time of the last epoch.
+    blocks : tuple of Block
         The sessions.
-    absorbs : pyarrow.ListArray
-        Windows that had been emitted and are part of this one now, as long as no pane has said so.
-    groups : Groups
-        Their aggregates.
     """
 
-    start: I64
-    end: I64
-    absorbs: pa.Array
-    groups: Groups
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its columns."""
-        return self.groups.nbytes
-
-    @staticmethod
-    def fresh(start: I64, end: I64, groups: Groups) -> SessionRun:
-        """Sessions of which no pane is known."""
-        return SessionRun(start, end, _nothing(len(start)), groups)
-
-    def where(self, mask: Bools) -> SessionRun:
-        """The sessions where ``mask`` holds."""
-        if mask.all():
-            return self
-        at = np.flatnonzero(mask)
-        return SessionRun(self.start[at], self.end[at], self.absorbs.take(pa.array(at)), self.groups.take(at))
-
-
-@dataclass(frozen=True, slots=True)
-class SessionState:
-    """The sessions of a step that live; immutable."""
-
     watermark: int = MIN_TIME
-    live: SessionRun | None = None
+    now: int = MIN_TIME
+    blocks: tuple[Block, ...] = ()
 
     @property
     def groups(self) -> int:
         """How many (key, window) pairs are held."""
-        return 0 if self.live is None else len(self.live)
+        return sum(block.count for block in self.blocks)
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return 0 if self.live is None else self.live.groups.nbytes + 16 * len(self.live) + self.live.absorbs.nbytes
+        return sum(block.run.nbytes + len(block.there) for block in self.blocks)
+
+    @property
+    def live(self) -> SessionRun | None:
+        """All sessions, for those who look at each."""
+        return side_by_side([block.left for block in self.blocks]) if self.blocks else None
 
 
 def advance(
     state: SessionState, deltas: Sequence[SessionRun], step: Keyed, w1: int, now: int
 ) -> Advanced[SessionState]:
-    """One epoch."""
+    """One epoch: the sessions of keys that have new ones and those that are due are taken out and asked."""
     w0 = state.watermark
-    live = state.live
-    for delta in deltas:
-        if len(delta):
-            live = delta if live is None else _laid_over(live, delta, step)
-    if live is None:
-        return Advanced(SessionState(w1), together([], step.schema), w1)
-    firing = ask(live.groups, live.end, step, w0, w1, now)
-    panes, groups = fire(live.groups, live.start, live.end, firing, step, live.absorbs)
-    live = replace(live, groups=groups)
-    if panes is not None:
-        live = replace(live, absorbs=_without(live.absorbs, firing.fired))
-    stays = live.end > step.expired(w1)
-    live = live.where(stays if firing.lapsed is None else stays & ~firing.lapsed)
-    out = w1
-    hold = live.groups.hold
-    if hold is not None:
-        holds = (live.end > w1) & (hold != step.law.no_stamp)
-        out = int(hold[holds].min(initial=w1))
-    return Advanced(SessionState(w1, live), together([panes], step.schema), out)
+    blocks, asked = list(state.blocks), [delta for delta in deltas if len(delta)]
+    if asked:
+        hashes = _distinct([delta.groups.hash for delta in asked])
+        before = _taken(blocks, lambda block: block.of_keys(hashes))
+        touched = before[0] if before else None
+        for delta in asked:
+            touched = delta if touched is None else _laid_over(touched, delta, step)
+        assert touched is not None
+        asked = [touched]
+    asked += _taken(blocks, lambda block: _due(block, state, step, w1, now))
+    panes = None
+    if asked:
+        run = side_by_side(asked)
+        firing = ask(run.groups, run.end, step, w0, w1, now)
+        by = _by_end(run, np.flatnonzero(firing.fired)) if run.groups.standing is None else None
+        panes, groups = fire(run.groups, run.start, run.end, firing, step, run.absorbs, by)
+        absorbs = run.absorbs if panes is None else _without(run.absorbs, firing.fired)
+        stays = run.end > step.expired(w1)
+        run = SessionRun(run.start, run.end, absorbs, groups)
+        run = run.where(stays if firing.lapsed is None else stays & ~firing.lapsed)
+        blocks.append(Block.of(run.take(order(run.groups.hash))))
+    then = SessionState(w1, now, compacted(blocks))
+    return Advanced(then, together([panes], step.schema), _held(then, step))
 
 
-def over(live: SessionRun, pairs: Pairs, step: Keyed) -> Bools:
+def _by_end(run: SessionRun, at: I64) -> I64:
+    """The sessions at some places by end, start and hash, as windows that do not merge come."""
+    at = at[order(run.groups.hash[at])]
+    return at[order(run.start[at], run.end[at])]
+
+
+def _distinct(hashes: Sequence[I64]) -> I64:
+    """Ascending; those of an epoch's sessions ascend as they come."""
+    every = np.concatenate(hashes)
+    every = every[order(every)]
+    return every[group_starts(every)]
+
+
+def _taken(blocks: list[Block], chosen: Callable[[Block], I64]) -> list[SessionRun]:
+    """The sessions at the places that ``chosen`` names, taken out of their blocks; at most one table."""
+    parts = []
+    for number, block in enumerate(blocks):
+        at = chosen(block)
+        if len(at):
+            parts.append(block.run.take(at))
+            blocks[number] = block.without(at)
+    return [side_by_side(parts)] if parts else []
+
+
+def _due(block: Block, state: SessionState, step: Keyed, w1: int, now: int) -> I64:
+    """Where sessions are that the watermark completes or lets go, or whose triggers the clock has reached."""
+    run, w0 = block.run, state.watermark
+    parts = [run.between("end", lambda run: run.end, w0, w1)]
+    if step.windowing.allowed_lateness_us:
+        parts.append(run.between("end", lambda run: run.end, step.expired(w0), step.expired(w1)))
+    if step.windowing.trigger.timed:
+        parts.append(run.between("due", lambda run: due(run.groups, run.end, step, w0, w0, state.now), state.now, now))
+    if step.law.ttl:
+        parts.append(run.between("lapse", lambda run: _lapse(run, step), w0, w1))
+    at = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+    return at[block.there[at]]
+
+
+def _lapse(run: SessionRun, step: Keyed) -> I64:
+    assert run.groups.last is not None
+    return step.windowing.lapse(run.groups.last)
+
+
+def _held(state: SessionState, step: Keyed) -> int:
+    """The output watermark: where windows have stamps, all that are open are looked at."""
+    out = state.watermark
+    for block in state.blocks if step.law.stamp is not None else ():
+        hold = block.run.groups.hold
+        assert hold is not None
+        holds = block.there & (block.run.end > state.watermark) & (hold != step.law.no_stamp)
+        out = min(out, int(hold[holds].min(initial=out)))
+    return out
+
+
+def over(state: SessionState, pairs: Pairs, step: Keyed) -> Bools:
     """Which pairs would merge with a session of their key whose trigger has finished."""
-    finished = Finishing.finished(live.groups.marks)
-    if not finished.any():
+    hashes = _distinct([pairs.hash])
+    parts = [block.run.take(block.of_keys(hashes)) for block in state.blocks]
+    parts = [run.where(Finishing.finished(run.groups.marks)) for run in parts]
+    if not any(map(len, parts)):
         return np.zeros(len(pairs), np.bool_)
-    ended = live.where(finished)
+    ended = side_by_side(parts)
     reach = int(touching(step.windowing.windows))
     return pairs.within(ended.start, ended.end + reach, ended.groups, reach)
 
@@ -124,36 +159,35 @@ def apart(start: I64, reach: I64, step: Keyed) -> Bools:
 
 
 def _laid_over(old: SessionRun, new: SessionRun, step: Keyed) -> SessionRun:
-    """Old and new sessions together; only keys that have new ones are worked on."""
-    touched = np.isin(old.groups.hash, new.groups.hash)
-    merged = _merged(old.where(touched), new, step)
-    return _joined([old.where(~touched), merged])
+    """Old and new sessions together. Those that begin after all old ones have ended merge with none."""
+    near = new.start <= old.end.max()
+    return side_by_side([_merged(old, new.where(near), step), new.where(~near)])
 
 
 def _merged(old: SessionRun, new: SessionRun, step: Keyed) -> SessionRun:
     law = step.law
-    every = _joined([old, new])
+    every = side_by_side([old, new])
     by_key, change = in_order(every.groups, None, law.exact)
     key = np.empty(len(every), np.int64)
     key[by_key] = np.cumsum(change)
-    order = np.lexsort((every.start, key))
-    key, start, end = key[order], every.start[order], every.end[order]
-    is_old = order < len(old)
-    place = np.arange(len(order))
+    by_start = order(every.start, key)
+    key, start, end = key[by_start], every.start[by_start], every.end[by_start]
+    is_old = by_start < len(old)
+    place = np.arange(len(by_start))
     begin = np.maximum.accumulate(np.where(np.concatenate(([True], key[1:] != key[:-1])), place, 0))
     reach = np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))
     head = place == begin
     head[1:] |= apart(start[1:], reach[:-1], step)
     first = np.flatnonzero(head)
-    last = group_ends(first, len(order))
-    codes = np.empty(len(order), np.int64)
-    codes[order] = np.cumsum(head) - 1
+    last = group_ends(first, len(by_start))
+    codes = np.empty(len(by_start), np.int64)
+    codes[by_start] = np.cumsum(head) - 1
     starts, ends = start[first], reach[last]
     same = (every.start == starts[codes]) & (every.end == ends[codes])
     swallowed = ~same & (every.groups.panes > 0)
     absorbs = _gathered(every, swallowed, codes, len(first))
     panes = np.where(same, every.groups.panes, 0)
-    groups = law.merge(replace(every.groups, panes=panes), codes, len(first), order[first])
+    groups = law.merge(replace(every.groups, panes=panes), codes, len(first), by_start[first])
     return SessionRun(starts, ends, absorbs, groups)
 
 
@@ -163,36 +197,11 @@ def _last_end(end: I64, chosen: Bools, place: I64, begin: I64) -> I64:
     return np.where(last >= begin, end[last], MIN_TIME)
 
 
-def _joined(runs: Sequence[SessionRun]) -> SessionRun:
-    runs = [run for run in runs if len(run)] or list(runs[:1])
-    if len(runs) == 1:
-        return runs[0]
-    return SessionRun(
-        np.concatenate([run.start for run in runs]),
-        np.concatenate([run.end for run in runs]),
-        pa.concat_arrays([run.absorbs for run in runs]),
-        joined([run.groups for run in runs]),
-    )
-
-
-def _lists(offsets: I64, start: I64, end: I64) -> pa.Array:
-    window = ABSORBS_TYPE.value_type
-    values = pa.StructArray.from_arrays(
-        [pa.array(start).view(window.field(0).type), pa.array(end).view(window.field(1).type)], fields=list(window)
-    )
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values, type=ABSORBS_TYPE)
-
-
-def _nothing(n: int) -> pa.Array:
-    none = np.zeros(0, np.int64)
-    return _lists(np.zeros(n + 1, np.int64), none, none)
-
-
 def _without(absorbs: pa.Array, told: Bools) -> pa.Array:
     """The lists, emptied where a pane has told them."""
     counts = np.where(told, 0, np.diff(np.asarray(absorbs.offsets)))
     if not counts.any():
-        return _nothing(len(absorbs))
+        return nothing(len(absorbs))
     kept = absorbs.take(pa.array(np.flatnonzero(counts))).flatten()
     return pa.ListArray.from_arrays(
         pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32)), kept, type=ABSORBS_TYPE
@@ -203,10 +212,10 @@ def _gathered(every: SessionRun, swallowed: Bools, codes: I64, n: int) -> pa.Arr
     """Per merged session, the emitted windows that are part of it, by end."""
     flat = every.absorbs.flatten()
     if not len(flat) and not swallowed.any():
-        return _nothing(n)
+        return nothing(n)
     counts = np.diff(np.asarray(every.absorbs.offsets))
     group = np.concatenate((np.repeat(codes, counts), codes[swallowed]))
     start = np.concatenate((np.asarray(flat.field(0).view(pa.int64())), every.start[swallowed]))
     end = np.concatenate((np.asarray(flat.field(1).view(pa.int64())), every.end[swallowed]))
-    order = np.lexsort((start, end, group))
-    return _lists(np.searchsorted(group[order], np.arange(n + 1)), start[order], end[order])
+    by_end = np.lexsort((start, end, group))
+    return lists(np.searchsorted(group[by_end], np.arange(n + 1)), start[by_end], end[by_end])

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from flower.engine import aligned, asof, counted, deduplication, interval, inwindow, processed, sessions
 from flower.engine import joined as windowed
+from flower.engine.blocks import SessionRun
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.lift import sessions_of
@@ -35,7 +36,7 @@ AdvancedJoin = (
     | Advanced[asof.AsofState]
     | Advanced[inwindow.InWindowState]
 )
-Piece = Run | Slices | sessions.SessionRun | Held | Pairs
+Piece = Run | Slices | SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
 KeyedStep = Keyed | Joint | deduplication.Distinct | Processing
 
@@ -83,9 +84,9 @@ def advance(
     if isinstance(state, counted.CountedState):
         return counted.advance(state, pairs, step, watermark, now)
     if isinstance(state, sessions.SessionState):
-        merging = [piece for piece in pieces if isinstance(piece, sessions.SessionRun)]
-        if pairs and state.live is not None:
-            over = sessions.over(state.live, joined(pairs), step)
+        merging = [piece for piece in pieces if isinstance(piece, SessionRun)]
+        if pairs and state.blocks:
+            over = sessions.over(state, joined(pairs), step)
             if over.any():
                 return _without(over, state, joined(pairs), step, watermark, now)
         return sessions.advance(state, merging, step, watermark, now)

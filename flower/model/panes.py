@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flower.errors import GraphError
+from flower.model.arrays import numbers, order
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
 from flower.model.windows import CountWindows, GlobalWindows
@@ -38,6 +39,7 @@ ABSORBS_TYPE = pa.list_(
     pa.struct([pa.field("start", INSTANT, nullable=False), pa.field("end", INSTANT, nullable=False)])
 )
 
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 Combination = Literal["sum", "min", "max", "first", "last"]
 """How the increments of an aggregate combine; first and last by order of emission."""
 
@@ -140,9 +142,10 @@ def view_of(
     --------
     >>> import datetime
     >>> from flower.model.windows import GlobalWindows
-    >>> schema = pane_schema([], [pa.field("n", pa.int64())], Windowing.make(GlobalWindows()))
+    >>> windowing = Windowing.make(GlobalWindows(), allowed_lateness="1h")
+    >>> schema = pane_schema([], [pa.field("n", pa.int64())], windowing)
     >>> rows = [{"n": n, "pane_timing": "early", "pane_index": i, "pane_final": False} for i, n in enumerate([3, 5])]
-    >>> view_of(pa.RecordBatch.from_pylist(rows, schema), (), Windowing.make(GlobalWindows()))["n"].to_pylist()
+    >>> view_of(pa.RecordBatch.from_pylist(rows, schema), (), windowing)["n"].to_pylist()
     [5]
     """
     schema = panes.schema
@@ -150,8 +153,7 @@ def view_of(
     combine = combine or {}
     if windowing.accumulation == "discarding" and not all(name in combine for name in aggregates):
         return _sorted(panes, keys)
-    if isinstance(windowing.windows, CountWindows):
-        # Each has one pane, and several of one key may have the same times.
+    if settled(schema, windowing):
         return _sorted(panes, keys)
     window, absorbed, by = _windows(panes, keys)
     if windowing.accumulation != "discarding":
@@ -168,6 +170,14 @@ def view_of(
         how: Combination = "min" if windowing.timestamp_combiner == "earliest" else "max"
         columns[EVENT_TIME] = _combined(panes.column(EVENT_TIME), window, how, last)
     return _sorted(pa.table(columns, schema=schema), keys)
+
+
+def settled(schema: pa.Schema, windowing: Windowing) -> bool:
+    """Whether no pane takes the place of another, so that the view has all of them.
+
+    Windows that count may have the same times, and are others all the same.
+    """
+    return isinstance(windowing.windows, CountWindows) or (windowing.once and RETRACTION not in schema.names)
 
 
 def _windows(panes: pa.RecordBatch | pa.Table, keys: tuple[str, ...]) -> tuple[I64, I64, I64]:
@@ -250,9 +260,49 @@ def _combined(column: pa.Array | pa.ChunkedArray, group: I64, how: Combination, 
     return values.fill_null(np.nan) if floating else values
 
 
+def _sortable(column: pa.Array | pa.ChunkedArray) -> I64 | None:
+    """Integers in the order of the values; None if there are none that tell it."""
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        column = column.dictionary_encode(null_encoding="encode")
+        by_value = pc.sort_indices(column.dictionary).to_numpy()
+        rank: I64 = np.empty(len(by_value), np.int64)
+        rank[by_value] = np.arange(len(by_value))
+        values: I64 = rank[column.indices.to_numpy()]
+        return values
+    whole = pa.types.is_integer(kind) and kind != pa.uint64()
+    if column.null_count or not (whole or pa.types.is_timestamp(kind)):
+        return None
+    values = numbers(column).astype(np.int64, copy=False)
+    return values
+
+
+def in_order(panes: Rows, by: Sequence[str]) -> Rows:
+    """The panes by the values of some columns; those that come so are not copied."""
+    columns = [values for name in by if (values := _sortable(panes.column(name))) is not None]
+    if len(columns) < len(by):
+        return panes.take(pc.sort_indices(panes, sort_keys=[(name, "ascending") for name in by]))
+    if _ascend(columns):
+        return panes
+    place = None
+    for values in reversed(columns):
+        at = order(values if place is None else values[place])
+        place = at if place is None else place[at]
+    return panes.take(pa.array(place))
+
+
+def _ascend(columns: Sequence[I64]) -> bool:
+    """Whether rows are in the order of the first column, where it is equal in that of the second, and so on."""
+    level: npt.NDArray[np.bool_] | None = None
+    for values in reversed(columns):
+        up, same = values[1:] > values[:-1], values[1:] == values[:-1]
+        level = up | (same if level is None else same & level)
+    return level is None or bool(level.all())
+
+
 def _sorted(panes: pa.RecordBatch | pa.Table, keys: tuple[str, ...]) -> pa.RecordBatch:
-    order = pc.sort_indices(panes, sort_keys=[(name, "ascending") for name in (WINDOW_END, WINDOW_START, *keys)])
-    rows = panes.take(order)
+    rows = in_order(panes, (WINDOW_END, WINDOW_START, *keys))
     if isinstance(rows, pa.RecordBatch):
         return rows
     whole = rows.combine_chunks().to_batches()

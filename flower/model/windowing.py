@@ -179,6 +179,11 @@ class Windowing:
         return isinstance(self.trigger, AfterWatermark) and self.trigger.early is None and self.ttl_us is None
 
     @property
+    def once(self) -> bool:
+        """Whether a window has one pane, when the watermark passes it."""
+        return self.blind and self.allowed_lateness_us == 0
+
+    @property
     def sliced(self) -> bool:
         """Whether rows may be aggregated by slices, of which windows are put together when they fire.
 

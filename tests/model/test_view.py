@@ -137,7 +137,7 @@ def panes_of_sessions(draw):
 @given(fixed=panes_of_fixed_windows(), sessions=panes_of_sessions(), cut=st.integers(0, 3))
 def test_a_view_is_that_of_the_plain_rule(accumulation, combine, fixed, sessions, cut):
     for windows, rows in ((FixedWindows("10us"), fixed), (Sessions("6us"), sessions)):
-        windowing = Windowing.make(windows, accumulation=accumulation)
+        windowing = Windowing.make(windows, accumulation=accumulation, allowed_lateness="unbounded")
         panes = batch(rows, windowing)
         expected = batch(plain_view(rows[cut:], windowing, combine), windowing).to_pylist()
         view = view_of(panes.slice(cut), ("k", "j"), windowing, combine)
@@ -147,7 +147,7 @@ def test_a_view_is_that_of_the_plain_rule(accumulation, combine, fixed, sessions
 
 
 def test_one_aggregate_without_a_combination_keeps_all_panes():
-    windowing = Windowing.make(GlobalWindows(), accumulation="discarding")
+    windowing = Windowing.make(GlobalWindows(), accumulation="discarding", allowed_lateness="1s")
     row = {
         "k": "a",
         "j": 1,
@@ -167,7 +167,9 @@ def test_combined_panes_have_the_earliest_event_time_where_panes_have_that_of_th
     row = {"k": "a", "j": 1, "window_start": 0, "window_end": 9, "n": 1, "most": 1.0, "one": "x"}
     row |= {"pane_timing": "early", "pane_index": 0, "pane_final": False}
     for combiner, expected in (("earliest", 2), ("latest", 7), ("end_of_window", 5)):
-        windowing = Windowing.make(FixedWindows("9us"), accumulation="discarding", timestamp_combiner=combiner)
+        windowing = Windowing.make(
+            FixedWindows("9us"), accumulation="discarding", allowed_lateness="1s", timestamp_combiner=combiner
+        )
         panes = batch([{**row, "event_time": time} for time in (7, 2, 5)], windowing)
         view = view_of(panes, ("k", "j"), windowing, COMBINE)
         assert view["event_time"].cast(pa.int64()).to_pylist() == [expected]
@@ -176,7 +178,7 @@ def test_combined_panes_have_the_earliest_event_time_where_panes_have_that_of_th
 @pytest.mark.parametrize("windows", [FixedWindows("1s"), Sessions("1s"), GlobalWindows()])
 @pytest.mark.parametrize("accumulation", ["accumulating", "discarding"])
 def test_no_panes_are_an_empty_view_of_the_same_columns(windows, accumulation):
-    windowing = Windowing.make(windows, accumulation=accumulation)
+    windowing = Windowing.make(windows, accumulation=accumulation, allowed_lateness="unbounded")
     view = view_of(batch([], windowing), ("k", "j"), windowing, COMBINE)
     assert (len(view), view.schema) == (0, pane_schema(KEYS, AGGREGATES, windowing))
 
@@ -208,7 +210,7 @@ def test_names_that_meet_are_refused(keys, aggregates, told):
 
 
 def test_increments_of_sessions_that_were_absorbed_one_by_the_other_end_up_in_the_last():
-    windowing = Windowing.make(Sessions("6us"), accumulation="discarding")
+    windowing = Windowing.make(Sessions("6us"), accumulation="discarding", allowed_lateness="1s")
     ends = [6, 8, 11, 15, 20]
     rows = []
     for i, end in enumerate(ends):
