@@ -10,7 +10,7 @@ PYTHON ?= $(shell .ci/python)
 SOURCES := pyproject.toml .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/constraints.txt --editable
 
-.PHONY: help demo lab test check format bench pictures fuzz mutants lowest scripts binder clean
+.PHONY: help demo lab test check format bench soak pictures fuzz mutants lowest scripts binder clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -44,8 +44,14 @@ BENCH := --cache .cache/benchmarks --json .cache/benchmarks/figures.json --html 
 bench: $(VENV)/.dev  ## measurements beside other systems (WORKS="w1 w3", ROWS=1000000); an hour for all
 	@$(BIN)/python tests/benchmarks $(WORKS) $(if $(ROWS),--rows $(ROWS)) $(BENCH)
 
-pictures: $(VENV)/.dev  ## a picture of each chart, light and dark, in .cache/pictures
-	@$(BIN)/python tests/browser/pictures.py .cache/pictures
+soak: $(VENV)/.dev  ## W1 at full speed, then a rolling chart, half an hour each (MINUTES=30): whether memory stays flat
+	@$(BIN)/python -m flower.bench.soak --cache .cache/benchmarks $(if $(MINUTES),--minutes $(MINUTES))
+	@.ci/chromium
+	@$(BIN)/python tests/benchmarks/rolling.py $(if $(MINUTES),--minutes $(MINUTES))
+
+pictures: $(VENV)/.dev  ## the documentation's pictures, light and dark, in notebooks/pictures
+	@.ci/chromium
+	@$(BIN)/python tests/browser/pictures.py notebooks/pictures
 
 fuzz: $(VENV)/.dev  ## the property tests with new random examples, many of them
 	@$(BIN)/python -m pytest -q --numprocesses auto -m hypothesis --hypothesis-profile=fuzz tests

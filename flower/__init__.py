@@ -5,13 +5,28 @@ from typing import TYPE_CHECKING, Any
 
 from flower import datasets
 from flower.api import read
+from flower.api.cogrouping import cogroup
 from flower.api.recordings import record, recordings
 from flower.api.replaying import replay
 from flower.api.running import run, runs
 from flower.api.stream import Stream, concat
 from flower.graph import state
 from flower.model.calendar import CalendarWindows
-from flower.model.combiners import Combiner, MaxBy, MinBy, Quantile, Rate, Sample, Top, WeightedMean
+from flower.model.combiners import (
+    ApproxDistinct,
+    ApproxQuantile,
+    Combiner,
+    Duration,
+    Latest,
+    MaxBy,
+    MinBy,
+    Only,
+    Quantile,
+    Rate,
+    Sample,
+    Top,
+    WeightedMean,
+)
 from flower.model.custom import WindowFn
 from flower.model.triggers import (
     AfterAll,
@@ -52,19 +67,24 @@ __all__ = [
     "AfterProcessingTime",
     "AfterWatermark",
     "Always",
+    "ApproxDistinct",
+    "ApproxQuantile",
     "BoundedDisorder",
     "CalendarWindows",
     "Combiner",
     "CountWindows",
+    "Duration",
     "EarliestOf",
     "FixedWindows",
     "GlobalWindows",
+    "Latest",
     "LatestOf",
     "ManualWatermark",
     "MaxBy",
     "MinBy",
     "Monotonic",
     "Never",
+    "Only",
     "OrFinally",
     "Percentile",
     "Punctuated",
@@ -80,6 +100,7 @@ __all__ = [
     "WeightedMean",
     "When",
     "WindowFn",
+    "cogroup",
     "concat",
     "dashboard",
     "datasets",

@@ -238,6 +238,14 @@ window_joins = st.builds(
     st.sampled_from(["0s", "2s", "unbounded"]),
     by,
 )
+retracting_joins = st.builds(
+    _in_windows,
+    st.sampled_from([fl.FixedWindows("4s"), fl.SlidingWindows("5s", every="2s", offset="1s")]),
+    hows,
+    st.just("retracting"),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+    by,
+)
 increments = st.builds(
     _in_windows,
     st.sampled_from([fl.FixedWindows("4s"), fl.SlidingWindows("5s", every="2s")]),
@@ -335,7 +343,7 @@ class ToldForMany(Told):
         state["order"] = [[*had, f"{n}"][-2:] for had, n in zip(state["order"], total, strict=True)]
         timers["a"] = timers["a"].mask(total % 3 == 0, newest + pd.Timedelta(self.delay)).mask(total % 3 == 1)
         timers["b"] = timers["b"].mask(total % 3 == 0, newest + pd.Timedelta("2s"))
-        timers["clock"] = timers["clock"].mask(total % 3 == 2, START + pd.Timedelta("3s"))
+        timers["clock"] = timers["clock"].mask(total % 3 == 2, timers.attrs["now"] + pd.Timedelta("1s"))
         if (total % 4 == 3).any():
             raise ValueError("3 of 4")
         if (total % 7 == 5).any():
@@ -397,7 +405,7 @@ def processed(stream: fl.Stream, code: Any, by: tuple[str, ...], lateness: str) 
 processes = st.builds(
     lambda code, by, lateness: lambda stream: processed(stream, code, by, lateness),
     codes,
-    st.sampled_from([("k",), ("i",), ("v",), ("k", "i")]),
+    st.sampled_from([("k",), ("i",), ("v",), ("k", "i"), ("i", "v")]),
     st.sampled_from(["0s", "2s", "unbounded"]),
 )
 """Steps of a person's own code: functions of a stream."""
@@ -437,3 +445,56 @@ enrichments = st.builds(
     st.sampled_from(["0s", "2s", "unbounded"]),
 )
 """Enrichments from a table that changes: functions of a stream and of the table."""
+
+
+def _cogrouped(where: Any, options: Any, on: Any) -> Callable[..., fl.Stream]:
+    def cogroup(left: fl.Stream, right: fl.Stream) -> fl.Stream:
+        one, other = (side.window(where, **options) for side in (left, right))
+        return fl.cogroup({"one": one, "other": other}, on).agg(
+            one={"rows": "count", "total": ("v", "sum"), "mean": ("v", "mean"), "newest": ("n", "last")},
+            other={
+                "others": "size",
+                "least": ("n", "min"),
+                "some": ("i", "count"),
+                "weighted": ("v", fl.WeightedMean("n")),
+            },
+        )
+
+    return cogroup
+
+
+cogroups = st.builds(
+    _cogrouped,
+    st.sampled_from(
+        [fl.FixedWindows("4s"), fl.SlidingWindows("5s", every="2s"), fl.Sessions("2s"), fl.GlobalWindows()]
+    ),
+    st.fixed_dictionaries(
+        {
+            "accumulation": st.sampled_from(["accumulating", "discarding", "retracting"]),
+            "allowed_lateness": st.sampled_from(["0s", "2s", "unbounded"]),
+            "trigger": st.sampled_from([fl.AfterWatermark(), fl.AfterWatermark(early=fl.AfterCount(2))]),
+        }
+    ),
+    by,
+)
+"""Streams grouped together: functions of two streams."""
+
+
+def _taken_back(lateness: str, early: int, keys: tuple[str, ...]) -> Callable[[fl.Stream], fl.Stream]:
+    def panes(side: fl.Stream) -> fl.Stream:
+        trigger = fl.AfterWatermark(early=fl.AfterCount(early))
+        windowed = side.window(
+            fl.FixedWindows("2s"), trigger=trigger, accumulation="retracting", allowed_lateness=lateness
+        )
+        return windowed.groupby(*keys).agg(v=("v", "sum"), m=("n", "max"))
+
+    return panes
+
+
+taken_back = st.builds(
+    _taken_back,
+    st.sampled_from(["0s", "4s"]),
+    st.integers(1, 3),
+    st.sampled_from([("k", "i", "n"), ("k", "n", "i")]),
+)
+"""Panes that are taken back: a function of a stream."""

@@ -9,6 +9,7 @@ from flower.bench import rounds
 from flower.bench.child import Given, digest
 from flower.bench.data import written
 from flower.bench.peers import bytewax, duckdb, flink, numpy, pandas, pathway, polars, spark, streamz
+from flower.bench.peers import latency as bytewax_latency
 from flower.bench.report import row, table
 from flower.bench.rounds import Failed, measured, planned
 from flower.bench.suite import SYSTEMS, WORKS, Subject, System, Work
@@ -173,8 +174,25 @@ def test_subjects_agree(each, tmp_path):
     assert len(digests) > 1
 
 
+def test_memory_of_a_short_soak_is_told(tmp_path):
+    from flower.bench.soak import soak
+
+    said = []
+    soak(0.05, tmp_path, said.append)
+    assert "rows/s" in said[0]
+
+
+@pytest.mark.parametrize("grown, flat", [(0.0, True), (100.0, False)])
+def test_a_soak_fails_when_memory_grows(tmp_path, monkeypatch, grown, flat):
+    from flower.bench import soak
+
+    held = iter(np.arange(100_000) * grown + 100)
+    monkeypatch.setattr(soak, "resident_mb", lambda: float(next(held)))
+    assert soak.soak(0.02, tmp_path, lambda said: None) is flat
+
+
 def test_every_subject_is_a_function_of_its_file():
-    others = (bytewax, duckdb, flink, pathway, spark, streamz)
+    others = (bytewax, bytewax_latency, duckdb, flink, pathway, spark, streamz)
     files = {**IN_PROCESS, **{f"peers/{each.__name__.rsplit('.', 1)[1]}.py": each for each in others}}
     for each in WORKS:
         for subject in each.subjects:

@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 
+import flower as fl
 from flower.testing import load_transcripts, run_transcript
 
+
+def visits(stream):
+    sessions = stream.window(fl.Sessions("2min")).groupby("k")
+    return sessions.agg(length=fl.Duration(), clicks="count", rate=fl.Rate()).assign(minutes="length / '1min'")
+
+
 CHOICES = {
+    "latest": lambda stream: stream.latest("k"),
+    "visits": visits,
     "deduplicated": lambda stream: stream.deduplicate("k", within="2min"),
     "dropped_late": lambda stream: stream.deduplicate("k", within="2min").dropped,
 }

@@ -34,6 +34,7 @@ from flower.api.secrets import is_secret, secrets_in, shows_secret
 from flower.errors import GraphError
 from flower.graph.expressions import FrameFunction
 from flower.graph.source import NoSource, laid_out, parsed, value_source
+from flower.model.canonical import CONSTRUCTORS
 from flower.model.combiners import Combiner
 from flower.model.custom import WindowFn
 
@@ -75,7 +76,7 @@ class Carried:
             return self._from_environment(name or "secret", value, f"`{name}` of {self._step}")
         if callable(value) and not _is_value(value):
             return self._function(value)
-        if isinstance(value, Combiner | WindowFn) and not type(value).__module__.startswith("flower."):
+        if isinstance(value, Combiner | WindowFn) and type(value) not in CONSTRUCTORS.values():
             return self._made(value)
         try:
             made = value_source(value)

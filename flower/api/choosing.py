@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flower.api.arguments import at_least_one, column_names
-from flower.api.grouped import require_settled
+from flower.api.grouped import aggregated, require_settled
 from flower.api.pipeline import Pipeline, step_errors
 from flower.errors import GraphError
 from flower.graph.deduplication import Deduplicate
-from flower.graph.nodes import Assign, Filter, Node, Select
-from flower.graph.schema import require_columns
+from flower.graph.nodes import Assign, Filter, Node, Require, Select
+from flower.graph.schema import names_text, require_columns
+from flower.model.combiners import Latest
+from flower.model.panes import PANE_COLUMNS
 from flower.model.time import Duration, duration_us
+from flower.model.triggers import AfterCount, AfterWatermark
+from flower.model.windows import GlobalWindows
 
 if TYPE_CHECKING:
     from flower.api.stream import Stream
@@ -23,6 +27,31 @@ class Choosing(Pipeline):
     """The part of `Stream` that chooses rows."""
 
     __slots__ = ()
+
+    def require(self, condition: object) -> Stream:
+        """Keep the rows where ``condition`` holds; where it does not, or is missing, the row goes to ``.errors``.
+
+        Parameters
+        ----------
+        condition : str, pandas.col expression or callable
+            As for `filter`.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> rows = fl.read.frame(pd.DataFrame({"carrier": ["AA", "??"]})).require("carrier in ['AA', 'UA']")
+        >>> rows.collect()
+          carrier
+        0      AA
+        >>> rows.errors.collect()[["step", "reason", "row"]]
+                step           reason                 row
+        0  require-1  not as required  {"carrier": "??"}
+        """
+        from flower.api.stream import Stream
+        from flower.graph.expressions import predicate
+
+        with step_errors(self.node, Require.verb):
+            return Stream(Require(self.node, predicate(condition, self.node.schema)))
 
     def deduplicate(self, *keys: str, within: Duration) -> Stream:
         """Give the first row of each key, and leave out those that repeat it within a time.
@@ -76,6 +105,68 @@ class Choosing(Pipeline):
             apart = duration_us(within, "within")
             require_settled(node, "deduplicated")
             return Stream(Deduplicate(node, names, apart))
+
+    def latest(self, *keys: str, ttl: Duration | None = None) -> Stream:
+        """Give the row of the latest event time of each key: a view in which a newer row replaces the one before.
+
+        Parameters
+        ----------
+        *keys : str
+            Key columns; none: the latest of all rows.
+        ttl : str or pandas.Timedelta, optional
+            A key is let go when the watermark is this far past its newest row; what comes later begins it anew. None:
+            all keys are held for ever.
+
+        Returns
+        -------
+        Stream
+            A row a key, as after ``groupby(*keys).agg(...)``: its values, missing ones too, in columns that may be
+            missing, and its event time. It fires for each epoch that brings rows of the key. After `window`, the latest
+            row in each window, which fires as the window says.
+
+        Raises
+        ------
+        EventTimeError
+            If the rows have no event time.
+        GraphError
+            If there is no column besides the keys, or rows may be taken back.
+
+        Notes
+        -----
+        Of several rows of one event time it is that of the last partition, then position. A row that comes late changes
+        nothing but counts as one that came.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> times = pd.to_datetime(["2000-01-01 12:10", "2000-01-01 12:05", "2000-01-01 12:20"], utc=True)
+        >>> rows = pd.DataFrame({"t": times, "plane": ["a", "a", "b"], "at": ["LHR", "JFK", "SFO"]})
+        >>> planes = fl.read.frame(rows, event_time="t").drop("t")
+        >>> planes.latest("plane").collect()[["plane", "at", "event_time"]]
+          plane   at                event_time
+        0     a  LHR 2000-01-01 12:10:00+00:00
+        1     b  SFO 2000-01-01 12:20:00+00:00
+        """
+        from flower.api.stream import Stream
+
+        node = self.node
+        with step_errors(node, "latest"):
+            names = column_names("latest", keys, ".latest('plane')") if keys else ()
+            require_columns(node.schema, names)
+            values = [name for name in node.schema.names if name not in names and name not in PANE_COLUMNS]
+            if not values:
+                raise GraphError("latest() needs a column besides the keys", got=f"only {names_text(names)}")
+            stream = Stream(node)
+            if node.windowing is None:
+                whenever = AfterWatermark(early=AfterCount(1))
+                stream = stream.window(GlobalWindows(), trigger=whenever, timestamp_combiner="latest", ttl=ttl)
+            elif ttl is not None:
+                raise GraphError(
+                    "`ttl` of latest() is for a stream without windows",
+                    got=node.windowing.source,
+                    hint="leave it out: what is held goes with its window",
+                )
+        return aggregated(stream, names, {name: (name, Latest()) for name in values})
 
     def partition(self, branches: Mapping[str, object], *, rest: str = "rest") -> dict[str, Stream]:
         """Part a stream into several: every row goes to exactly one of them.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 
 from flower.api.pipeline import step_errors
-from flower.errors import GraphError
+from flower.errors import EventTimeError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.enriching import Enrich
 from flower.graph.expressions import Expr, FrameFunction
@@ -79,6 +79,53 @@ class Grouped:
         1  b      2     1
         """
         return aggregated(self._stream, self._keys, aggregations)
+
+    def pivot(
+        self,
+        columns: str,
+        values: str | None = None,
+        *,
+        categories: Sequence[str | int | bool],
+        aggfunc: str | Combiner = "mean",
+    ) -> Stream:
+        """Aggregate each group of each window with a column of its own for each of some values.
+
+        Parameters
+        ----------
+        columns : str
+            The column whose values become columns: of texts, integers or bools.
+        values : str, optional
+            The column that is aggregated; None where ``aggfunc`` needs none, as ``"size"``.
+        categories : sequence of str, int or bool
+            The values that become columns, which are called so, in this order. They are given, so that the columns are
+            known before any row.
+        aggfunc : str or Combiner
+            How, as for `agg`.
+
+        Returns
+        -------
+        Stream
+            A row a group and pane, as after `agg`. Rows with another value in ``columns``, or none, go to
+            ``stream.errors``.
+
+        Raises
+        ------
+        ColumnError, DtypeError, GraphError
+            As for `agg`; if two columns would have one name.
+
+        Examples
+        --------
+        >>> import flower as fl, pandas as pd
+        >>> rows = pd.DataFrame({"day": [1, 1, 2, 1], "carrier": ["AA", "UA", "AA", "AA"], "delay": [4, 2, 9, 8]})
+        >>> wide = fl.read.frame(rows).groupby("day").pivot("carrier", "delay", categories=["AA", "UA"])
+        >>> wide.collect()[["day", "AA", "UA"]]
+           day   AA   UA
+        0    1  6.0  2.0
+        1    2  9.0  NaN
+        """
+        from flower.api.pivoting import pivoted
+
+        return pivoted(self._stream, self._keys, columns, values, categories, aggfunc)
 
     def apply(
         self, fn: Callable[[pd.DataFrame], Any], schema: Mapping[str, object] | pa.Schema | None = None
@@ -203,9 +250,9 @@ class Grouped:
         timers)``, called with frames of all keys concerned, whose index is the key (a MultiIndex of several): ``rows``
         by key, then as above; ``state`` and ``timers`` with one row a key. A column of ``state`` has the dtype of its
         value, missing where there is none; lists, dicts and sets are objects. The columns of ``timers`` are
-        ``datetime64[us, UTC]``, NaT where a timer is not set; so is the Series ``time``. Both frames are changed in
-        place. What is given is a frame with the key as its index. Keys must not depend on one another: of keys that
-        fail the others are found by calling again with fewer.
+        ``datetime64[us, UTC]``, NaT where a timer is not set; so is the Series ``time``; ``timers.attrs["now"]`` is the
+        clock. Both frames are changed in place. What is given is a frame with the key as its index. Keys must not
+        depend on one another: of keys that fail the others are found by calling again with fewer.
 
         Examples
         --------
@@ -243,15 +290,13 @@ def aggregated(stream: Stream, keys: tuple[str, ...], aggregations: dict[str, Na
 
     node = stream.node
     with step_errors(node, Aggregate.verb):
-        made = tuple(_of_rows(node, keys, _aggregation(name, value)) for name, value in aggregations.items())
+        made = tuple(of_rows(node, keys, aggregation(name, value)) for name, value in aggregations.items())
         if not made:
             raise GraphError(
                 "agg() needs at least one aggregate", got="none", hint="write .agg(total=('delay', 'sum'))"
             )
         require_columns(node.schema, [*keys, *(name for each in made for name in each.columns)])
-        _require_ends(node, made)
-        _require_end(node)
-        require_settled(node, "aggregated")
+        require_aggregable(node, made)
         return Stream(Aggregate(node, keys, made))
 
 
@@ -280,7 +325,8 @@ def applied(
         return Stream(Apply.of(node, keys, function, output))
 
 
-def _aggregation(name: str, value: object) -> Aggregation:
+def aggregation(name: str, value: object) -> Aggregation:
+    """An aggregate as a person gives it."""
     if isinstance(value, pd.NamedAgg) and value == pd.NamedAgg(value.column, value.aggfunc):
         value = (value.column, value.aggfunc)
     column, how = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
@@ -300,12 +346,19 @@ def _aggregation(name: str, value: object) -> Aggregation:
     return Aggregation(name, column, combiner)
 
 
+def require_aggregable(node: Node, made: tuple[Aggregation, ...]) -> None:
+    """Refuse aggregates that would never come, have no length to divide by, or count rows more than once."""
+    _require_ends(node, made)
+    _require_end(node)
+    require_settled(node, "aggregated")
+
+
 def _takes_rows(combiner: Combiner) -> bool:
     """Whether it can be asked for whole rows."""
     return isinstance(combiner, Sample) or (isinstance(combiner, Top) and combiner.by is not None)
 
 
-def _of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregation:
+def of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregation:
     """The aggregation with the columns of the rows that it gives, if it has no column."""
     if made.column is not None or not isinstance(made.combiner, Chosen):
         return made
@@ -318,8 +371,14 @@ def _of_rows(node: Node, keys: tuple[str, ...], made: Aggregation) -> Aggregatio
 
 
 def _require_ends(node: Node, made: tuple[Aggregation, ...]) -> None:
-    """Refuse what is divided by the length of a window that has no ends."""
+    """Refuse what needs times of rows that have none, and what is divided by the length of a window without ends."""
     for each in made:
+        if each.combiner.timed and not node.timed:
+            raise EventTimeError(
+                f"aggregate {each.name!r} needs rows with an event time",
+                got=f"{each.combiner!r} of rows without one",
+                hint="name its column where it is read: event_time='column'",
+            )
         if each.combiner.windowed and (node.windowing is None or isinstance(node.windowing.windows, GlobalWindows)):
             raise GraphError(
                 f"aggregate {each.name!r} needs windows that have a length",
@@ -363,11 +422,13 @@ def require_settled(node: Node, what: str) -> None:
         windowing = keyed.grouping
         if not _fires_again(windowing) or any(only_final(each) for each in predicates):
             continue
+        if isinstance(keyed, Join) and keyed.retracting:
+            continue
         closed = "" if not windowing.allowed_lateness_us else "closing_behavior='fire_always' there and "
         raise GraphError(
             f"panes that replace one another cannot be {what}, for their rows would count more than once",
             got=f"accumulating panes of {windowing.source}",
-            hint="use accumulation='discarding' there"
+            hint="use accumulation='retracting' or 'discarding' there"
             if isinstance(keyed, Join)
             else "use accumulation='retracting' or 'discarding' there; or take the final pane of each window only, "
             f"with {closed}.filter({FINAL!r}) before this step",

@@ -14,12 +14,13 @@ from flower.api.carried import Carried
 from flower.api.pipeline import Pipeline
 from flower.errors import FlowerError, GraphError, SinkError
 from flower.graph.calls import Call
+from flower.graph.cogrouping import Sided, sides_of
 from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions
 from flower.graph.format import Text
 from flower.graph.joins import Joining
 from flower.graph.nodes import Concat, Dropped, Errors, Node, Read, Write, step_names, step_text, walk
 from flower.graph.optimizer.rewrite import uses
-from flower.graph.source import call_source, enrich_call, join_call, laid_out, parsed, quoted, step_call
+from flower.graph.source import call_source, cogroup_call, enrich_call, join_call, laid_out, parsed, quoted, step_call
 from flower.io.recording import RecordingSource
 
 _MAIN = """
@@ -175,6 +176,10 @@ class _Writer:
                 if node is self.one_sink:
                     call.args[0] = ast.Name("output")
                 return call
+            case Sided():
+                return inputs[0]
+            case Concat() if (sides := sides_of(node)) is not None:
+                return cogroup_call(sides, inputs)
             case Concat():
                 return ast.Call(parsed("fl.concat"), inputs, [])
             case Enrich() | EnrichVersions() | EnrichInWindow():

@@ -195,6 +195,27 @@ WORKS = (
             ("asof", "each row with the last of another stream"),
         )
     ),
+    *(
+        Work(
+            f"latency-{name}",
+            f"{says}, at 1,000 rows/s unless said (seconds: the median)",
+            (
+                *own("latency", flower=function),
+                *own("latency", **{"flower, kernel busy": f"{function}_busy"}),
+                *(
+                    each
+                    for rate in (10, 100, 10_000, 100_000)
+                    for each in own("latency", str(rate), **{f"flower, {rate:,} rows/s": function})
+                ),
+                Subject("bytewax", System("bytewax", "peers/latency.py", "bytewax"), function),
+            ),
+            rounds=3,
+        )
+        for name, says, function in (
+            ("count", "from a row to its pane, AfterCount(1)", "counted"),
+            ("default", "from the row that closes a window to its pane", "closed"),
+        )
+    ),
     Work(
         "live-keys",
         "an epoch of 10,000 rows into the state of many keys and of few",
@@ -221,8 +242,13 @@ WORKS = (
         Work(
             f"nexmark-{number}",
             says,
-            (*own("nexmark", flower=f"q{number}"), *own("nexmark", "collect", flower_collect=f"q{number}")),
+            (
+                *own("nexmark", flower=f"q{number}"),
+                *own("nexmark", "collect", flower_collect=f"q{number}"),
+                *(peers(f"q{number}", *ONE_SHOT) if number <= 8 else ()),
+            ),
             rows=1_000_000,
+            data=("persons", "auctions", "bids"),
             rounds=3,
         )
         for number, says in (

@@ -102,7 +102,6 @@ class _Drawing:
         self.texts: list[Any] = []
         self.height = height
         self.plot = canvas(title or shown.title, height=height, timed=(True, True))
-        self.plot.min_border_right = 24  # half a time
         self.plot.add_layout(heading("; ".join([shown.title] * bool(title) + list(shown.notes)), bold=False), "above")
         if title != "":
             self.plot.add_layout(heading(title or shown.title, bold=True), "above")
@@ -141,7 +140,7 @@ class _Drawing:
         self.left, self.right = left, right if right > left else left + 1
         self.bottom, self.top = bottom - 0.05 * high, top + 0.05 * high
         self.up = (self.top - self.bottom) / (self.height - 180)  # of a pixel
-        self.plot.x_range = Range1d(start=self.left - 0.015 * wide, end=self.right + 0.015 * wide)
+        self.plot.x_range = Range1d(start=self.left - 0.025 * wide, end=self.right + 0.025 * wide)  # a row's circle
         self.plot.y_range = Range1d(start=self.bottom, end=self.top)
         for axis, label in ((self.plot.xaxis, "event time"), (self.plot.yaxis, "processing time")):
             axis.axis_label = PlainText(text=label)

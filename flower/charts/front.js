@@ -18,6 +18,15 @@ const TABLE_STYLE = `
 .flower-table th button.flower-cell { font-weight: 600; }
 .flower-table td button.flower-cell { text-decoration: underline dotted; text-underline-offset: 3px; }
 .flower-table td button.flower-cell[aria-pressed=true] { font-weight: 700; }
+.flower-controls { display: flex; gap: 4px; flex-wrap: wrap; padding: 4px 0; font-size: 12px; }
+.flower-controls > span { display: contents; }
+.flower-controls:not(:focus-within) { position: absolute; width: 1px; height: 1px; padding: 0; overflow: hidden;
+  clip-path: inset(50%); white-space: nowrap; }
+.flower-controls button { font: inherit; padding: 1px 9px; border-radius: 3px; cursor: pointer; color: inherit;
+  background: transparent; border: 1px solid currentColor; }
+.flower-controls button[aria-pressed=false] { opacity: .6; text-decoration: line-through; }
+.flower-controls button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+.flower-marks { max-height: 12em; overflow: auto; font-size: 12px; margin: 2px 0 6px; padding-left: 20px; }
 .flower-bar { display: flex; align-items: center; gap: 10px; min-height: 26px; font-size: 12.5px; }
 .flower-bar button { font: inherit; padding: 1px 10px; border-radius: 3px; cursor: pointer; color: inherit;
   background: transparent; border: 1px solid currentColor; }
@@ -46,6 +55,114 @@ function recolour(doc, colours) {
       if (other) changed[name] = typeof now === "string" ? other : {value: other}
     }
     if (Object.keys(changed).length) model.setv(changed)
+  }
+}
+
+// -- what the mouse does in a chart, for who has none: seen once it has the focus
+
+const MARKS = 40
+
+function controls(Bokeh, plot, place, keep = null) {
+  const {replace_placeholders: filled} = Bokeh.require("core/util/templating")
+  const bar = element("div", "flower-controls")
+  bar.setAttribute("role", "toolbar")
+  bar.setAttribute("aria-label", `controls of ${plot.name ?? "the chart"}`)
+  const marks = element("ul", "flower-marks")
+  marks.setAttribute("aria-label", "the newest marks")
+  marks.hidden = true
+  const button = (text, title, press) => {
+    const made = element("button", "", text)
+    made.type = "button"
+    made.title = title
+    made.setAttribute("aria-label", title)
+    made.addEventListener("click", event => {
+      event.stopPropagation()
+      press()
+    })
+    made.addEventListener("keydown", event => event.stopPropagation())  // Lab would act on it
+    return made
+  }
+  const legends = [...plot.right, ...plot.below].filter(({type}) => type === "Legend")
+  const keys = element("span")
+  const named = () => legends.flatMap(({items}) => items).filter(item => item.renderers.length && item.label?.value && item.visible)
+  const shown = item => item.renderers.some(each => each.visible)
+  const refresh = () => {
+    const items = named()
+    const there = [...keys.children]
+    while (there.length > items.length) there.pop().remove()
+    items.forEach((item, at) => {
+      const text = item.label.value
+      const made = there[at] ?? button("", "", () => {
+        const now = named()[at]
+        const visible = !shown(now)
+        for (const each of now.renderers) each.visible = visible
+        refresh()
+      })
+      if (!there[at]) keys.append(made)
+      made.textContent = text
+      made.title = `${shown(item) ? "hide" : "show"} ${text}`
+      made.setAttribute("aria-label", `show ${text}`)
+      made.setAttribute("aria-pressed", String(shown(item)))
+    })
+  }
+  bar.append(keys)
+  const range = plot.x_range
+  if (plot.below.some(({type, visible}) => visible && type.endsWith("Axis")) && Number.isFinite(range.start)) {
+    const move = (first, last) => {
+      const size = range.end - range.start
+      range.setv({start: range.start + first * size, end: range.end + last * size})
+    }
+    bar.append(
+      button("\u25c0", "move to the left", () => move(-0.25, -0.25)),
+      button("\u25b6", "move to the right", () => move(0.25, 0.25)),
+      button("+", "zoom in", () => move(0.25, -0.25)),
+      button("\u2212", "zoom out", () => move(-0.5, 0.5)),
+      button("all", "reset the axis", () => {
+        if (range.reset_start !== null) range.setv({start: range.reset_start, end: range.reset_end})
+      }),
+    )
+  }
+  // The very texts that a hover shows.
+  const list = () => {
+    const rows = []
+    for (const {type, tooltips, formatters, renderers} of plot.toolbar.tools) {
+      if (type !== "HoverTool" || !Array.isArray(tooltips) || !Array.isArray(renderers)) continue
+      for (const {data_source: source, visible} of renderers) {
+        if (!visible) continue
+        const count = source.get_length() ?? 0
+        const along = source.data.x ?? source.data.right
+        for (let at = Math.max(0, count - MARKS); at < count; at++) rows.push([along?.[at] ?? at, source, at, tooltips, formatters])
+      }
+    }
+    rows.sort(([one], [other]) => other - one)
+    marks.replaceChildren(...rows.slice(0, MARKS).map(([, source, at, tips, formatters]) => element("li", "",
+      tips.map(([label, value]) => `${label}: ${filled(value, source, at, formatters)}`).join(", "))))
+  }
+  if (plot.toolbar.tools.some(({type}) => type === "HoverTool")) {
+    const toggle = button("list marks", "list marks, as a hover shows them", () => {
+      marks.hidden = !marks.hidden
+      toggle.setAttribute("aria-expanded", String(!marks.hidden))
+      if (!marks.hidden) list()
+    })
+    toggle.setAttribute("aria-expanded", String(Boolean(keep?.open)))
+    bar.append(toggle)
+  }
+  bar.addEventListener("focusin", refresh)
+  refresh()
+  if (bar.querySelector("button")) place.append(bar, marks)
+  if (keep?.open) {
+    marks.hidden = false
+    list()
+  }
+  if (keep?.focus >= 0) bar.querySelectorAll("button")[keep.focus]?.focus()
+  return {
+    refresh,
+    // For the controls of the figure that takes its place.
+    kept: () => ({open: !marks.hidden, focus: [...bar.querySelectorAll("button")].indexOf(document.activeElement)}),
+    remove() {
+      bar.remove()
+      marks.remove()
+    },
   }
 }
 

@@ -36,6 +36,7 @@ function drawn() {
     const part = document.querySelector(`[data-root-id="${CSS.escape(plot.id)}"]`).parentElement
     part.setAttribute("role", "figure")
     part.setAttribute("aria-label", plot.name ?? "chart")
+    controls(Bokeh, plot, part)
   }
   paint()
   asked.addEventListener("change", paint)

@@ -65,6 +65,7 @@ def canvas(
         name=name,
         height=height,
         margin=(0, 0, 24, 0),
+        min_border_right=24,  # half of the last tick's text
         tools="" if bare else "xpan,xwheel_zoom,box_zoom,reset,save",
         active_drag=None,
         toolbar_location=None if bare else "above",

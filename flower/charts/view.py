@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from flower.engine.results import aggregate_of
 from flower.graph.nodes import Node
@@ -35,19 +36,24 @@ class View:
     ----------
     let_go : int
         Rows that are not shown, as they are too many.
+    taken_back : int
+        Panes that were taken back.
     """
 
     def __init__(self, run: Run, step: str, most: int = MOST) -> None:
         self._run, self._step, self._most = run, step, most
         self._seen = 0
         self._rows: pa.RecordBatch | None = None
-        self.let_go = 0
+        self.let_go = self.taken_back = 0
 
     def refresh(self) -> bool:
         """Take what the run has given since; returns whether there was something."""
         fresh, self._seen = self._run.since(self._step, self._seen)
         if self._rows is not None and not fresh.rows:
             return False
+        for batch in fresh.rows:
+            if RETRACTION in batch.schema.names:
+                self.taken_back += pc.sum(batch.column(RETRACTION)).as_py() or 0
         whole = [self._rows] if self._rows is not None and not fresh.whole else []
         rows = fresh.viewed([*whole, *fresh.rows])
         self.let_go += max(len(rows) - self._most, 0)

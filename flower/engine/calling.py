@@ -27,6 +27,9 @@ from flower.model import arrays
 from flower.model.panes import EVENT_TIME, INSTANT, instants
 from flower.model.time import I64, MIN_TIME
 
+Plain = list[Mapping[str, Any]]
+"""Rows whose values are what their columns hold."""
+
 FIRINGS = 100_000
 """How many timers of one key fire in an epoch at most."""
 
@@ -50,9 +53,9 @@ class Calls:
         self.times = [time.copy() for time in known.times]
         self.holds = [hold.copy() for hold in known.holds]
         self.errors = ErrorRows(step.name)
-        self.numbers: list[I64] = []  # of what was given: whose it is, when, and what
-        self.given_at: list[I64] = []
-        self.given: list[pa.RecordBatch] = []
+        self.numbers: list[I64 | list[int]] = []  # of what was given: whose it is, when, and what
+        self.given_at: list[I64 | list[int]] = []
+        self.given: list[pa.RecordBatch | Plain] = []
         self.begin()
 
     # -- what differs between the two forms
@@ -138,12 +141,25 @@ class Calls:
             self.given_at.append(event)
             self.given.append(rows)
 
+    def give_plain(self, who: int, event: int, rows: Plain) -> None:
+        """Take rows that were given for one key and need no look at them."""
+        if not rows:
+            return
+        if not self.given or not isinstance(self.given[-1], list):
+            self.numbers.append([])
+            self.given_at.append([])
+            self.given.append([])
+        for each in rows:
+            self.numbers[-1].append(who)  # type: ignore[union-attr]
+            self.given_at[-1].append(event)  # type: ignore[union-attr]
+            self.given[-1].append(each)
+
     def batch(self) -> Batch:
         """All that was given."""
         step = self.step
         if not self.given:
             return Batch.empty(step.schema)
-        given = pa.concat_batches(self.given)
+        given = pa.concat_batches([_as_batch(each, step) if isinstance(each, list) else each for each in self.given])
         time = np.concatenate(self.given_at)
         if EVENT_TIME in step.output.names:
             time = arrays.numbers(given.column(EVENT_TIME))
@@ -173,15 +189,16 @@ class OneByOne(Calls):
         names = [name for name, _ in step.state]
         self._values = [dict(zip(names, each, strict=True)) for each in zip(*columns, strict=True)]
         self._values = self._values or [{} for _ in range(len(known))]
-        keys = [frame_of(pa.RecordBatch.from_arrays(self.keys_of(np.arange(len(known))), names=list(step.keys)))]
-        self._keys = _tuples(keys[0])
+        columns = self.keys_of(np.arange(len(known)))
+        self._keys = _tuples(frame_of(pa.RecordBatch.from_arrays(columns, names=list(step.keys))))
 
     def rows(self, batch: Batch, ends: I64) -> None:
         """As of `Calls`."""
         frame = frame_of(batch.rows.select(self.step.rows.names))
         start = 0
         for i, end in enumerate(ends.tolist()):
-            rows = frame.iloc[start:end].reset_index(drop=True)
+            rows = frame.iloc[start:end]
+            rows.index = pd.RangeIndex(end - start)
             failed = self._call(i, int(batch.time[end - 1]), self.on_rows, self._keys[i], rows)
             if failed is not None:
                 self.errors.add(batch, np.arange(start, end), *failed)
@@ -217,7 +234,9 @@ class OneByOne(Calls):
             if time != self.times[number][i]:
                 self.times[number][i] = time
                 self.holds[number][i] = self.hold_of(number, np.array([time]), np.array([event]))[0]
-        if rows is not None:
+        if isinstance(rows, list):
+            self.give_plain(i, event, rows)
+        elif rows is not None:
             self.give(np.full(len(rows), i), np.full(len(rows), event), rows)
         return None
 
@@ -226,7 +245,7 @@ class OneByOne(Calls):
         return tuple(kind.encoded([each[name] for each in self._values]) for name, kind in self.step.state)
 
 
-def _tuples(keys: Any) -> list[Any]:
+def _tuples(keys: pd.DataFrame) -> list[Any]:
     """Keys as a person's code gets them: a value, a tuple of several; what is missing is None."""
     columns = [keys[name].astype(object).where(keys[name].notna(), None).tolist() for name in keys.columns]
     return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
@@ -246,7 +265,7 @@ def normal(name: str, kind: Kind, value: Any) -> Any:
         raise DtypeError(f"state {name!r} must fit {kind!r}", got=f"{value!r}"[:80]) from None
 
 
-def rows_given(result: object, step: Processing) -> pa.RecordBatch | None:
+def rows_given(result: object, step: Processing) -> pa.RecordBatch | Plain | None:
     """The rows that a call gives, with the declared columns; None: it gives none.
 
     Raises
@@ -256,15 +275,11 @@ def rows_given(result: object, step: Processing) -> pa.RecordBatch | None:
     """
     if result is None:
         return None
-    function = FrameFunction(step.code)
     if isinstance(result, Mapping):
-        rows = _records([result], step)
-    elif isinstance(result, pd.DataFrame):
-        rows = columns_of(result, step.output)
-    elif isinstance(result, Iterable) and not isinstance(result, str | bytes | pd.Series | np.generic):
-        rows = _records(result, step)
-    else:
-        rows = columns_of(rows_of(result, function, step.output.names), step.output)
+        return _records([result], step)
+    if isinstance(result, Iterable) and not isinstance(result, str | bytes | pd.DataFrame | pd.Series | np.generic):
+        return _records(result, step)
+    rows = columns_of(rows_of(result, FrameFunction(step.code), step.output.names), step.output)
     require_times(rows)
     return rows
 
@@ -275,13 +290,17 @@ def require_times(rows: pa.RecordBatch) -> None:
         raise DtypeError(f"column {EVENT_TIME!r} says which event times rows have", got="a missing one")
 
 
-def _records(given: Iterable[object], step: Processing) -> pa.RecordBatch:
-    names, records = step.output.names, []
+def _records(given: Iterable[object], step: Processing) -> pa.RecordBatch | Plain:
+    names, records = set(step.output.names), []
+    plain = True
     for each in given:
-        if not isinstance(each, Mapping) or each.keys() != set(names):
+        if not isinstance(each, Mapping) or each.keys() != names:
             got = f"the keys {names_text(map(str, each))}" if isinstance(each, Mapping) else type(each).__name__
-            raise SchemaError(f"a row must be a dict of the columns {names_text(names)}", got=got)
-        records.append(each)
+            raise SchemaError(f"a row must be a dict of the columns {names_text(step.output.names)}", got=got)
+        plain = plain and all(is_plain(each[name]) for name, is_plain in step.plain)
+        records.append(dict(each))  # the code may go on with it
+    if plain:
+        return records
     columns = []
     for field in step.output:
         values = [each[field.name] for each in records]
@@ -290,6 +309,13 @@ def _records(given: Iterable[object], step: Processing) -> pa.RecordBatch:
             got = repr(values[int(np.argmax(bad))])[:80]
             raise DtypeError(f"column {field.name!r} must be {dtype_name(field)}", got=got)
         columns.append(column)
-    if not columns:
-        return pa.RecordBatch.from_struct_array(pa.array([{}] * len(records), pa.struct([])))
+    rows = pa.RecordBatch.from_arrays(columns, schema=step.output)
+    require_times(rows)
+    return rows
+
+
+def _as_batch(rows: Plain, step: Processing) -> pa.RecordBatch:
+    if not len(step.output):
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
+    columns = [pa.array([each[field.name] for each in rows], field.type) for field in step.output]
     return pa.RecordBatch.from_arrays(columns, schema=step.output)

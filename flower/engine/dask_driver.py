@@ -35,7 +35,7 @@ from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keys import shard_of
-from flower.engine.lookup import NO_KEY, Record, Wanted
+from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of
 from flower.engine.open_windows import OpenWindow, together
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
@@ -111,7 +111,7 @@ class DaskDriver(Driver):
 
     def records(self, index: int, one: Wanted | None) -> list[Record] | None:
         """What the shard that has the key holds of it, asked where its state is; it may be an epoch ahead of `seen`."""
-        one, exact = one or NO_KEY, self.job.keyed[index].law.exact
+        one, exact = one or NO_KEY, exact_of(self.job.steps[index])
         shard = int(shard_of(np.array([one.hash]), self._shards.get(index, 1))[0])
         answers = self._asked(index, [shard], tasks.look_up, one, exact)
         return None if answers is None else answers[0] if answers else []

@@ -23,12 +23,12 @@ from flower.engine.clock import Clock, Pace, SystemClock
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
-from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
+from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of, records_of
 from flower.engine.metrics import Metrics, StepMetrics, remedy
 from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
-from flower.engine.results import Results
+from flower.engine.results import KEPT_ROWS, Results
 from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
 from flower.graph.protocols import EpochedSource, Measured, ResumableSink, Sink, Waiting
@@ -60,6 +60,8 @@ class Options:
     scratch: str | None = None
     checkpoint: str | None = None
     state_budget: int | None = None
+    kept_rows: int | None = KEPT_ROWS
+    """Of each output; None: all, for who wants them as a frame."""
 
     @staticmethod
     def make(
@@ -128,7 +130,7 @@ class Driver:
         self.log: deque[EpochPlan] = deque(maxlen=KEPT_EPOCHS)
         self.metrics = Metrics()
         self.results = {
-            port: Results(self.job.plan.consumers[port].node, batch=batch)
+            port: Results(self.job.plan.consumers[port].node, kept_rows=options.kept_rows, batch=batch)
             for port in self.job.plan.outputs
             if not isinstance(self.job.plan.consumers[port].node, Write)
         }
@@ -180,8 +182,7 @@ class Driver:
 
     def records(self, index: int, one: Wanted | None) -> list[Record] | None:
         """What a keyed step holds of a key (None: it has no keys), as of the last epoch; None: that cannot be told."""
-        step = self.job.keyed[index]
-        return records_of(self.seen.keyed[index], one or NO_KEY, step.law.exact)
+        return records_of(self.seen.keyed[index], one or NO_KEY, exact_of(self.job.steps[index]))
 
     def open_windows(self, index: int, n: int) -> list[OpenWindow] | None:
         """The windows of a keyed step that are open, the ``n`` that end first; None: that cannot be told."""
@@ -399,9 +400,11 @@ class Driver:
     def _size(self, result: EpochResult, seconds: float) -> None:
         """Make the next epoch as large as the latency allows."""
         rows = result.report.rows_in
-        if self.options.epoch_rows is not None or rows == 0 or rows < self._rows // 2:
+        if self.options.epoch_rows is not None or rows == 0:
             return
         fits = int(rows / max(seconds, 1e-6) * self.options.latency_us / 1e6)
+        if rows < self._rows // 2 and fits <= self._rows:
+            return  # there were not more: what it costs by itself weighs too much
         most = min(MOST_ROWS, MOST_BYTES * rows // max(result.report.bytes_in, 1))
         # What one epoch took says little: the size changes by a factor at a time.
         self._rows = max(LEAST_ROWS, self._rows // 2, min(fits, 4 * self._rows, most))
@@ -571,7 +574,8 @@ def collect(
 
         return collect_reference(node, as_stream=as_stream, epoch_rows=epoch_rows)
     require_bounded(node)
-    driver = driver_of([node], Options.make(epoch_rows=epoch_rows), executor, batch=not as_stream)
+    options = replace(Options.make(epoch_rows=epoch_rows), kept_rows=None)
+    driver = driver_of([node], options, executor, batch=not as_stream)
     results = driver.results[driver.job.plan.outputs[0]]
     driver.drive()
     return results.panes() if as_stream else results.view()
@@ -621,7 +625,7 @@ def require_bounded(node: Node) -> None:
 
 def head(node: Node, n: int) -> pd.DataFrame:
     """The first ``n`` rows, computed only as far as needed."""
-    driver = Driver([node], Options.make(epoch_rows=max(256, n)), batch=node.bounded)
+    driver = Driver([node], replace(Options.make(epoch_rows=max(256, n)), kept_rows=None), batch=node.bounded)
     results = driver.results[driver.job.plan.outputs[0]]
     try:
         driver.read_tables()

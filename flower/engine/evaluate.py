@@ -422,7 +422,8 @@ def _missing(a: _Value) -> Any:
         return a.missing
     if kind(a.field.type) == "float":
         return np.isnan(a.data)
-    return np.zeros(len(a.data), bool) if isinstance(a.data, pa.Array) or np.ndim(a.data) else np.False_
+    alone = isinstance(a.data, pa.Scalar) or not (isinstance(a.data, pa.Array) or np.ndim(a.data))
+    return np.False_ if alone else np.zeros(len(a.data), bool)
 
 
 def _where(condition: _Value, a: _Value, b: _Value) -> _Value:

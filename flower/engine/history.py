@@ -17,7 +17,7 @@ from flower.engine.epoch import EpochPlan, Range, ingested, run_epoch
 from flower.engine.held import held_rows
 from flower.engine.job import Job, JobState, discovered, initial, job
 from flower.engine.keyed import Keyed
-from flower.engine.lookup import NO_KEY, Record, Wanted, records_of
+from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of, records_of
 from flower.engine.why import Why, why
 from flower.errors import GraphError, RunError
 from flower.graph.batch import Batch
@@ -74,7 +74,7 @@ class _Then:
     reads_table: tuple[str, int] | None = None
 
     def records(self, index: int, one: Wanted | None) -> list[Record] | None:
-        return records_of(self.seen.keyed[index], one or NO_KEY, self.job.keyed[index].law.exact)
+        return records_of(self.seen.keyed[index], one or NO_KEY, exact_of(self.job.steps[index]))
 
 
 class History:

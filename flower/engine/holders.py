@@ -7,6 +7,7 @@ from typing import Protocol
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.lookup import Record, Wanted, holder_of
 from flower.graph.nodes import Aggregate, Read
+from flower.graph.process import Process
 from flower.model.time import MIN_TIME, duration_text, instant_text
 from flower.model.watermarks import Estimate, Percentile, idle
 
@@ -72,6 +73,12 @@ class HeldBack:
             self.reasons.append(
                 f"step {stage.name!r} holds the watermark at {instant_text(out)}, its own being {instant_text(into)}:"
                 f" {by} will give a pane of that event time (timestamp_combiner={combiner!r})."
+            )
+        if isinstance(stage.origin, Process) and out < into:
+            self.held_by = self.held_by or f"step {stage.name!r}"
+            self.reasons.append(
+                f"step {stage.name!r} holds the watermark at {instant_text(out)}, its own being {instant_text(into)}:"
+                f" a timer that is set will give rows of that event time."
             )
         self.holds(index, told)
 

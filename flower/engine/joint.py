@@ -60,6 +60,10 @@ class Joint:
         The columns of the rows.
     schema, dropped_schema : pyarrow.Schema
         The columns of joined and of dropped rows.
+    same : tuple of (tuple of str or None)
+        Per side, the columns that a row and its retraction have alike; None: none is retracted.
+    retracts : bool
+        Whether joined rows may be taken back.
     """
 
     name: str
@@ -74,6 +78,8 @@ class Joint:
     sides: tuple[pa.Schema, pa.Schema]
     schema: pa.Schema
     dropped_schema: pa.Schema
+    same: tuple[tuple[str, ...] | None, tuple[str, ...] | None] = (None, None)
+    retracts: bool = False
 
     @property
     def tells_time(self) -> bool:
@@ -115,14 +121,19 @@ class Joint:
         columns = []
         for each, field in zip(self.columns, self.dropped_schema, strict=False):
             name = (each.left, each.right)[side]
-            columns.append(rows.column(name) if name is not None else filled(pa.nulls(n, field.type), field.type))
+            columns.append(rows.column(name) if name is not None else missing_of(field.type, n))
         which = pa.array([("left", "right")[side]] * n, pa.large_string())
         return pa.RecordBatch.from_arrays([*columns, which, *added], schema=self.dropped_schema)
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
     """No rows of a side."""
-    return pa.RecordBatch.from_arrays([filled(pa.nulls(0, kind), kind) for kind in schema.types], schema=schema)
+    return pa.RecordBatch.from_arrays([missing_of(kind, 0) for kind in schema.types], schema=schema)
+
+
+def missing_of(kind: pa.DataType, n: int) -> pa.Array:
+    """So many missing values."""
+    return filled(pa.nulls(n, kind), kind)
 
 
 def filled(column: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -11,15 +11,18 @@ import pyarrow as pa
 from flower.engine.aligned import AlignedState
 from flower.engine.counted import CountedState
 from flower.engine.groups import GONE, Groups
+from flower.engine.kept import found
 from flower.engine.keyed import Keyed
 from flower.engine.keys import Keys, encode, equal
+from flower.engine.processed import ProcessedState
+from flower.engine.processing import Processing
 from flower.engine.sessions import SessionState
-from flower.engine.state import KeyedState
+from flower.engine.state import KeyedState, KeyedStep
 from flower.errors import RunError
 from flower.graph.schema import dtype_name
 from flower.model import arrays
 from flower.model.arrays import Bools
-from flower.model.time import I64, MAX_TIME, later, later_by
+from flower.model.time import I64, MAX_TIME, MIN_TIME, later, later_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Record:
         What the trigger's machine knows besides.
     last : int or None
         The event time of the newest pair, if a ttl asks for it.
+    values : tuple of pyarrow.Array
+        What a person's own code remembers of the key, one value each.
+    times : tuple of int
+        For when its timers are set (`MAX_TIME`: they are not).
     """
 
     start: int
@@ -59,9 +66,16 @@ class Record:
     panes: int
     marks: tuple[int, ...] = ()
     last: int | None = None
+    values: tuple[pa.Array, ...] = ()
+    times: tuple[int, ...] = ()
 
 
-def wanted(step: Keyed, key: object) -> Wanted:
+def exact_of(step: KeyedStep) -> bool:
+    """Whether equal hashes of a step's keys mean equal keys."""
+    return step.law.exact if isinstance(step, Keyed) else step.exact
+
+
+def wanted(step: Keyed | Processing, key: object) -> Wanted:
     """The key that a person names: a value, or for several key columns a tuple or a mapping.
 
     Raises
@@ -84,14 +98,14 @@ def wanted(step: Keyed, key: object) -> Wanted:
                 hint="give it as it stands in the results",
                 step=repr(step.name),
             ) from None
-        if step.law.exact and column.null_count:
+        if exact_of(step) and column.null_count:
             raise RunError(f"no key of column {name!r} is missing", got=repr(value), step=repr(step.name))
         columns.append(column.dictionary_encode().cast(field.type) if kind is not field.type else column)
-    encoded = encode(columns, 1, exact=step.law.exact)
+    encoded = encode(columns, 1, exact=exact_of(step))
     return Wanted(int(encoded.hash[0]), encoded.keys)
 
 
-def _values(step: Keyed, key: object) -> tuple[object, ...]:
+def _values(step: Keyed | Processing, key: object) -> tuple[object, ...]:
     names = ", ".join(map(repr, step.keys))
     if not step.keys:
         raise RunError("the step has no keys: ask without `key`", got=repr(key), step=repr(step.name))
@@ -114,6 +128,8 @@ def records_of(state: KeyedState, one: Wanted, exact: bool) -> list[Record]:
     """The records of a key, by window."""
     if isinstance(state, CountedState):
         return _waiting(state, one, exact)
+    if isinstance(state, ProcessedState):
+        return _remembered(state, one, exact)
     found: dict[tuple[int, int], Record] = {}
     for groups, start, end, adds in tables_of(state, one):
         at = _places(groups, one, exact)
@@ -140,6 +156,17 @@ def _waiting(state: CountedState, one: Wanted, exact: bool) -> list[Record]:
             groups, (early, late) = run.groups, run.groups.marks
             rows, since = int(groups.rows[at]), int(groups.since[at])
             return [Record(int(early[at]), later_by(int(late[at]), 1), rows, since, 0)] if rows else []
+    return []
+
+
+def _remembered(state: ProcessedState, one: Wanted, exact: bool) -> list[Record]:
+    """What a person's own code remembers of a key."""
+    for table in state.tables:
+        at = found(table, np.array([one.hash]), one.keys, exact=exact)[1]
+        if len(at):
+            known = table.records.take(at)
+            times = tuple(int(time[0]) for time in known.times)
+            return [Record(MIN_TIME, MAX_TIME, 0, MAX_TIME, 0, values=known.values, times=times)]
     return []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ from flower.engine.pairs import Pairs
 from flower.engine.side import LATE
 from flower.graph.batch import Batch, constant
 from flower.graph.process import Domain
-from flower.graph.state import Kind
+from flower.graph.state import Kind, plain
 from flower.model import arrays
 from flower.model.panes import instants
 from flower.model.time import MAX_TIME, MIN_TIME, later
@@ -79,6 +80,11 @@ class Processing:
     def domains(self) -> dict[str, Domain]:
         """What timers wait for, by name."""
         return dict(self.timers)
+
+    @cached_property
+    def plain(self) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
+        """Whether a value of an output column is one that is kept as it is."""
+        return tuple((field.name, plain(field.type)) for field in self.output)
 
     def functions(self) -> tuple[Any, Any]:
         """The two functions of the code, made anew: of rows, and of timers (None: it has none)."""

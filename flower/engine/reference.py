@@ -33,7 +33,8 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.process import Process
 from flower.graph.protocols import MarkedSource
-from flower.model.combiners import Combiner, Order
+from flower.model.combiners import Combiner, Only, Order, Sketched
+from flower.model.combiners.of_side import OfSide
 from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS
 from flower.model.reference import KeyedOracle, Marks, Row, WatermarkOracle
@@ -49,7 +50,7 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 def collect_reference(node: Node, *, as_stream: bool, epoch_rows: int | None) -> pd.DataFrame:
     """What ``collect`` gives, by the oracle."""
-    results = Results(node, batch=not as_stream)
+    results = Results(node, kept_rows=None, batch=not as_stream)
     for batches in epochs_reference(node, as_stream=as_stream, epoch_rows=epoch_rows):
         for batch in batches:
             results.add(batch.rows)
@@ -115,6 +116,8 @@ class _Oracle:
             for index, step in self.job.keyed.items()
         }
         self.joins = {index: _join_oracle(step) for index, step in self.job.joins.items()}
+        for index, oracle in self.joins.items():
+            oracle.same, oracle.retracts = self.job.joins[index].same, self.job.joins[index].retracts
         self.distinct = {
             index: DeduplicationOracle(step.keys, step.within, at_end=step.batch)
             for index, step in self.job.distinct.items()
@@ -213,7 +216,10 @@ class _Oracle:
                     joined, gone, _ = self.joins[index].epoch([waiting[port] for port in stage.ports], w0, w1)
                     self.watermarks[index] = self.joins[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.joins[index].dropped_schema, None))
-                    batches = [_batch(joined, stage.origin.schema, "event_time")]
+                    pairs = _batch(joined, stage.origin.schema, "event_time")
+                    if stage.origin.retracting:
+                        pairs = replace(pairs, retraction=np.array([row[RETRACTION] for row in joined], np.bool_))
+                    batches = [pairs]
                 case Deduplicate():
                     w1 = min(self.watermarks[i] for i in stage.inputs)
                     first, gone = self.distinct[index].epoch(waiting[stage.ports[0]], w1)
@@ -225,7 +231,10 @@ class _Oracle:
                     given, gone, _ = self.processes[index].epoch(waiting[stage.ports[0]], w1, epoch.now)
                     self.watermarks[index] = self.processes[index].watermark
                     for origin, failed in failed_calls(self.processes[index].failed, self.job.processes[index]):
-                        named = failed if origin is None else errors_of_source(self.job.stages[origin], failed)
+                        alone = len(stage.inputs) == 1
+                        named = (
+                            failed if origin is None or not alone else errors_of_source(self.job.stages[origin], failed)
+                        )
                         errors[self.job.processes[index].name].append(named)
                     dropped[stage.origin].append(_batch(gone, self.job.processes[index].dropped_schema, None))
                     batches = [_batch(given, stage.origin.schema, "event_time" if stage.origin.timed else None)]
@@ -341,8 +350,9 @@ def _aggregates(node: Node) -> dict[str, tuple[str | None, Combiner | Custom]]:
 
 
 def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:
-    """A combiner that the oracle knows; a user's own is fed a row at a time."""
-    if type(law).__module__.startswith("flower."):
+    """A combiner that the oracle knows; a user's own, or that of a library, is fed a row at a time."""
+    own = law.of if isinstance(law, OfSide) else law.law if isinstance(law, Only) else law
+    if type(own).__module__.startswith("flower.") and not isinstance(own, Sketched):
         return law
 
     def aggregate(rows: Sequence[Row]) -> Any:

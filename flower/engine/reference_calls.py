@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ from flower.engine.vectorised import answer, index_of, times_of
 from flower.errors import FlowerError
 from flower.graph.batch import Batch
 from flower.graph.schema import frame_of
-from flower.model.panes import INSTANT
+from flower.model import arrays
+from flower.model.panes import EVENT_TIME, INSTANT
 from flower.model.reference import Row
 from flower.model.reference.processes import Failure, Given, Key, ProcessOracle
 
@@ -62,7 +64,9 @@ class _OneByOne:
         rows = rows_given(function(*what, *handles), self.step)
         for name, kind in self.step.state:
             state[name] = normal(name, kind, state[name])
-        return [] if rows is None else rows.to_pylist()
+        if rows is None or isinstance(rows, list):
+            return [dict(row) for row in rows or ()]
+        return _plain(rows)
 
 
 class _OneKey(_OneByOne):
@@ -74,14 +78,14 @@ class _OneKey(_OneByOne):
         """The code, for rows."""
         frame = frame_of(_columns(rows, self.step).select(self.step.rows.names))
         frame.index = self._index([key] * len(frame))
-        return self._answered(0, key, (frame,), state, times)
+        return self._answered(0, key, (frame,), state, times, now)
 
     def on_timer(
         self, name: str, key: Key, time: int, state: dict[str, Any], times: dict[str, int], event: int, now: int
     ) -> Given:
         """The code, for a timer."""
         when = times_of([np.array([time])], [name], self._index([key]))[name]
-        return self._answered(1, key, (name, when), state, times)
+        return self._answered(1, key, (name, when), state, times, now)
 
     def _index(self, keys: list[Key]) -> pd.Index:
         fields = [self.step.before.field(name) for name in self.step.keys]
@@ -93,24 +97,40 @@ class _OneKey(_OneByOne):
         )
 
     def _answered(
-        self, which: int, key: Key, what: tuple[Any, ...], state: dict[str, Any], times: dict[str, int]
+        self, which: int, key: Key, what: tuple[Any, ...], state: dict[str, Any], times: dict[str, int], now: int
     ) -> Given:
         step = self.step
         columns = [kind.encoded([state[name]]) for name, kind in step.state]
         before = [np.array([times.get(name, NEVER)]) for name, _ in step.timers]
-        made = answer(step.functions()[which], what, columns, before, self._index([key]), step)
+        made = answer(step.functions()[which], what, columns, before, self._index([key]), now, step)
         for (name, kind), column in zip(step.state, made.values, strict=True):
             state[name] = kind.decoded(column)[0]
         for (name, _), time in zip(step.timers, made.times, strict=True):
             times[name] = int(time[0])
             if times[name] == NEVER:
                 del times[name]
-        rows: Given = made.rows.to_pylist()
-        return rows
+        return _plain(made.rows)
+
+
+def _plain(rows: pa.RecordBatch) -> Given:
+    """Rows as the oracle has them, whose times are microseconds."""
+    plain: Given = rows.to_pylist()
+    if EVENT_TIME in rows.schema.names:
+        for row, time in zip(plain, arrays.numbers(rows.column(EVENT_TIME)).tolist(), strict=True):
+            row[EVENT_TIME] = time
+    return plain
 
 
 def _shown(key: Key) -> Any:
-    return key[0] if len(key) == 1 else key
+    values = tuple(
+        pd.Timestamp(each)
+        if isinstance(each, dt.datetime)
+        else pd.Timedelta(each)
+        if isinstance(each, dt.timedelta)
+        else each
+        for each in key
+    )
+    return values[0] if len(values) == 1 else values
 
 
 def _columns(rows: Sequence[Row], step: Processing) -> pa.RecordBatch:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from flower.graph.joins import Join
-from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Select, WindowInto
+from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Require, Select, WindowInto
 from flower.graph.schema import frame_of
-from flower.model.panes import PANE_COLUMNS, Combination, in_order, settled, view_of
+from flower.model import arrays
+from flower.model.panes import PANE_COLUMNS, WINDOW_END, Combination, in_order, settled, view_of
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
@@ -38,10 +41,13 @@ class Results:
     they came.
     """
 
-    def __init__(self, node: Node, *, kept_rows: int = KEPT_ROWS, batch: bool = False) -> None:
+    def __init__(self, node: Node, *, kept_rows: int | None = KEPT_ROWS, batch: bool = False) -> None:
         self.schema = node.schema
         self.let_go = 0
-        self._kept_rows = kept_rows
+        self.windows_let_go = 0
+        """Rows of the view that are gone: those of the oldest windows of a stream without end."""
+        self._kept_rows = sys.maxsize if kept_rows is None else kept_rows
+        self._endless = not node.bounded
         self._log: deque[pa.RecordBatch] = deque()
         self._logged = 0
         self._panes = None if batch else _panes(node)
@@ -66,9 +72,18 @@ class Results:
             return
         self._view.append(rows)
         self._seen += len(rows)
-        if self._seen > 2 * self._compact + self._kept_rows and not self._settled:
-            self._view = [self._viewed()]
+        if self._seen > 2 * self._compact + self._kept_rows and (self._endless or not self._settled):
+            self._view = [self._newest(self._viewed())]
             self._seen = self._compact = len(self._view[0])
+
+    def _newest(self, view: pa.RecordBatch) -> pa.RecordBatch:
+        """Of a view in the order of its windows' ends, the newest windows that are enough rows, if there is no end."""
+        if not self._endless or len(view) <= self._kept_rows or view.column(WINDOW_END).null_count:
+            return view
+        end = arrays.numbers(view.column(WINDOW_END))
+        first = int(np.searchsorted(end, end[-self._kept_rows]))
+        self.windows_let_go += first
+        return view.take(pa.array(np.arange(first, len(view))))  # a slice would keep the whole
 
     def snapshot(self) -> Results:
         """The same rows as of now, so that a person may look at them while others are added."""
@@ -87,6 +102,7 @@ class Results:
             "let_go": self.let_go,
             "view": None if same else tuple(self._view),
             "compact": self._compact,
+            "windows_let_go": self.windows_let_go,
         }
 
     def restore(self, told: Mapping[str, Any]) -> bool:
@@ -96,6 +112,7 @@ class Results:
             return False
         self._log, self._logged = deque(told["log"]), sum(map(len, told["log"]))
         self.let_go, self._compact = told["let_go"], told["compact"]
+        self.windows_let_go = told["windows_let_go"]
         if self._panes is not None:
             self._view, self._seen = list(view), sum(map(len, view))
         return True
@@ -165,7 +182,7 @@ def _source_of(node: Node) -> Aggregate | Join | None:
     while not isinstance(node, Aggregate):
         if isinstance(node, Join):
             return node if node.windowed else None
-        if not isinstance(node, (Filter, Assign, Select, WindowInto)):
+        if not isinstance(node, (Filter, Require, Assign, Select, WindowInto)):
             return None
         if isinstance(node, Select) and any(new != old for new, old in node.columns if old in PANE_COLUMNS):
             return None

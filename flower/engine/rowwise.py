@@ -20,22 +20,26 @@ import pyarrow.compute as pc
 
 from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.engine.isolate import isolate
+from flower.engine.joint import missing_of
 from flower.engine.tables import looked_up
 from flower.errors import DtypeError, FlowerError, SchemaError
 from flower.graph.applied import rows_of
 from flower.graph.batch import Batch, constant
+from flower.graph.cogrouping import Sided
 from flower.graph.enriching import Lookup
 from flower.graph.expressions import Expr, FrameFunction
-from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Select
+from flower.graph.nodes import ROWS, Apply, Assign, Concat, Filter, FlatMapRows, MapFrames, Node, Require, Select
 from flower.graph.protocols import ERROR_SCHEMA
-from flower.graph.schema import cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
+from flower.graph.schema import array_of, cast_column, cast_columns, columns_of, dtype_name, frame_of, names_text
 from flower.model import arrays
+from flower.model.combiners.of_side import SIDE
 from flower.model.panes import WINDOW_END, WINDOW_START
 from flower.model.time import I64, MAX_TIME, duration_text
 
 NO_VALUE, RAISED, WRONG, NO_GAP = "no value", "function raised", "wrong result", "no gap"
+UNMET = "not as required"
 """The reasons of error rows: an expression has no value, a function raised, a function gave what does not fit, a
-session has no positive gap.
+session has no positive gap; what was required of a row does not hold.
 """
 
 _MAX_TEXT = 2_000
@@ -47,7 +51,7 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
 
     Parameters
     ----------
-    node : Filter, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup or Concat
+    node : Filter, Require, Select, Assign, MapFrames, FlatMapRows, Apply, Lookup, Sided or Concat
         The step; an apply takes panes that hold the rows of their groups; a concat puts the
         columns of one part into the order of the whole; what is before it is not asked.
     batch : Batch
@@ -69,7 +73,9 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             errors.no_value(batch, codes, str(predicate))
             result = batch.filter(mask)
         case Filter(predicate=FrameFunction() as function):
-            result = _filtered(function, batch, errors)
+            result = batch.filter(_holds(function, batch, errors)[0])
+        case Require(predicate=predicate):
+            result = _required(predicate, batch, errors)
         case Select(columns=pairs):
             result = batch.with_rows(_selected(batch.rows, pairs))
         case Assign(columns=values):
@@ -84,6 +90,8 @@ def apply_step(node: Node, batch: Batch, step: str) -> tuple[Batch, pa.RecordBat
             result = _applied(node, batch, errors)
         case Lookup():
             result = looked_up(node, batch)
+        case Sided():
+            result = _sided(node, batch)
         case Concat():
             ordered = [batch.rows.column(name) for name in node.schema.names]
             result = batch.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
@@ -181,7 +189,20 @@ def _selected(rows: pa.RecordBatch, columns: Sequence[tuple[str, str]]) -> pa.Re
     return pa.RecordBatch.from_arrays([rows.column(old) for _, old in columns], schema=pa.schema(fields))
 
 
-def _filtered(function: FrameFunction, batch: Batch, errors: ErrorRows) -> Batch:
+def _required(predicate: Expr | FrameFunction, batch: Batch, errors: ErrorRows) -> Batch:
+    if isinstance(predicate, FrameFunction):
+        mask, told = _holds(predicate, batch, errors)
+    else:
+        mask, codes = predicate_mask(predicate, batch.rows)
+        errors.no_value(batch, codes, str(predicate))
+        told = np.ones(len(batch), bool) if codes is None else codes == 0
+    errors.add(batch, np.flatnonzero(told & ~mask), UNMET, f"`{predicate}` does not hold")
+    return batch.filter(mask)
+
+
+def _holds(function: FrameFunction, batch: Batch, errors: ErrorRows) -> tuple[np.ndarray, np.ndarray]:
+    """Where a function says True, and of which rows it could tell."""
+
     def call(start: int, stop: int) -> np.ndarray:
         column = _value(function, batch.rows, start, stop)
         if column.type != pa.bool_():
@@ -194,10 +215,10 @@ def _filtered(function: FrameFunction, batch: Batch, errors: ErrorRows) -> Batch
 
     done = isolate(call, len(batch))
     errors.raised(batch, done.failures)
-    mask = np.zeros(len(batch), bool)
+    mask, told = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
     for start, stop, holds in done.results:
-        mask[start:stop] = holds
-    return batch.filter(mask)
+        mask[start:stop], told[start:stop] = holds, True
+    return mask, told
 
 
 def _value(function: FrameFunction, rows: pa.RecordBatch, start: int, stop: int) -> pa.Array:
@@ -414,6 +435,19 @@ def _applied(node: Apply, batch: Batch, errors: ErrorRows) -> Batch:
     return panes.with_rows(pa.RecordBatch.from_arrays(ordered, schema=node.schema))
 
 
+def _sided(node: Sided, batch: Batch) -> Batch:
+    """Rows in the columns of all sides."""
+    n, columns = len(batch), []
+    for field in node.output:
+        if field.name == SIDE:
+            columns.append(pa.array(np.full(n, node.side, np.int8)))
+        elif (own := node.own(field.name)) is not None:
+            columns.append(batch.rows.column(own))
+        else:
+            columns.append(missing_of(field.type, n))
+    return batch.with_rows(pa.RecordBatch.from_arrays(columns, schema=node.output))
+
+
 def _iterable(rows: object, function: str) -> Iterable[object]:
     if isinstance(rows, (Mapping, str)) or not isinstance(rows, Iterable):
         raise SchemaError(
@@ -438,13 +472,13 @@ def _checked(row: object, names: Sequence[str], function: str) -> Mapping[str, A
 def fitted(values: list[Any], field: pa.Field) -> tuple[pa.Array, np.ndarray | None]:
     """Values as a column, and where one does not fit."""
     try:
-        return cast_column(pa.array(values, from_pandas=True) if values else pa.nulls(0), field)
+        return cast_column(array_of(values, field.type), field)
     except (pa.ArrowException, FlowerError, TypeError, ValueError, OverflowError):
         pass  # some value is of another kind than the rest: who?
     columns, bad = [], np.zeros(len(values), bool)
     for i, value in enumerate(values):
         try:
-            column, mask = cast_column(pa.array([value], from_pandas=True), field)
+            column, mask = cast_column(array_of([value], field.type), field)
             bad[i] = mask is not None
         except (pa.ArrowException, FlowerError, TypeError, ValueError, OverflowError):
             column, bad[i] = pa.nulls(1, field.type), True

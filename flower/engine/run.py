@@ -18,6 +18,7 @@ from flower.engine.progress import Progress
 from flower.engine.progress import wait as wait_for
 from flower.engine.results import Fresh, Results
 from flower.engine.rhythm import MOST, Rhythm
+from flower.engine.turns import short_turns
 from flower.errors import RunError
 from flower.graph.nodes import Node
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -84,7 +85,7 @@ class Run:
         except BaseException:
             self._driver.close()
             raise
-        self._thread = threading.Thread(target=self._work, name=f"flower-{self.name}", daemon=True)
+        self._thread = threading.Thread(target=self._in_turns, name=f"flower-{self.name}", daemon=True)
         _alive.add(self)
         self._thread.start()
 
@@ -155,9 +156,13 @@ class Run:
     @property
     def results(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
         """The view of the panes so far, sorted by window end, then keys; with several outputs a view for each, by step
-        name.
+        name. Of a stream without end the oldest windows are let go beyond a million rows (``attrs["let_go"]`` counts
+        these rows).
         """
-        views = {step: results.view() for step, results in self._snapshots().items()}
+        views = {}
+        for step, results in self._snapshots().items():
+            views[step] = results.view()
+            views[step].attrs["let_go"] = results.windows_let_go
         return next(iter(views.values())) if len(views) == 1 else views
 
     def panes(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
@@ -196,7 +201,8 @@ class Run:
         window : datetime-like or (start, end), optional
             The window's end, or the window.
         step : str, optional
-            The name of the step; default: the last aggregation, else the last join.
+            The name of the step; default: the last aggregation, else the last of your own code, else the last join.
+            Of code of your own (``process``) it is told what is remembered of the key, and what its timers wait for.
 
         Raises
         ------
@@ -381,6 +387,10 @@ class Run:
         return self
 
     # -- the thread
+
+    def _in_turns(self) -> None:
+        with short_turns():
+            self._work()
 
     def _work(self) -> None:
         driver = self._driver

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -14,11 +14,15 @@ from flower.engine.holders import NEAREST, HeldBack, Known, window_text
 from flower.engine.inwindow import InWindowState
 from flower.engine.keyed import Keyed
 from flower.engine.lookup import Record, wanted
+from flower.engine.processing import Processing
 from flower.errors import RunError
 from flower.model.calendar import CalendarWindows
 from flower.model.time import MAX_TIME, MIN_TIME, duration_text, instant_text, instant_us, later_by
 from flower.model.triggers import AfterCount, AfterWatermark, Asked, Finishing, Trigger
 from flower.model.windows import CountWindows, FixedWindows, SlidingWindows, by_clock
+
+_LONGEST = 200
+"""So many characters of a value are told."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,6 +84,8 @@ def why(driver: Known, key: object, window: object, step: str | None) -> Why:
     index = _index(driver, step)
     if index in driver.job.keyed:
         return _Answer(driver, index).given(key, window)
+    if index in driver.job.processes:
+        return _OfTimers(driver, index).given(key, window)
     if key is not None or window is not None:
         raise RunError(
             "why() of a join takes no key and no window", got=f"key={key!r}, window={window!r}", hint="leave them out"
@@ -88,8 +94,8 @@ def why(driver: Known, key: object, window: object, step: str | None) -> Why:
 
 
 def _index(driver: Known, name: str | None) -> int:
-    """The step asked about: that of a name, else the last aggregation, else the last join."""
-    steps = driver.job.keyed or driver.job.joins
+    """The step asked about: that of a name, else the last aggregation, code of one's own, or join."""
+    steps = driver.job.keyed or driver.job.processes or driver.job.joins
     if name is None and steps:
         return max(steps)
     names = {step.name: index for index, step in driver.job.steps.items()}
@@ -305,6 +311,52 @@ class _Answer(HeldBack):
             tuple((instant(record.start), instant(record.end)) for record in self.nearest),
             tuple(self.reasons),
         )
+
+
+class _OfTimers(HeldBack):
+    """Of a person's own code."""
+
+    def __init__(self, driver: Known, index: int) -> None:
+        super().__init__(driver, index)
+        self.step: Processing = driver.job.processes[index]
+        self.watermark = min(self.state.watermarks[i] for i in driver.job.stages[index].inputs)
+        self.reasons.insert(0, f"step {self.step.name!r}: its watermark is {instant_text(self.watermark)}.")
+        self.next = self.due = MAX_TIME
+
+    def given(self, key: object, window: object) -> Why:
+        """The answer for a key."""
+        if window is not None:
+            raise RunError("a step of your own code has no windows", got=repr(window), step=repr(self.step.name))
+        if key is not None:
+            self._of_key(key, self.driver.records(self.index, wanted(self.step, key)))
+        self.holds(self.index, set())
+        told, never = _bare(self.step.name, self.watermark, self), self.next == MAX_TIME or self.watermark == MIN_TIME
+        to_go = told.to_go if never else pd.Timedelta(self.next - self.watermark, unit="us")
+        return replace(told, to_go=to_go, due=instant(self.due))
+
+    def _of_key(self, key: object, records: list[Record] | None) -> None:
+        if records is None:
+            self.reasons.append("What the step remembers is on workers that did not answer, or are gone.")
+            return
+        if not records:
+            self.reasons.append(f"Nothing is remembered of key {key!r}, and no timer of it is set.")
+            return
+        (record,) = records
+        told = [
+            f"{name}={kind.decoded(column)[0]!r}"[:_LONGEST]
+            for (name, kind), column in zip(self.step.state, record.values, strict=True)
+        ]
+        self.reasons.append(f"Of key {key!r} it remembers {', '.join(told) or 'nothing'}.")
+        for (name, domain), time in zip(self.step.timers, record.times, strict=True):
+            if time == MAX_TIME:
+                self.reasons.append(f"Timer {name!r} is not set.")
+                continue
+            if domain == "event":
+                at, whose, self.next = self.watermark, "watermark", min(self.next, time)
+            else:
+                at, whose, self.due = self.state.now, "clock", min(self.due, time)
+            left = "" if at == MIN_TIME else f", which has {duration_text(time - at)} to go"
+            self.reasons.append(f"Timer {name!r} fires when the {whose} comes to {instant_text(time)}{left}.")
 
 
 def _end(window: object) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from flower.errors import GraphError
+from flower.graph.cogrouping import Sided
 from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions, Lookup, addable
 from flower.graph.expressions import Expr, FrameFunction
@@ -23,6 +24,7 @@ from flower.graph.nodes import (
     MapFrames,
     Node,
     Read,
+    Require,
     Select,
     WindowInto,
     Write,
@@ -35,6 +37,7 @@ from flower.graph.plan import Consumer, Plan, Stage
 from flower.graph.process import Process
 from flower.graph.schema import dtype_name
 from flower.model.combiners import Combiner
+from flower.model.combiners.of_side import OfSide
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import ON_TIME_ONLY, AfterWatermark, machine_of
 from flower.model.windows import CountWindows
@@ -124,7 +127,7 @@ def _arguments(node: Node) -> str:
     match node:
         case Read():
             return ", ".join([node.source.label, *_read_options(node)])
-        case Filter():
+        case Filter() | Require():
             return _quoted(node.predicate)
         case Select():
             return ", ".join(new if new == old else f"{new} (from {old})" for new, old in node.columns)
@@ -139,6 +142,8 @@ def _arguments(node: Node) -> str:
         case Aggregate():
             results = [f"{each.name}={_aggregation(each.column, each.combiner)}" for each in node.aggregations]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(results)
+        case Sided():
+            return f"{node.label}, on {', '.join(node.on)}" + (f": {', '.join(node.columns)}" if node.columns else "")
         case Enrich() | EnrichVersions() | EnrichInWindow():
             options = [f"{n}={v!r}" for n, v in enrich_options(node).items()]
             return ", ".join([f"on {', '.join(node.on)}", *options])
@@ -193,7 +198,7 @@ def _read_options(node: Read) -> list[str]:
 
 
 def _aggregation(column: str | None, combiner: Combiner) -> str:
-    return repr(combiner) if column is None else repr((column, combiner))
+    return repr(combiner) if column is None or isinstance(combiner, OfSide) else repr((column, combiner))
 
 
 def _quoted(value: Expr | FrameFunction) -> str:

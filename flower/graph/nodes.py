@@ -233,6 +233,20 @@ class Filter(Step):
 
 
 @dataclass(frozen=True, eq=False)
+class Require(Step):
+    """The rows for which ``predicate`` holds; those for which it does not are errors."""
+
+    predicate: Expr | FrameFunction
+    verb = "require"
+
+    def _schema(self) -> pa.Schema:
+        from flower.graph.expressions import predicate
+
+        predicate(self.predicate, self.input.schema)
+        return self.input.schema
+
+
+@dataclass(frozen=True, eq=False)
 class Select(Step):
     """Some columns, in order, as pairs ``(new name, old name)``."""
 

@@ -350,6 +350,24 @@ def cast_column(column: pa.Array | pa.ChunkedArray, field: pa.Field) -> tuple[pa
     return _normal_column(cast, target), lost if lost.any() else None
 
 
+def array_of(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    """Values as an array of whatever type they are, to be cast to ``kind``; None and NaN are missing.
+
+    Raises
+    ------
+    pyarrow.ArrowException, TypeError, ValueError, OverflowError
+        If they are of several kinds.
+    """
+    if not len(values):
+        return pa.nulls(0)
+    if pa.types.is_temporal(kind):
+        # Arrow takes a Timestamp for one of microseconds; pandas knows better.
+        column = pd.Series(list(values))
+        if column.dtype.kind in "mM":
+            return pa.Array.from_pandas(column)
+    return pa.array(values, from_pandas=True)
+
+
 def _kind(t: pa.DataType) -> str:
     """The kinds between which values may be cast."""
     if pa.types.is_integer(t) or pa.types.is_floating(t):

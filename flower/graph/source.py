@@ -13,7 +13,7 @@ import keyword
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -23,6 +23,7 @@ import pyarrow as pa
 from flower.errors import FlowerError, GraphError
 from flower.graph.applied import applied_schema
 from flower.graph.calls import Call
+from flower.graph.cogrouping import PerSide, Sided, sides_of
 from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions
 from flower.graph.expressions import Expr, FrameFunction
@@ -37,6 +38,7 @@ from flower.graph.nodes import (
     FlatMapRows,
     MapFrames,
     Node,
+    Require,
     Select,
     WindowInto,
 )
@@ -45,6 +47,7 @@ from flower.graph.schema import dtype_name
 from flower.graph.state import Kind
 from flower.model.canonical import CONSTRUCTORS
 from flower.model.combiners import combiner_of, names
+from flower.model.combiners.of_side import OfSide
 from flower.model.custom import WindowFn
 from flower.model.time import MAX_TIME, duration_text
 from flower.model.triggers import When
@@ -185,6 +188,8 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
     match node:
         case Filter():
             return verb("filter", render(node.predicate))
+        case Require():
+            return verb("require", render(node.predicate))
         case Select():
             return _selected(node, on)
         case Assign():
@@ -199,6 +204,8 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
             call = _window(node.into, render)
             call.func = ast.Attribute(on, "window", ast.Load())
             return call
+        case Aggregate() if (sides := sides_of(node)) is not None:
+            return _cogrouped(node, sides, on, render)
         case Apply():
             on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
             return _verb(on, "apply", [render(node.fn)], _output(node, _given(node)))
@@ -210,6 +217,31 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
                 on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
             return _verb(on, "agg", (), {each.name: _aggregation(each, render) for each in node.aggregations})
     raise TypeError(f"not a step with a verb: {node!r}")
+
+
+def cogroup_call(sides: Sequence[Sided], inputs: Sequence[ast.expr]) -> ast.expr:
+    """The call that groups streams together; what follows is its ``agg`` or ``apply``."""
+    on = sides[0].on
+    streams = ast.Dict([ast.Constant(side.label) for side in sides], list(inputs))
+    keys = _value(on[0] if len(on) == 1 else list(on))
+    return ast.Call(parsed("fl.cogroup"), [streams], [ast.keyword("on", keys)])
+
+
+def _cogrouped(node: Aggregate, sides: Sequence[Sided], on: ast.expr, render: Render) -> ast.expr:
+    """The aggregates of each side, or the function of a frame a side."""
+    if isinstance(node, Apply):
+        assert isinstance(node.fn.fn, PerSide)
+        return _verb(on, "apply", [render(node.fn.fn.fn)], _output(node, _given(node)))
+    named: dict[str, dict[str, ast.expr]] = {}
+    for each in node.aggregations:
+        how = each.combiner
+        assert isinstance(how, OfSide)
+        own = Aggregation(each.name, how.column, how.of)
+        named.setdefault(how.label, {})[each.name] = _aggregation(own, render)
+    dicts = {
+        label: ast.Dict([ast.Constant(name) for name in some], list(some.values())) for label, some in named.items()
+    }
+    return _verb(on, "agg", (), dicts)
 
 
 def join_call(node: Joining, on: ast.expr, other: ast.expr) -> ast.expr:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flower.errors import DtypeError, FlowerError
-from flower.graph.schema import cast_column, dtype_name, field_of
+from flower.graph.schema import array_of, cast_column, dtype_name, field_of
 
 __all__ = ["Kind", "List", "Map", "Set", "Value"]
 
@@ -99,7 +99,8 @@ class Value(Kind):
     dtype : str, type, numpy.dtype, pandas dtype or pyarrow.DataType
         Its dtype, as in a schema.
     default : optional
-        What it is before it is set. A key whose state is all default, and that has no timer, takes no room.
+        What it is before it is set; a time or a duration may be text. A key whose state is all default, and that has
+        no timer, takes no room.
 
     Raises
     ------
@@ -120,7 +121,10 @@ class Value(Kind):
         super().__init__(dtype)
         self.default = None
         self._type = self.fields[0].type
-        self._plain = _plain(self._type)
+        self._plain = plain(self._type)
+        if isinstance(default, str):
+            parse = _parser(self._type)
+            default = default if parse is _same else parse(default)
         self.default = self.normal(default)
 
     @property
@@ -334,7 +338,7 @@ def _empty_is_null(column: pa.Array, parts: Sequence[Any]) -> pa.Array:
 def _cast(values: Sequence[Any], field: pa.Field) -> pa.Array:
     """Values as a column of which none has lost anything."""
     try:
-        given = pa.array(values, from_pandas=True) if len(values) else pa.nulls(0)
+        given = array_of(values, field.type)
         column, lost = cast_column(given, field)
     except FlowerError:
         raise
@@ -365,7 +369,7 @@ def _parser(kind: pa.DataType) -> Parse:
     return _same
 
 
-def _plain(kind: pa.DataType) -> Callable[[Any], bool]:
+def plain(kind: pa.DataType) -> Callable[[Any], bool]:
     """Whether a value is one that is kept as it is, told without a look at Arrow."""
     if kind == pa.int64():
         return lambda value: type(value) is int and -(2**63) <= value < 2**63

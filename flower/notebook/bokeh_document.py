@@ -112,6 +112,9 @@ class Drawing:
             self._document.clear()
             self._events = []
             self._adopt(seen)
+            if said:
+                self._drawn.follow(seen, said)
+                self._events = []
             self._document.models.flush_synced()
             return True
 

@@ -114,9 +114,10 @@ class LiveChart(Live, Chart):
         self._moment = moment
         if not self._panes.refresh():
             return False
-        gone = self._panes.let_go
-        said = f"of the newest {MOST:,} rows" if gone else ""
-        return self._drawing.follow(Seen(self._panes.frame, self._combine), said)
+        told = [f"of the newest {MOST:,} rows"] if self._panes.let_go else []
+        if self._panes.taken_back:
+            told.append(f"panes taken back: {self._panes.taken_back:,}")
+        return self._drawing.follow(Seen(self._panes.frame, self._combine), "; ".join(told))
 
 
 class LivePlot(Plot):

@@ -177,8 +177,9 @@ async function chart(model, el) {
   const watcher = new MutationObserver(() => theme())
   watcher.observe(document.body, {attributes: true, attributeFilter: ["data-jp-theme-light", "class"]})
 
-  const release = ({doc, views, place, member}) => {
+  const release = ({doc, views, place, member, keyed}) => {
     member?.leave()
+    keyed.remove()
     views.clear()
     doc.clear()
     const at = Bokeh.documents.indexOf(doc)
@@ -200,9 +201,11 @@ async function chart(model, el) {
       box.append(place, note)
       const views = await add_document_standalone(doc, place, doc.roots().map(() => place))
       place.style.position = ""
+      const keys = before?.keyed.kept()
       if (before) release(before)
       const member = links ? linked(Bokeh, doc.roots()[0], links) : null
-      shown = {doc, views, place, member}
+      const keyed = controls(Bokeh, doc.roots()[0], box, keys)
+      shown = {doc, views, place, member, keyed}
       ends = new Map()
       for (const made of doc._all_models.values()) {
         if (made.type === "Range1d" && made.tags?.includes("flower")) ends.set(made.id, [made.start, made.end])
@@ -236,6 +239,7 @@ async function chart(model, el) {
         const change = () => shown.doc.apply_json_patch(content, new Map(parts))
         if (shown.member) shown.member.follow(change)
         else change()
+        shown.keyed.refresh()
         keep()
       }
       say(message)

@@ -8,6 +8,7 @@ import pytest
 from strategies import SCHEMA, Rows, stream_of
 
 import flower as fl
+from flower.engine.results import Results
 from flower.errors import UserFunctionError
 
 
@@ -25,6 +26,26 @@ def test_collect_gives_each_window_once_sorted():
     frame = stream.collect()
     assert frame["total"].tolist() == [0, 1, 2, 3, 4]
     assert frame["k"].tolist() == ["a", "b", "a", "b", "a"]
+
+
+def test_collect_gives_all_rows_however_many_a_run_keeps():
+    frame = pd.DataFrame({"n": range(1_200_000)})
+    assert len(fl.read.frame(frame).filter("n >= 0").collect()) == 1_200_000
+    assert len(fl.read.frame(frame).filter("n >= 0").collect(as_stream=True)) == 1_200_000
+
+
+def test_the_view_of_a_stream_without_end_lets_go_of_its_oldest_windows_and_keeps_the_newest_whole():
+    stream = stream_of(rows(1, bounded=False)).window(fl.FixedWindows("2min")).groupby("k").agg(total=("n", "sum"))
+    results = Results(stream.node, kept_rows=5)
+    panes = stream_of(rows(40)).window(fl.FixedWindows("2min")).groupby("k").agg(total=("n", "sum"))
+    made = panes.run().wait(progress=False).panes()
+    for start in range(0, 40, 2):
+        results.add(pa.RecordBatch.from_pandas(made.iloc[start : start + 2], schema=results.schema))
+    view = results.view()
+    assert results.windows_let_go + len(view) == 40
+    assert 5 <= len(view) <= 20
+    assert view["total"].tolist() == list(range(40 - len(view), 40))
+    assert len(view) % 2 == 0
 
 
 def test_head_reads_no_further_than_needed():

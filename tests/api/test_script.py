@@ -123,6 +123,39 @@ PIPELINES = {
 
         out = flights.window(Longer(factor=2)).groupby("carrier").agg(n="count")
     """,
+    "code with state and timers": """
+        PAUSE = pd.Timedelta("1D")
+
+        class Silent:
+            unit = "min"
+
+            def on_rows(self, key, rows, state, timers):
+                state.n += len(rows)
+                state.seen |= set(rows["origin"])
+                timers.end.set(rows["departure"].max() + PAUSE)
+
+            def on_timer(self, name, key, time, state, timers):
+                yield {"flights": state.n, "origins": " ".join(sorted(state.seen)) + self.unit}
+
+        def newest(rows, state, timers):
+            state["at"] = rows["departure"].groupby(level=0).max()
+            return state[["at"]].rename(columns={"at": "newest"})
+
+        silent = flights.groupby("carrier").process(
+            Silent,
+            state={"n": fl.state.Value("int64", default=0), "seen": fl.state.Set("str")},
+            timers={"end": "event"},
+            schema={"flights": "int64", "origins": "str"},
+        )
+        late = flights.groupby("carrier").process(
+            newest,
+            state={"at": fl.state.Value("datetime64[us, UTC]"), "more": fl.state.Map("str", "float64")},
+            schema={"newest": "datetime64[us, UTC]"},
+            vectorised=True,
+            allowed_lateness="90min",
+        )
+        out = silent.join_asof(late, "carrier")
+    """,
     "windows of rows": """
         out = flights.window(fl.CountWindows(100)).groupby("carrier").agg(worst=("delay", "max"))
     """,

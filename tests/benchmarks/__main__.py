@@ -22,12 +22,18 @@ CHARTS = (
     Work(
         "chart-traffic",
         "ten seconds of a live chart",
-        here("chart_traffic.py", million="many", ten_thousand="few"),
+        here("chart_traffic.py", full_speed="full", million="many", ten_thousand="few"),
         rounds=3,
         limit_seconds=1.0,
     ),
     Work("first-chart", "from %load_ext", here("pixels.py", chart="first_chart"), rounds=3, limit_seconds=3.0),
-    Work("pane-to-pixels", "the median pane", here("pixels.py", pane="pane_to_pixels"), rounds=3, limit_seconds=0.25),
+    Work(
+        "pane-to-pixels",
+        "the median pane",
+        here("pixels.py", idle_kernel="pane_to_pixels", a_cell_computes="pane_while_a_cell_computes"),
+        rounds=3,
+        limit_seconds=0.25,
+    ),
 )
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ panes = rows.window(fl.FixedWindows("1s"), trigger=trigger).agg(at=("at", "max")
 chart = panes.plot.line(x="window_end", y="at")
 chart"""
 
+BUSY = "while True:\n    sum(range(1000))"
+
 NEWEST = """Math.max(...(window.Bokeh?.documents ?? []).flatMap(doc => [...doc._all_models.values()])
     .filter(model => model.type === "ColumnDataSource" && model.data.y).flatMap(model => [...model.data.y]))"""
 
@@ -65,7 +67,7 @@ def _notebook() -> Iterator[object]:
         server = laboratory.start(Path(home))
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
-            laboratory.written(server.notebooks / "pixels.ipynb", [CHART, "chart.stop()"])
+            laboratory.written(server.notebooks / "pixels.ipynb", [CHART, BUSY])
             page = browser.new_page(viewport={"width": 1300, "height": 1000})
             yield laboratory.Notebook(page, server, "pixels", "pixels").open()
         finally:
@@ -86,6 +88,15 @@ def pane_to_pixels(given):
     """From the last row of a pane to its pixels, the median of some panes."""
     with _notebook() as notebook:
         notebook.run(0)
+        waited = notebook.page.evaluate(WATCHED, CHANGES)
+        given.record(seconds=statistics.median(waited) / 1000)
+    return {}
+
+
+def pane_while_a_cell_computes(given):
+    """The same while the kernel runs a cell that does not end."""
+    with _notebook() as notebook:
+        notebook.run(0).run(1, wait=False)
         waited = notebook.page.evaluate(WATCHED, CHANGES)
         given.record(seconds=statistics.median(waited) / 1000)
     return {}

@@ -1,5 +1,6 @@
 """Saved charts in a real browser: they draw without a network, and show hostile names as text."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +54,37 @@ def hostile_panes() -> pd.DataFrame:
             "pane_index": [0, 1, 0] * len(HOSTILE),
         }
     )
+
+
+def test_keys_are_hidden_axes_moved_and_marks_listed_by_keyboard(page, tmp_path):
+    line = Line(x="window_end", y="<b>rows</b>", by=HOSTILE[2], title="rows")
+    opened(page, save(line.figure(hostile_panes()), tmp_path / "keys.html", "keys"))
+    toolbar = page.get_by_role("toolbar", name="controls of rows")
+    keys = toolbar.get_by_role("button", name=re.compile("^show "))
+    expect(keys).to_have_count(len(HOSTILE))
+    assert toolbar.evaluate("bar => bar.offsetWidth") == 1  # not seen until it has the focus
+    before = page.evaluate(COLOURED)
+    page.keyboard.press("Tab")
+    while not toolbar.evaluate("bar => bar.contains(document.activeElement)"):
+        page.keyboard.press("Tab")
+    expect(keys.first).to_be_focused()
+    assert toolbar.evaluate("bar => bar.offsetWidth") > 300
+    page.keyboard.press("Enter")
+    expect(keys.first).to_have_attribute("aria-pressed", "false")
+    page.wait_for_function(f"before => ({COLOURED})() < 0.9 * before", arg=before)
+    page.keyboard.press("Space")
+    expect(keys.first).to_have_attribute("aria-pressed", "true")
+    ends = "() => { const {start, end} = Bokeh.documents[0].roots()[0].x_range; return end - start }"
+    whole = page.evaluate(ends)
+    toolbar.get_by_role("button", name="zoom in").press("Enter")
+    assert page.evaluate(ends) == pytest.approx(whole / 2)
+    toolbar.get_by_role("button", name="reset the axis").press("Enter")
+    assert page.evaluate(ends) == pytest.approx(whole)
+    toolbar.get_by_role("button", name="list marks").press("Enter")
+    marks = page.get_by_role("list", name="the newest marks").get_by_role("listitem")
+    expect(marks).to_have_count(3 * len(HOSTILE))
+    expect(marks.filter(has_text=HOSTILE[0])).to_have_count(3)
+    expect(marks.first).to_contain_text("pane: early, provisional (pane 0)")
 
 
 def opened(page: Page, path: Path) -> None:

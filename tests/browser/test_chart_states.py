@@ -15,6 +15,7 @@ import laboratory
 import numpy as np
 import pandas as pd
 import pytest
+from canvas import AROUND, MIDDLE, painted
 from playwright.sync_api import Browser, Page, expect
 
 from flower.charts.plot import Plot
@@ -88,29 +89,6 @@ READ = """() => (window.Bokeh?.documents ?? []).flatMap(doc => doc.roots()[0].re
     glyph: glyph.type,
     ...Object.fromEntries(Object.entries(data_source.data).map(([name, column]) => [name, [...column]])),
 })))"""
-
-
-AROUND = 20
-MIDDLE = slice(AROUND - 2, AROUND + 3), slice(AROUND - 2, AROUND + 3)
-
-# What is painted around a point of the data, and where that is in the page; on white, one canvas over the other.
-PAINTED = """([x, y]) => {
-    const view = Bokeh.index.roots[0]
-    const canvases = view.canvas_view.el.shadowRoot.querySelectorAll("canvas")
-    const paper = document.createElement("canvas")
-    paper.width = canvases[0].width
-    paper.height = canvases[0].height
-    const brush = paper.getContext("2d", {willReadFrequently: true})
-    brush.fillStyle = "#fff"
-    brush.fillRect(0, 0, paper.width, paper.height)
-    for (const canvas of canvases) if (canvas.width) brush.drawImage(canvas, 0, 0)
-    const ratio = paper.width / view.canvas_view.el.getBoundingClientRect().width
-    const at = [view.frame.x_scale.compute(x), view.frame.y_scale.compute(y)]
-    const [left, top] = at.map(each => Math.round(each * ratio) - AROUND)
-    const box = view.canvas_view.el.getBoundingClientRect()
-    const {data} = brush.getImageData(left, top, 2 * AROUND + 1, 2 * AROUND + 1)
-    return {pixels: [...data], page: [box.left + at[0], box.top + at[1]]}
-}""".replace("AROUND", str(AROUND))
 
 
 @dataclass(frozen=True)
@@ -191,13 +169,6 @@ def expected(name: str, stands: list[tuple[str, str, int, str]]) -> list[tuple[s
         else:
             rows.append((key, lon[end] if name == "map" else ms(end), float(total), timing))
     return sorted(rows)
-
-
-def painted(page: Page, x: float, y: float) -> dict[str, Any]:
-    """The pixels around a point of the data, each the strength of its ink and its brightest channel."""
-    seen = page.evaluate(PAINTED, [x, y])
-    pixels = np.array(seen["pixels"]).reshape(2 * AROUND + 1, -1, 4)[..., :3]
-    return {"ink": 255 - pixels.min(axis=2), "light": pixels.max(axis=2), "page": seen["page"]}
 
 
 def corners(name: str, each: dict[str, Any], row: int) -> tuple[tuple[float, float], tuple[float, float]]:

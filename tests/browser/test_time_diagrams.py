@@ -4,6 +4,8 @@ import re
 
 import pandas as pd
 import pytest
+from bokeh.embed import json_item
+from canvas import AROUND, painted
 from playwright.sync_api import Page, expect
 
 import flower as fl
@@ -66,6 +68,47 @@ def test_a_published_figure_steps_back_and_forth(opened, lab_page, lab_screensho
     lab_screenshot(f"time-diagram-at-9-{theme.split()[-1].lower()}")
     output.get_by_role("button", name="one epoch back").click()
     waits_for(lab_page, "filling", ["18"])
+
+
+NAMES = list(fl.teach.figures().index)
+CASES = [(name, None) for name in NAMES]
+CASES += [(name, variant) for name in NAMES for variant in fl.teach.figure(name).variants]
+
+# The boxes of panes that are shown, and what is taken back: timing, top and text.
+BOXES = """() => Bokeh.documents.at(-1).roots()[0].renderers.flatMap(({name, view, data_source: {data}}) =>
+    ["early pane", "on-time pane", "late pane", "retraction"].includes(name) && !("x0" in data)
+        ? [...data.text].map((text, i) => ({name, text, left: data.left?.[i], right: data.right?.[i],
+                                            top: data.top?.[i] ?? data.y?.[i], there: view.filter.booleans[i]}))
+        : [])"""
+SHOW = """async item => {
+    document.body.replaceChildren(Object.assign(document.createElement("div"), {id: "shown", style: "width: 900px"}))
+    await Bokeh.embed.embed_item(item, "shown")
+    const shown = Bokeh.documents.at(-1)
+    if (!shown.is_idle) await new Promise(done => shown.idle.connect(() => done()))
+    while (Bokeh.documents.length > 1) Bokeh.documents.shift().clear()
+}"""
+
+
+def test_every_published_figure_is_drawn_with_the_panes_that_it_prints(page, tmp_path):
+    page.goto(fl.teach.figure(NAMES[0]).time_diagram().save(tmp_path / "d.html").as_uri())
+    page.wait_for_function(DRAWN)
+    for name, variant in CASES:
+        figure = fl.teach.figure(name, variant)
+        page.evaluate(SHOW, json_item(figure.time_diagram().figure))
+        boxes, panes = page.evaluate(BOXES), figure.panes
+        assert all(each["there"] for each in boxes), name
+        at = panes["processing_time"].dt.tz_localize(None).astype("datetime64[us]").astype("int64") / 1000
+        expected = [
+            (when, f"\N{MINUS SIGN}{value}" if back else str(value))
+            for when, value, back in zip(at, panes["value"], panes["pane_retraction"], strict=True)
+        ]
+        # What is taken back stands a little below the pane that takes its place.
+        assert sorted((each["top"], each["text"]) for each in boxes) == sorted(expected), name
+        for each in boxes:
+            if each["left"] is None:
+                continue
+            edge = painted(page, each["left"] + 0.04 * (each["right"] - each["left"]), each["top"])["ink"]
+            assert edge[AROUND - 2 : AROUND + 3, AROUND - 6 : AROUND + 7].max() > 80, (name, each)
 
 
 def test_a_saved_page_steps_without_kernel_or_network(page, tmp_path, keep_screenshot):
@@ -149,7 +192,7 @@ def test_a_window_that_is_clicked_says_what_it_waits_for(opened, lab_page, lab_s
     expect(output.locator(".flower-windows button")).to_have_count(1)
 
 
-def test_a_run_is_followed_and_hostile_keys_are_text(opened, lab_page):
+def test_a_run_is_followed_while_a_cell_computes_and_hostile_keys_are_text(opened, lab, lab_page):
     notebook = opened(
         [
             SETUP,
@@ -160,6 +203,7 @@ run = rows.window(fl.FixedWindows("1s")).groupby("name").agg(n="count").run()
 diagram = run.time_diagram()
 diagram
 """,
+            "import pathlib\nwhile not pathlib.Path('enough').exists():\n    sum(range(1000))",
             "run.stop()\nNone",
         ]
     )
@@ -170,8 +214,15 @@ diagram
         expect(output.get_by_label("key").locator("option", has_text=text)).to_have_count(1)
     panes = f"n => ({SHOWN})('on-time pane').length > n"
     lab_page.wait_for_function(panes, arg=1)
-    lab_page.wait_for_function(panes, arg=len(shown(lab_page, "on-time pane")))
-    notebook.run(2)
+    notebook.run(2, wait=False)
+    computes = notebook.cell(2).locator(".jp-InputPrompt")
+    expect(computes).to_have_text("[*]:")
+    for _ in range(3):
+        lab_page.wait_for_function(panes, arg=len(shown(lab_page, "on-time pane")))
+    expect(computes).to_have_text("[*]:")
+    (lab.notebooks / "enough").touch()
+    notebook.wait_until_idle().run(3)
+    (lab.notebooks / "enough").unlink()
     expect(output.locator(".flower-chart .flower-note")).to_have_text(re.compile("stopped"), timeout=60_000)
     last = output.locator(".flower-steps")
     expect(last).to_contain_text(re.compile(r"epoch (\d+) of \1,"))

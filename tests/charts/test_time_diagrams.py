@@ -55,7 +55,7 @@ def test_the_boxes_of_every_figure_are_its_panes(name: str, variant: str | None)
     back = [(each.y, each.text) for each in taken.itertuples()]
     left, right = (milliseconds(panes[name]) for name in ("window_start", "window_end"))
     low, high = figure.x_range.start, figure.x_range.end
-    wide = (high - low) / 1.03  # the global window is as wide as the picture
+    wide = (high - low) / 1.05  # the global window is as wide as the picture
     expected, expected_back = [], []
     for start, end, top, pane in zip(
         left, right, milliseconds(panes["processing_time"]), panes.itertuples(), strict=True
@@ -65,7 +65,7 @@ def test_the_boxes_of_every_figure_are_its_panes(name: str, variant: str | None)
             continue
         # Windows of processing time lie across, and begin where the clock was.
         bounded = start is not None and not diagram.timeline.by_clock
-        sides = (start, end) if bounded else (low + 0.015 * wide, high - 0.015 * wide)
+        sides = (start, end) if bounded else (low + 0.025 * wide, high - 0.025 * wide)
         expected.append((*sides, top, str(pane.value), pane.pane_timing if timings else None))
     boxes, expected = in_order(boxes), in_order(expected)
     assert [box[2:] for box in boxes] == [box[2:] for box in expected]

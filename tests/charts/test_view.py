@@ -71,6 +71,8 @@ def test_the_view_of_what_is_new_is_the_view_of_all(windows, accumulation):
         shown = view.frame.drop(columns="pane_absorbs", errors="ignore")
         pd.testing.assert_frame_equal(shown, run.results.drop(columns="pane_absorbs", errors="ignore"))
     assert len(run.panes()) > len(shown) >= 2
+    taken = run.panes()["pane_retraction"].sum() if accumulation == "retracting" else 0
+    assert view.taken_back == taken and bool(taken) == (accumulation == "retracting")
     run.stop()
 
 

@@ -160,6 +160,7 @@ def compared(operator: str, left, right):
         ("max(x, y)", lambda f: f[["x", "y"]].max(axis=1)),
         ("min(t, u)", lambda f: f[["t", "u"]].min(axis=1)),
         ("max(n, m)", lambda f: f[["n", "m"]].max(axis=1)),
+        ("isna('a')", lambda f: f.s.isna() & ~f.s.isna()),
         ("isna(n)", lambda f: f.n.isna()),
         ("notna(x)", lambda f: f.x.notna()),
         ("isna(s)", lambda f: f.s.isna()),

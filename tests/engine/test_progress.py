@@ -7,6 +7,7 @@ import pytest
 
 import flower as fl
 from flower.engine import progress
+from flower.engine.embedded import Driver
 from flower.engine.metrics import Metrics
 from flower.engine.progress import Progress
 from flower.testing import ManualClock
@@ -72,6 +73,22 @@ def test_a_wait_that_is_interrupted_takes_its_display_away(paper):
     with pytest.raises(KeyboardInterrupt):
         progress.wait(threading.Event(), None, waited)
     assert closed == [1]
+
+
+def test_a_collect_that_is_interrupted_takes_its_display_away_and_leaves_no_thread(paper, monkeypatch):
+    monkeypatch.setattr(progress, "FIRST", 0.0)
+    closed = []
+    monkeypatch.setattr(Driver, "_let_go", lambda driver: closed.append(driver))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt  # as Ctrl-C and a notebook's stop button do, in the thread that waits
+
+    paper.show = interrupted
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt):
+        fl.read.rate(10, rows=1_000).collect()
+    assert paper.closed == 1 and len(closed) == 1
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize(

@@ -239,3 +239,51 @@ def test_a_window_of_rows_says_how_many_it_waits_for(asked: Any) -> None:
     assert (told.status, told.rows, told.start, told.end) == ("open", 4, at(1), at(14) + pd.Timedelta("1us"))
     assert "The open window of key 'a' has 4 rows; it fires at 5: 1 more, or when the stream ends." in str(told)
     assert run.why("zz").status == "never opened"
+
+
+class Waits:
+    def on_rows(self, key: Any, rows: pd.DataFrame, state: Any, timers: Any) -> None:
+        state.n += len(rows)
+        timers.quiet.set(rows["t"].max() + pd.Timedelta("1min"))
+        timers.due.after("1h")
+
+    def on_timer(self, name: str, key: Any, time: pd.Timestamp, state: Any, timers: Any) -> Any:
+        timers.due.clear()
+        return {"n": state.n}
+
+
+def waiting() -> fl.Stream:
+    return ROWS.groupby("k").process(
+        Waits,
+        state={"n": fl.state.Value("int64", default=0)},
+        timers={"quiet": "event", "due": "processing", "never": "event"},
+        schema={"n": "int64"},
+    )
+
+
+def test_code_of_ones_own_tells_what_it_remembers_and_what_its_timers_wait_for(asked: Any) -> None:
+    told = asked(waiting()).why("a")
+    assert told.step == "process-1"
+    assert told.reasons[1:5] == (
+        "Of key 'a' it remembers n=4.",
+        "Timer 'due' fires when the clock comes to 2000-01-01T13:01:41Z, which has 1h to go.",
+        "Timer 'never' is not set.",
+        "Timer 'quiet' fires when the watermark comes to 2000-01-01T12:01:14Z, which has 1min 10s to go.",
+    )
+    assert (told.to_go, told.due) == (pd.Timedelta("70s"), at(101) + pd.Timedelta("1h"))
+    assert told.held_by is not None
+    assert "partition" in told.held_by
+
+
+def test_a_key_of_which_nothing_is_remembered_is_told(asked: Any) -> None:
+    run = asked(waiting())
+    assert run.why("z").reasons[1] == "Nothing is remembered of key 'z', and no timer of it is set."
+    with pytest.raises(RunError, match="a step of your own code has no windows"):
+        run.why("a", at(10))
+
+
+def test_a_timer_that_holds_the_watermark_of_windows_is_told(asked: Any) -> None:
+    windowed = waiting().window(fl.FixedWindows("10s")).groupby("k").agg(n=("n", "sum"))
+    told = asked(windowed).why("a", at(80), step="agg-1")
+    assert told.held_by == "step 'process-1'"
+    assert any("a timer that is set will give rows of that event time" in reason for reason in told.reasons)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import canonical, deduplications, examples, joined_sides, scripted, scripts, steps
+from scripted import canonical, deduplications, examples, joined_sides, scripted, scripts, steps, windows
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
@@ -67,6 +67,35 @@ def test_every_row_is_in_exactly_one_branch(script: Any, before: Any, as_stream:
     )
     assert len(whole) == len(apart) + len(bad)
     agree(parts["some"].join(parts["rest"], "k", "outer", within=("-2s", "2s")), as_stream=as_stream)
+
+
+@examples(60)
+@given(scripts, steps, st.sampled_from([("k",), ("i",), ("k", "i"), ()]), st.booleans(), st.booleans())
+def test_the_latest_rows_are_the_oracles(script: Any, before: Any, by: Any, windowed: bool, as_stream: bool) -> None:
+    stream: fl.Stream = scripted(script)
+    for step in before:
+        stream = step(stream)
+    if windowed:
+        stream = stream.window(fl.SlidingWindows("4s", every="2s"), allowed_lateness="2s")
+    agree(stream.latest(*by), as_stream=as_stream)
+
+
+@examples(40)
+@given(scripts, windows, st.sampled_from(["accumulating", "discarding", "retracting"]), st.booleans())
+def test_how_long_a_group_lasted_is_the_oracles(script: Any, where: Any, how: str, as_stream: bool) -> None:
+    early = fl.AfterWatermark(early=fl.AfterCount(2))
+    windowed = scripted(script).window(where, trigger=early, accumulation=how, allowed_lateness="2s")
+    agree(windowed.groupby("k").agg(length=fl.Duration(), last=("v", fl.Latest())), as_stream=as_stream)
+
+
+@examples(40)
+@given(scripts, windows, st.sampled_from(["sum", "mean", "nunique", "size", "list"]), st.booleans())
+def test_a_pivot_is_the_oracles(script: Any, where: Any, how: Any, as_stream: bool) -> None:
+    wide = scripted(script).window(where, allowed_lateness="2s").groupby("k")
+    wide = wide.pivot("i", "n", categories=[0, 2], aggfunc=how).rename(**{"0": "zero"})
+    if how == "list":
+        wide = wide.filter("window_end > window_start").drop("zero", "2")
+    agree(wide, as_stream=as_stream)
 
 
 hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}

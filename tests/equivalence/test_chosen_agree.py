@@ -16,6 +16,15 @@ hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCh
 modes = st.sampled_from(["accumulating", "discarding", "retracting"])
 
 
+ONLY: dict[str, Any] = {
+    "only_sum": ("n", "sum"),
+    "only_low": ("i", "min"),
+    "only_size": ("v", "size"),
+    "only_weighted": ("n", fl.WeightedMean("i")),
+    "only_top": ("i", fl.Top(2, by="n")),
+}
+
+
 def chosen(stream: fl.Stream, by: tuple[str, ...], *, drawn: bool = True) -> fl.Stream:
     grouped = stream.groupby(*by) if by else stream
     samples = {"some": ("k", fl.Sample(2)), "lots": fl.Sample(2, seed=3)} if drawn else {}
@@ -25,13 +34,15 @@ def chosen(stream: fl.Stream, by: tuple[str, ...], *, drawn: bool = True) -> fl.
         least=("n", fl.Top(3, ascending=True, by="k")),
         most=fl.Top(2, by="n"),
         middle=("n", "median"),
+        **{name: (column, fl.Only(how, "k", "a")) for name, (column, how) in ONLY.items()},
+        only_rows=fl.Only("count", "i", 1),
         **samples,
     )
 
 
 def told(frame: pd.DataFrame) -> pd.DataFrame:
     """With lists and rows as text."""
-    lists = ("best", "who", "least", "most", "some", "lots")
+    lists = ("only_top", "best", "who", "least", "most", "some", "lots")
     return canonical(frame.assign(**{name: frame[name].map(_text) for name in lists if name in frame}))
 
 

@@ -8,7 +8,19 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import asofs, canonical, enrichments, examples, increments, interval_joins, joined_sides, window_joins
+from scripted import (
+    asofs,
+    canonical,
+    cogroups,
+    enrichments,
+    examples,
+    increments,
+    interval_joins,
+    joined_sides,
+    retracting_joins,
+    taken_back,
+    window_joins,
+)
 
 import flower as fl
 
@@ -25,7 +37,7 @@ def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
 
 
 @examples(20, **hasty)
-@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments), st.booleans())
+@given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments, cogroups), st.booleans())
 def test_joined_and_dropped_rows_are_those_of_the_embedded_executor(
     client: Any, sides: Any, join: Any, as_stream: bool
 ) -> None:
@@ -54,3 +66,16 @@ def test_rows_are_looked_up_on_workers_as_in_this_process(client: Any, tmp_path:
     agree(counts, client, as_stream=False)
     ran = named.run(client).wait(progress=False)
     pd.testing.assert_frame_equal(canonical(ran.panes()), canonical(named.collect()))
+
+
+def test_a_function_of_a_frame_a_stream_is_called_on_workers_as_in_this_process(client: Any) -> None:
+    frame = pd.DataFrame({"k": [n % 7 for n in range(500)], "v": range(500)})
+    sides = {"one": fl.read.frame(frame), "other": fl.read.frame(frame[:50].assign(w=0.5))}
+    most = fl.cogroup(sides, "k").apply(lambda one, other: {"n": len(one), "w": float(other["w"].sum())})
+    agree(most, client, as_stream=False)
+
+
+@examples(10, **hasty)
+@given(joined_sides(), taken_back, st.one_of(retracting_joins, interval_joins, asofs))
+def test_rows_that_are_taken_back_are_joined_no_more_on_workers(client: Any, sides: Any, back: Any, join: Any) -> None:
+    agree(join(back(sides[0]), sides[1]), client, as_stream=True)

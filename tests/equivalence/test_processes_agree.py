@@ -21,7 +21,7 @@ def agree(stream: fl.Stream, *, as_stream: bool) -> None:
     pd.testing.assert_frame_equal(canonical(ours), canonical(oracle))
 
 
-@examples(60)
+@examples(40)
 @given(scripts, steps, processes, st.booleans())
 def test_what_is_given_dropped_and_failed_is_the_oracles(script: Any, before: Any, process: Any, how: bool) -> None:
     stream: fl.Stream = scripted(script)
@@ -33,7 +33,15 @@ def test_what_is_given_dropped_and_failed_is_the_oracles(script: Any, before: An
     agree(processed.errors, as_stream=how)
 
 
-@examples(30)
+@examples(20)
+@given(scripts, scripts, processes)
+def test_code_on_rows_of_two_streams_is_given_them_as_the_oracle_says(one: Any, other: Any, process: Any) -> None:
+    processed = process(fl.concat(scripted(one), scripted(other)))
+    agree(processed, as_stream=True)
+    agree(processed.errors, as_stream=True)
+
+
+@examples(20)
 @given(scripts, processes, st.sampled_from(["3s", "5s"]))
 def test_aggregates_of_what_is_given_are_the_oracles(script: Any, process: Any, size: str) -> None:
     windowed = process(scripted(script)).window(fl.FixedWindows(size), allowed_lateness="2s")

@@ -41,12 +41,20 @@ COMBINED = "flower/model/triggers/combined.py"
 AT_WATERMARK = "flower/model/triggers/watermark.py"
 TOP = "flower/model/triggers/top.py"
 JOINS = ("tests/test_join_transcripts.py",)
+JOINS_AGREE = ("tests/equivalence/test_joins_agree.py",)
 HELD = ("tests/engine/test_joined.py",)
+COGROUPED = ("tests/engine/test_cogrouping.py", "tests/test_join_transcripts.py")
 ENRICHED = ("tests/test_join_transcripts.py", "tests/engine/test_enriching.py")
 JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
 DEDUPLICATION = "flower/engine/deduplication.py"
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
+PROCESSED = "flower/engine/processed.py"
+PROCESSING = "flower/engine/processing.py"
+KEPT = "flower/engine/kept.py"
+CALLING = "flower/engine/calling.py"
+VECTORISED = "flower/engine/vectorised.py"
+CODE = ("tests/test_process_transcripts.py", "tests/equivalence/test_processes_agree.py")
 ASOF = "flower/engine/asof.py"
 INWINDOW = "flower/engine/inwindow.py"
 WAITING = "flower/engine/waiting.py"
@@ -232,9 +240,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("an interval has no last instant", WAITING, "_moved(rows.at, high), inclusive=True)", "_moved(rows.at, high), inclusive=False)", JOINS),
     Mutant("a new left row meets only new right ones", INTERVAL, "for number, table in enumerate(tables[1]):", "for number, table in [(len(tables[1]) - 1, new[1])]:", JOINS),
     Mutant("a new right row meets no left one that was held", INTERVAL, "enumerate(tables[0][:-1])", "enumerate(tables[0][:0])", JOINS),
-    Mutant("what was joined is given alone as well", INTERVAL, "            of_side[number][rows] = GIVEN\n", "            pass\n", JOINS),
+    Mutant("what was joined is given alone as well", INTERVAL, "        given[table] += sign *", "        given[table] += 0 *", JOINS),
     Mutant("what nothing joins is given an instant too soon", WAITING, "else table.until < watermark", "else table.until <= watermark", JOINS),
-    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))", "return Advanced(IntervalState((kept[0], kept[1])), rows, w1)", JOINS),
+    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "rows, min(w1, hold)", "rows, w1", JOINS),
     Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
     Mutant("a row of the same instant is not as of it", ASOF, "before = bisected(times, begin, end, left.at, inclusive=True) - 1", "before = bisected(times, begin, end, left.at, inclusive=False) - 1", JOINS),
     Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
@@ -249,8 +257,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("discarding, all pairs are given again", JOINED, "mine, theirs = mine[new], theirs[new]", "pass", JOINS),
     Mutant("a row that comes after the watermark is joined", "flower/engine/side.py", "gone = met > batch.time", "gone = met > met", JOINS),
     Mutant("dropped rows of the right are told as of the left", "flower/engine/joint.py", 'which = pa.array([("left", "right")[side]] * n', 'which = pa.array([("left", "right")[0]] * n', JOINS),
+    Mutant("a row that is taken back stays", WAITING, "stands: Bools = rank >= taken[number]", "stands: Bools = rank >= 0", JOINS),
+    Mutant("all equal rows are taken back at once", WAITING, "stands: Bools = rank >= taken[number]", "stands: Bools = taken[number] == 0", JOINS_AGREE),
+    Mutant("what is taken back leaves what it was joined to", INTERVAL, "batches.append(_rows(step, gone[0], table, mine, theirs, back=True))", "pass", JOINS),
+    Mutant("a row whose partner is taken back is not alone again", INTERVAL, "theirs, -1)", "theirs, 0)", JOINS_AGREE),
+    Mutant("a row that may still be taken back is let go", "flower/engine/side.py", "else max(ahead, 0))", "else ahead)", JOINS_AGREE),
+    Mutant("a first pane that was late is taken back as on time", JOINED, "marked(-panes[number[:n]] - 1)", "marked(panes[number[:n]] + 1)", JOINS),
+    Mutant("a joined pane is taken back with its late rows", JOINED, "            here[:n] = False\n", "            pass\n", JOINS),
+    Mutant("rows that are taken back are joined in windows", JOINED, "(settled(rows, same) for rows, same in", "(rows for rows, same in", JOINS),
+    Mutant("a version that is taken back is valid", ASOF, "right = settled(joined(found), step.same[1])", "right = joined(found)", JOINS),
     Mutant("of a key's rows in a window the first is taken", INWINDOW, 'last = np.searchsorted(theirs, mine, side="right") - 1', 'last = np.searchsorted(theirs, mine, side="left")', ENRICHED),
-    Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ENRICHED),
+    Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ("tests/equivalence/test_joins_agree.py",)),
     Mutant("of a window's rows the first is kept", INWINDOW, "return table.where(~replaced)", "return table.where(~np.roll(replaced, 1))", ENRICHED),
     Mutant("rows that wait for a table do not hold the watermark", INWINDOW, "rows, min(w1, hold))", "rows, w1)", JOINS),
     Mutant("a row that waits is not asked when rows of its key come", INWINDOW, "asks |= True if table is left else np.isin(table.hash, right.hash)", "asks |= table is left", ENRICHED),
@@ -260,6 +277,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("rows that find no version are given by an inner enrichment", ASOF, "at = np.arange(len(left)) if step.kept(0) else np.flatnonzero(pick >= 0)", "at = np.arange(len(left))", ENRICHED),
     Mutant("keys of one hash are one key of a table", "flower/engine/tables.py", "same = np.ones(len(asked), np.bool_) if alike else _same(wanted.keys, asked, index.keys, there)", "same = np.ones(len(asked), np.bool_)", ("tests/engine/test_enriching.py",)),
     Mutant("a key that a table has twice is one", "flower/engine/tables.py", "    if count.max() > 1:\n", "    if False:\n", ("tests/engine/test_enriching.py",)),
+    Mutant("an aggregate of one stream takes the rows of all", "flower/model/combiners/of_side.py", "at = np.flatnonzero(np.asarray(side) == self.side)", "at = np.arange(len(codes))", COGROUPED),
+    Mutant("aggregates of two streams that are alike are one", "flower/model/combiners/of_side.py", "return (self.side, self.others, self.of.basis)", "return (len(self.others), self.of.basis)", COGROUPED),
+    Mutant("a function gets the frame of another stream", "flower/graph/cogrouping.py", "mine = frame[side == number]", "mine = frame[side != number]", COGROUPED),
     # Combiners
     Mutant("a combiner forgets what a value taken back leaves", COUNTED, "there = counts > 0", "there = counts > 1", COMBINERS),
     Mutant("a combiner's quantile is that of the value below", COUNTED, "np.where(below == above, below, below + (above - below) * (place - low))", "below", COMBINERS),
@@ -277,6 +297,32 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("apply shows the rows of all panes", "flower/model/panes.py", "(pane == last[window])", "(pane >= 0)", APPLY),
     Mutant("apply says that the error of a group came from a row", ROWWISE, "nowhere = constant(-1, len(batch))", "nowhere = constant(0, len(batch))", APPLY),
     Mutant("apply takes the names of keys", "flower/graph/nodes.py", "if name in (*self.panes.names, *PANE_COLUMNS)]", "if name in PANE_COLUMNS]", APPLY),
+    # Code with state and timers
+    Mutant("code with state gets rows in the order in which they came", PROCESSED, "np.lexsort((batch.position, batch.partition, batch.time, encoded.codes))", "np.argsort(encoded.codes, kind=\"stable\")", CODE),
+    Mutant("code with state does not see what it remembered", PROCESSED, "            place[which] = filled + np.arange(len(which))\n", "            pass\n", CODE),
+    Mutant("code with state is remembered twice", PROCESSED, "            left[number] = table.without(where)\n", "            pass\n", CODE),
+    Mutant("code with state: a timer stays set when it has fired", PROCESSED, "            tables[number] = table.without(at)\n", "            pass\n", CODE),
+    Mutant("code with state: a timer that is set holds nothing", PROCESSED, "calls.batch(), min(w1, _hold(then))", "calls.batch(), w1", CODE),
+    Mutant("code with state: timers that wait hold nothing in an epoch without rows", PROCESSED, "min(w1, _hold(state.tables))", "w1", CODE),
+    Mutant("code with state is called for the rows of an epoch in a batch", PROCESSED, "if step.batch and w1 < MAX_TIME:", "if False:", CODE),
+    Mutant("code with state: timers fire after the watermark has passed them only", KEPT, "        asked |= time <= limit\n", "        asked |= time < limit\n", CODE),
+    Mutant("code with state: timers of records that are gone fire", KEPT, "return np.flatnonzero(asked & table.live)", "return np.flatnonzero(asked)", (*CODE, "tests/engine/test_kept.py")),
+    Mutant("code with state: keys of one hash are one key", KEPT, "        if not exact and len(asking):\n", "        if False:\n", ("tests/engine/test_kept.py",)),
+    Mutant("code with state: what is gone holds the watermark", KEPT, "int(column[live].min(initial=NEVER))", "int(column.min(initial=NEVER))", ("tests/engine/test_kept.py",)),
+    Mutant("code with state: tables are never merged", KEPT, "if after is not None and alive < 2 * len(after):", "if False:", ("tests/engine/test_kept.py",)),
+    Mutant("code with state: timers of a key fire in order of name", CALLING, "first, which = waiting.min(axis=0), waiting.argmin(axis=0)", "first, which = waiting.min(axis=0), (waiting != NEVER).argmax(axis=0)", CODE),
+    Mutant("code with state: what timers set waits for the next epoch", CALLING, "        while len(who) and limits:", "        for _ in range(1 if limits else 0):", CODE),
+    Mutant("code with state: timers of processing time fire by the watermark", PROCESSING, "watermark if domain == \"event\" else now for", "watermark for", CODE),
+    Mutant("code with state: timers of processing time wait when the stream has ended", PROCESSING, "MAX_TIME - 1 if over else watermark", "watermark", CODE),
+    Mutant("code with state: a timer of processing time holds at its own time", CALLING, "held = time if self.step.timers[number][1] == \"event\" else event", "held = time", CODE),
+    Mutant("code with state: what a timer gives is of no time", CALLING, "event = time if domain == \"event\" else self.holds[number][who]", "event = time", CODE),
+    Mutant("code with state keeps what a call that fails has changed", CALLING, "values = {name: kind.copied(self._values[i][name]) for", "values = {name: self._values[i][name] for", CODE),
+    Mutant("code with state: timers have no end", CALLING, "over = fired[who] > FIRINGS", "over = fired[who] > 50 * FIRINGS", ("tests/api/test_process.py",)),
+    Mutant("code with state: a row that is too late is processed", PROCESSING, "gone = late & (met > later(batch.time, step.allowed_lateness_us))", "gone = late & False", CODE),
+    Mutant("code with state for many keys: rows go to other keys", VECTORISED, "self.give(mine[made.whose], then[made.whose], made.rows)", "self.give(np.sort(mine[made.whose]), then[made.whose], made.rows)", ("tests/api/test_process.py", *CODE)),
+    Mutant("code with state for many keys: a timer set again holds as before", VECTORISED, "self.holds[number][at] = self.hold_of(number, time[changed], then[changed])", "pass", CODE),
+    Mutant("code with state: a schema of state may change", "flower/engine/recovery.py", "    told |= {f\"state {name!r}\": repr(kind) for name, kind in step.state}\n", "", ("tests/recovery/test_processes.py",)),
+    Mutant("code with state: columns are kept as they are declared", "flower/engine/job.py", "tuple(sorted(node.state, key=lambda each: each[0]))", "node.state", ("tests/recovery/test_processes.py",)),
     # Retractions
     Mutant("a retraction does not come before its replacement", PANES, "return Batch.concat([old, new]), kept", "return new, kept", RETRACT),
     Mutant("a retraction has the values of the new pane", "flower/engine/standing.py", "new = _kept(panes, keys)\n", "new = _kept(panes.slice(0, len(panes)), keys) if len(panes) < 1 else _kept(pa.RecordBatch.from_arrays([c.take(pa.array([0] * len(panes))) for c in panes.columns], schema=panes.schema), keys)\n", RETRACT),

@@ -113,6 +113,24 @@ def test_a_chart_of_a_run_that_is_over_becomes_a_picture_unless_it_is_shown_agai
     assert "<img" in paper.shown[-1][0]["text/html"] and paper.shown[-1][2] == f"{paper.shown[-3][2]}-kept"
 
 
+def test_a_chart_says_how_many_panes_were_taken_back(paper):
+    clock = ManualClock()
+    early = fl.AfterWatermark(early=fl.AfterCount(1))
+    windowed = fl.read.rate(4, keys=2, start="2000-01-01T00:00:00Z").window(
+        fl.FixedWindows("2s"), trigger=early, accumulation="retracting"
+    )
+    panes = windowed.groupby("key").agg(total=("value", "sum"))
+    run = panes.run(clock=clock).pause()
+    chart = LivePlot(panes).bar(x="window_end", y="total", by="key", run=run)
+    for _ in range(3):
+        clock.advance("1s")
+        run.step()
+    taken = int(run.panes()["pane_retraction"].sum())
+    notes = [title.text.text for title in chart.figure.above if getattr(title, "visible", False)]
+    assert taken and any(f"panes taken back: {taken}" in note for note in notes)
+    run.stop()
+
+
 def test_a_picture_of_a_run_that_goes_on_is_kept_beside_the_chart(paper):
     run, _ = paused()
     chart = LivePlot(going()).line(x="window_end", y="total", run=run, by="key")

@@ -108,6 +108,26 @@ def test_a_line_applies_a_function_to_the_groups_of_the_line_before(ip):
     assert applied.collect()["delay"].tolist() == most.collect()["most"].tolist()
 
 
+def test_a_line_processes_the_rows_of_each_key_with_code_of_the_notebook(ip):
+    ip.run_cell(
+        """
+class Silent:
+    def on_rows(self, key, rows, state, timers):
+        state.n += len(rows)
+        timers.end.after("1D")
+
+    def on_timer(self, name, key, time, state, timers):
+        return {"flights": state.n}
+"""
+    )
+    cell = """%%flow silent --from flights
+groupby "carrier"
+process Silent, state={"n": state.Value("int64", default=0)}, timers={"end": "event"}, schema={"flights": "int64"}"""
+    silent = value(ip, cell)
+    counts = ip.user_ns["flights"].groupby("carrier").agg(n="count").collect().set_index("carrier")["n"]
+    assert silent.collect().set_index("carrier")["flights"].sort_index().tolist() == counts.sort_index().tolist()
+
+
 def test_a_function_in_a_line_may_use_flowers_names_without_an_import(ip):
     ip.run_cell("del fl")
     late = value(
@@ -340,6 +360,15 @@ def test_a_line_may_deduplicate(ip):
     deduplicate "carrier", within="3h"
     """
     assert value(ip, cell).schema.names == ["carrier", "delay"]
+
+
+def test_a_line_may_pivot(ip):
+    cell = """%%flow wide --from flights
+    window  FixedWindows("1h")
+    groupby "origin"
+    pivot   "carrier", "delay", categories=["AA", "UA"]
+    """
+    assert value(ip, cell).schema.names[:5] == ["origin", "window_start", "window_end", "AA", "UA"]
 
 
 def test_unloading_takes_the_magics_away_and_stops_their_runs(ip):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from flower.graph import punctuations
+from flower.graph.cogrouping import Sided
 from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich
 from flower.graph.joins import Joining
@@ -20,6 +21,7 @@ from flower.graph.nodes import (
     MapFrames,
     Node,
     Read,
+    Require,
     Select,
     walk,
 )
@@ -75,7 +77,7 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
             case Select():
                 old = dict(node.columns)
                 needed[node.input].update(old[new] for new in wanted)
-            case Filter():
+            case Filter() | Require():
                 needed[node.input] |= wanted | columns_used(node.predicate, node.input.schema)
             case Assign():
                 # A replaced column is kept, because it keeps its place.
@@ -91,6 +93,8 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                     needed[node.input] |= columns_used(windows.gap, node.input.schema)
                 if isinstance(windows, WindowFn):
                     needed[node.input].update(windows.columns)
+            case Sided():
+                needed[node.input].update(node.on, node.columns)
             case Enrich():
                 needed[node.input].update(node.on, wanted & set(node.input.schema.names))
                 needed[node.table].update(node.on, node.added)

@@ -80,6 +80,8 @@ class Combiner(ABC):
     needs_column: ClassVar[bool] = True
     windowed: ClassVar[bool] = False
     """Whether its results depend on the ends of the window: see `extract_over`."""
+    timed: ClassVar[bool] = False
+    """Whether rows must have an event time."""
     others: tuple[str, ...] = ()
     needs_all: ClassVar[bool] = False
     """Whether its state grows with the number of (distinct) values."""

@@ -178,6 +178,80 @@ class MinBy(_ByAnother):
 
 
 @dataclass(frozen=True, repr=False)
+class Latest(Edge):
+    """The value in the row of the latest event time, then partition, then position, also if it is missing there.
+
+    So several columns aggregated by it are those of one row, as `flower.Stream.latest` gives them. It cannot take rows
+    back.
+
+    Examples
+    --------
+    >>> import flower as fl, pandas as pd
+    >>> times = pd.to_datetime(["2000-01-01 12:10", "2000-01-01 12:05"], utc=True)
+    >>> stream = fl.read.frame(pd.DataFrame({"t": times, "v": [None, 2]}), event_time="t")
+    >>> stream.agg(last=("v", "last"), latest=("v", fl.Latest())).collect()[["last", "latest"]]
+       last  latest
+    0   2.0     NaN
+    """
+
+    first: bool = False
+    name = "latest"
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        assert column is not None
+        return self.merge(state, (order.time, order.partition, order.position, column), codes)
+
+    def retractable(self) -> None:  # type: ignore[override]
+        return None
+
+    def __repr__(self) -> str:
+        return "Latest()"
+
+
+@dataclass(frozen=True, repr=False)
+class Duration(Combiner):
+    """How long it was from the earliest to the latest event time of the rows; missing where there are none.
+
+    Of a session it is the time from its first to its last row, without the gap that follows. It cannot take rows back.
+
+    Examples
+    --------
+    >>> import flower as fl, pandas as pd
+    >>> times = pd.to_datetime(["2000-01-01 12:00", "2000-01-01 12:20", "2000-01-01 14:00"], utc=True)
+    >>> visits = fl.read.frame(pd.DataFrame({"t": times}), event_time="t").window(fl.Sessions("30min"))
+    >>> visits.agg(length=fl.Duration(), clicks="count").collect()[["length", "clicks"]]
+               length  clicks
+    0 0 days 00:20:00       2
+    1 0 days 00:00:00       1
+    """
+
+    name = "duration"
+    needs_column = False
+    timed = True
+
+    def schema(self, column: pa.Field | None) -> pa.Field:
+        return pa.field("", pa.duration("us"), nullable=True)
+
+    def create(self, n: int, column: pa.Field | None) -> State:
+        return (np.full(n, MAX_TIME), np.full(n, MIN_TIME))
+
+    def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
+        return self.merge(state, (order.time, order.time), codes)
+
+    def merge(self, state: State, other: State, codes: I64) -> State:
+        np.minimum.at(state[0], codes, other[0])
+        np.maximum.at(state[1], codes, other[1])
+        return state
+
+    def extract(self, state: State, column: pa.Field | None) -> pa.Array:
+        none = state[1] < state[0]
+        return pa.array(np.where(none, 0, state[1] - state[0]), mask=none).view(pa.duration("us"))
+
+    def __repr__(self) -> str:
+        return "Duration()"
+
+
+@dataclass(frozen=True, repr=False)
 class Nunique(Combiner):
     """How many distinct values there are, exactly; needs all of them in its state."""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flower.model.combiners import (
     Combiner,
+    Duration,
+    Latest,
     MaxBy,
     MinBy,
+    Only,
     Quantile,
     Rate,
     Rows,
@@ -19,6 +23,7 @@ from flower.model.combiners import (
     combiner_of,
     names,
 )
+from flower.model.combiners.of_side import SIDE, OfSide
 from flower.model.reference.rows import Row, Window
 
 Custom = Callable[[Sequence[Row]], Any]
@@ -91,14 +96,21 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             return _quantile(some, how.q)
         case Top(by=None):
             return sorted(some, reverse=not how.ascending)[: how.n]
+        case Top():
+            return _top(how, column, rows)
+        case Only():
+            mine = [row for row in rows if not missing(row.values[how.where]) and row.values[how.where] == how.equals]
+            return aggregate(how.law, column, mine, window)
+        case Latest():
+            return None if not values or missing(values[-1]) else values[-1]
+        case Duration():
+            return max(row.time for row in rows) - min(row.time for row in rows) if rows else None
+        case Sample():
+            return _sampled(how, column, rows)
         case MaxBy() | MinBy():
             pairs = _pairs(rows, column, how.by)
             best = max if isinstance(how, MaxBy) else min  # the first of several
             return best(pairs, key=lambda pair: pair[1])[0] if pairs else None
-        case Top():
-            return _top(how, column, rows)
-        case Sample():
-            return _sampled(how, column, rows)
         case WeightedMean():
             pairs = _pairs(rows, column, how.weight)
             weight = sum(weight for _, weight in pairs)
@@ -109,16 +121,18 @@ def aggregate(how: str | Combiner | Custom, column: str | None, rows: Sequence[R
             places = [(row.time, row.partition, row.position) for row in rows]
             ordered = sorted(zip(places, every, strict=True), key=lambda each: (each[0], _by_value(each[1])))
             return [values for _, values in ordered]
+        case OfSide():
+            taken = dict(zip(how.others, how.fields, strict=True))
+            own = [
+                replace(row, values={field.name: row.values[name] for name, field in taken.items()})
+                for row in rows
+                if row.values[SIDE] == how.side
+            ]
+            return aggregate(how.of, how.column, own, window)
         case Rate():
             return aggregate(how.of, column, rows, window) / ((window[1] - window[0]) / 1e6)
     assert callable(how), how
     return how(rows)
-
-
-def _pairs(rows: Sequence[Row], column: str | None, other: str) -> list[tuple[Any, Any]]:
-    """The values of two columns in the rows that lack neither."""
-    pairs = [(row.values[column], row.values[other]) for row in rows if column is not None]
-    return [(one, two) for one, two in pairs if not missing(one) and not missing(two)]
 
 
 def _given(columns: tuple[str, ...], column: str | None, row: Row) -> Any:
@@ -161,6 +175,12 @@ def _spread(value: int) -> int:
     value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
     return value ^ (value >> 31)
+
+
+def _pairs(rows: Sequence[Row], column: str | None, other: str) -> list[tuple[Any, Any]]:
+    """The values of two columns in the rows that lack neither."""
+    pairs = [(row.values[column], row.values[other]) for row in rows if column is not None]
+    return [(one, two) for one, two in pairs if not missing(one) and not missing(two)]
 
 
 def _by_value(values: dict[str, Any]) -> list[tuple[bool, Any]]:
