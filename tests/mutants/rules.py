@@ -129,7 +129,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("allowed lateness is ignored", "flower/model/windowing.py", "return later(end, self.allowed_lateness_us)", "return later(end, 0)"),
     Mutant("other partitions do not hold a row's watermark back", LIFT, "    if elsewhere < MAX_TIME:\n        met = np.minimum(met, elsewhere)\n", "", (*TRANSCRIPTS, *AGREE)),
     Mutant("a row may meet less than was promised", LIFT, "return np.maximum(met, watermark) if watermark > MIN_TIME else met", "return met", (*TRANSCRIPTS, *AGREE)),
-    Mutant("a row's own partition moves before it meets the watermark", DISORDER, "return behind(newest[:-1], bound)", "return behind(newest[1:], bound)", WATERMARKS),
+    Mutant("a row's own partition moves before it meets the watermark", DISORDER, "met = newest[:-1]", "met = newest[1:]", WATERMARKS),
     Mutant("nothing is taken off the newest event time", DISORDER, "watermark=later_by(after.newest, -bound))", "watermark=later_by(after.newest, 0))", WATERMARKS),
     Mutant("a punctuation counts for its own row", TOLD, "return made[:-1], int(made[-1])", "return made[1:], int(made[-1])", WATERMARKS),
     Mutant("a punctuation takes the watermark back", TOLD, "met = np.maximum(before, estimate.watermark)", "met = before", WATERMARKS),
