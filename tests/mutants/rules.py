@@ -100,7 +100,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a sliding window is forgotten", WINDOWS, "most = -(-self.size_us // self.every_us)", "most = self.size_us // self.every_us"),
     Mutant("sessions that touch merge", SESSIONS, "else start >= reach", "else start > reach"),
     Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
-    Mutant("slices: a row that is late for a window is in a slice", LIFT, "elsewhere) >= whole.first", "elsewhere) > whole.first", SLICED),
+    Mutant("slices: a row that is late for a window is in a slice", LIFT, "    late = _met(batch.met, watermark, elsewhere) >= whole.first\n", "    late = _met(batch.met, watermark, elsewhere) > whole.first\n", SLICED),
     Mutant("slices: those of a window that is open leave", SLICES, "np.searchsorted(self._begun + self.size, watermark", "np.searchsorted(self.run.end, watermark", SLICED),
     Mutant("slices: a window lacks its first", SLICES, "others: I64 = (self._begun + self.size - self.run.end) // self.every", "others: I64 = (self._begun + self.size - self.run.end - 1) // self.every", SLICED),
     Mutant("sessions: what is taken out is there still", BLOCKS, "        there[at] = False\n", "", BLOCKED),
