@@ -132,13 +132,12 @@ def _first(new: Held, among: I64, step: Distinct) -> I64:
     would be given after it is looked up for all at once, and the chains from each key's first are walked in steps of
     doubled length.
     """
-    if step.exact:
-        key = np.asarray(pd.factorize(new.hash[among])[0], np.int64)
-    else:
-        picks = pa.array(among)
-        key = encode([new.rows.column(name).take(picks) for name in step.keys], len(among), exact=False).codes
+    key = np.asarray(pd.factorize(new.hash[among])[0], np.int64)
     several = np.bincount(key)[key] > 1 if len(key) else np.zeros(0, np.bool_)
     alone, among, key = among[~several], among[several], key[several]
+    if not step.exact:
+        picks = pa.array(among)
+        key = encode([new.rows.column(name).take(picks) for name in step.keys], len(among), exact=False).codes
     order = np.lexsort((new.position[among], new.partition[among], new.time[among], key))
     among, key = among[order], key[order]
     heads, n, time = arrays.group_starts(key), len(among), new.time[among]
