@@ -343,7 +343,7 @@ class ToldForMany(Told):
         state["order"] = [[*had, f"{n}"][-2:] for had, n in zip(state["order"], total, strict=True)]
         timers["a"] = timers["a"].mask(total % 3 == 0, newest + pd.Timedelta(self.delay)).mask(total % 3 == 1)
         timers["b"] = timers["b"].mask(total % 3 == 0, newest + pd.Timedelta("2s"))
-        timers["clock"] = timers["clock"].mask(total % 3 == 2, START + pd.Timedelta("3s"))
+        timers["clock"] = timers["clock"].mask(total % 3 == 2, timers.attrs["now"] + pd.Timedelta("1s"))
         if (total % 4 == 3).any():
             raise ValueError("3 of 4")
         if (total % 7 == 5).any():

@@ -83,6 +83,19 @@ class Clock:
         return {"n": n}
 
 
+class ClockForMany:
+    def on_rows(self, rows, state, timers):
+        groups = by_key(rows)
+        state["n"] += groups.size().reindex(state.index)
+        due = timers["check"].fillna(timers.attrs["now"] + MINUTE)
+        timers["check"] = due.mask(groups["v"].min().reindex(state.index) < 0)
+
+    def on_timer(self, name, time, state, timers):
+        given = state[["n"]].copy()
+        state["n"] = 0
+        return given
+
+
 class EveryMinute:
     def on_rows(self, key, rows, state, timers):
         state.most = int(rows["v"].iloc[0])
@@ -175,7 +188,7 @@ def summed(stream):
 
 
 QUIET = step([Quiet, QuietForMany], {"n": "int64"}, {"quiet": "event"})
-CLOCK = step([Clock], {"n": "int64"}, {"check": "processing"})
+CLOCK = step([Clock, ClockForMany], {"n": "int64"}, {"check": "processing"})
 ORDER = {"what": "str", "n": "int64"}
 FAILING = step(
     [Failing, FailingForMany], {"n": "int64"}, {"due": "event"}, {**N, "fails": fl.state.Value("bool", default=False)}

@@ -250,9 +250,9 @@ class Grouped:
         timers)``, called with frames of all keys concerned, whose index is the key (a MultiIndex of several): ``rows``
         by key, then as above; ``state`` and ``timers`` with one row a key. A column of ``state`` has the dtype of its
         value, missing where there is none; lists, dicts and sets are objects. The columns of ``timers`` are
-        ``datetime64[us, UTC]``, NaT where a timer is not set; so is the Series ``time``. Both frames are changed in
-        place. What is given is a frame with the key as its index. Keys must not depend on one another: of keys that
-        fail the others are found by calling again with fewer.
+        ``datetime64[us, UTC]``, NaT where a timer is not set; so is the Series ``time``; ``timers.attrs["now"]`` is the
+        clock. Both frames are changed in place. What is given is a frame with the key as its index. Keys must not
+        depend on one another: of keys that fail the others are found by calling again with fewer.
 
         Examples
         --------

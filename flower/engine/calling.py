@@ -189,8 +189,8 @@ class OneByOne(Calls):
         names = [name for name, _ in step.state]
         self._values = [dict(zip(names, each, strict=True)) for each in zip(*columns, strict=True)]
         self._values = self._values or [{} for _ in range(len(known))]
-        keys = [frame_of(pa.RecordBatch.from_arrays(self.keys_of(np.arange(len(known))), names=list(step.keys)))]
-        self._keys = _tuples(keys[0])
+        columns = self.keys_of(np.arange(len(known)))
+        self._keys = _tuples(frame_of(pa.RecordBatch.from_arrays(columns, names=list(step.keys))))
 
     def rows(self, batch: Batch, ends: I64) -> None:
         """As of `Calls`."""
@@ -245,7 +245,7 @@ class OneByOne(Calls):
         return tuple(kind.encoded([each[name] for each in self._values]) for name, kind in self.step.state)
 
 
-def _tuples(keys: Any) -> list[Any]:
+def _tuples(keys: pd.DataFrame) -> list[Any]:
     """Keys as a person's code gets them: a value, a tuple of several; what is missing is None."""
     columns = [keys[name].astype(object).where(keys[name].notna(), None).tolist() for name in keys.columns]
     return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
@@ -275,15 +275,11 @@ def rows_given(result: object, step: Processing) -> pa.RecordBatch | Plain | Non
     """
     if result is None:
         return None
-    function = FrameFunction(step.code)
     if isinstance(result, Mapping):
         return _records([result], step)
-    elif isinstance(result, pd.DataFrame):
-        rows = columns_of(result, step.output)
-    elif isinstance(result, Iterable) and not isinstance(result, str | bytes | pd.Series | np.generic):
+    if isinstance(result, Iterable) and not isinstance(result, str | bytes | pd.DataFrame | pd.Series | np.generic):
         return _records(result, step)
-    else:
-        rows = columns_of(rows_of(result, function, step.output.names), step.output)
+    rows = columns_of(rows_of(result, FrameFunction(step.code), step.output.names), step.output)
     require_times(rows)
     return rows
 
@@ -302,7 +298,7 @@ def _records(given: Iterable[object], step: Processing) -> pa.RecordBatch | Plai
             got = f"the keys {names_text(map(str, each))}" if isinstance(each, Mapping) else type(each).__name__
             raise SchemaError(f"a row must be a dict of the columns {names_text(step.output.names)}", got=got)
         plain = plain and all(is_plain(each[name]) for name, is_plain in step.plain)
-        records.append(each)
+        records.append(dict(each))  # the code may go on with it
     if plain:
         return records
     columns = []

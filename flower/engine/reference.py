@@ -33,7 +33,7 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.process import Process
 from flower.graph.protocols import MarkedSource
-from flower.model.combiners import Combiner, Order
+from flower.model.combiners import Combiner, Only, Order, Sketched
 from flower.model.combiners.of_side import OfSide
 from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS
@@ -350,9 +350,9 @@ def _aggregates(node: Node) -> dict[str, tuple[str | None, Combiner | Custom]]:
 
 
 def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:
-    """A combiner that the oracle knows; a user's own is fed a row at a time."""
-    own = law.of if isinstance(law, OfSide) else law
-    if type(own).__module__.startswith("flower."):
+    """A combiner that the oracle knows; a user's own, or that of a library, is fed a row at a time."""
+    own = law.of if isinstance(law, OfSide) else law.law if isinstance(law, Only) else law
+    if type(own).__module__.startswith("flower.") and not isinstance(own, Sketched):
         return law
 
     def aggregate(rows: Sequence[Row]) -> Any:

@@ -78,14 +78,14 @@ class _OneKey(_OneByOne):
         """The code, for rows."""
         frame = frame_of(_columns(rows, self.step).select(self.step.rows.names))
         frame.index = self._index([key] * len(frame))
-        return self._answered(0, key, (frame,), state, times)
+        return self._answered(0, key, (frame,), state, times, now)
 
     def on_timer(
         self, name: str, key: Key, time: int, state: dict[str, Any], times: dict[str, int], event: int, now: int
     ) -> Given:
         """The code, for a timer."""
         when = times_of([np.array([time])], [name], self._index([key]))[name]
-        return self._answered(1, key, (name, when), state, times)
+        return self._answered(1, key, (name, when), state, times, now)
 
     def _index(self, keys: list[Key]) -> pd.Index:
         fields = [self.step.before.field(name) for name in self.step.keys]
@@ -97,12 +97,12 @@ class _OneKey(_OneByOne):
         )
 
     def _answered(
-        self, which: int, key: Key, what: tuple[Any, ...], state: dict[str, Any], times: dict[str, int]
+        self, which: int, key: Key, what: tuple[Any, ...], state: dict[str, Any], times: dict[str, int], now: int
     ) -> Given:
         step = self.step
         columns = [kind.encoded([state[name]]) for name, kind in step.state]
         before = [np.array([times.get(name, NEVER)]) for name, _ in step.timers]
-        made = answer(step.functions()[which], what, columns, before, self._index([key]), step)
+        made = answer(step.functions()[which], what, columns, before, self._index([key]), now, step)
         for (name, kind), column in zip(step.state, made.values, strict=True):
             state[name] = kind.decoded(column)[0]
         for (name, _), time in zip(step.timers, made.times, strict=True):

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.engine.calling import Calls, require_times
+from flower.engine.handles import stamp
 from flower.engine.isolate import isolate
 from flower.engine.kept import NEVER
 from flower.engine.processing import Processing
@@ -21,7 +22,7 @@ from flower.graph.schema import cast_columns, columns_of, frame_of
 from flower.graph.state import Value
 from flower.model import arrays
 from flower.model.panes import INSTANT, instants
-from flower.model.time import I64
+from flower.model.time import I64, MIN_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class AllAtOnce(Calls):
     def _answer(self, who: I64, function: Any, *arguments: Any) -> Answer:
         columns = [arrays.take(column, who) for column in self._values]
         times = [time[who] for time in self.times]
-        return answer(function, arguments, columns, times, self._index.take(who), self.step)
+        return answer(function, arguments, columns, times, self._index.take(who), self.now, self.step)
 
     def _called(self, call: Callable[[int, int], Answer], who: I64, event: I64) -> list[tuple[int, int, str, str]]:
         """Call for ranges of keys; those that failed, and why."""
@@ -146,6 +147,7 @@ def answer(
     columns: Sequence[pa.Array],
     times: Sequence[I64],
     index: pd.Index,
+    now: int,
     step: Processing,
 ) -> Answer:
     """Call a person's code for some keys, and look at what it made of their state and timers.
@@ -157,6 +159,7 @@ def answer(
     """
     names = [name for name, _ in step.timers]
     state, timers = state_of(columns, index, step), times_of(times, names, index)
+    timers.attrs["now"] = pd.NaT if now == MIN_TIME else stamp(now)
     result = function(*arguments, state, timers)
     _require_same("state", state, step.kinds, index)
     _require_same("timers", timers, names, index)
