@@ -69,7 +69,7 @@ JOINS = {
     "outer_retracting": windowed("outer", accumulation="retracting", **LATE),
     "taken_back_within": taken_back(within("outer")),
     "taken_back_in_windows": taken_back(windowed("left", **LATE)),
-    "taken_back_versions": taken_back(enriched(), 1),
+    "taken_back_versions": taken_back(lambda left, right: enriched()(left, right.filter("w < 5")), 1),
     "cogrouped": cogrouped,
     "enriched_by_versions": enriched(),
     "enriched_for_a_while": enriched(how="inner", ttl="2min"),

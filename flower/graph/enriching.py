@@ -154,10 +154,20 @@ class _Enriching(Joining):
 class EnrichVersions(_Enriching, JoinAsof):
     """Each row with the version of its key that was valid at its event time: the nearest earlier one."""
 
+    @property
+    def stem(self) -> str:
+        """Unlike a lookup, it holds state."""
+        return "enrich_as_of"
+
 
 @dataclass(frozen=True, eq=False)
 class EnrichInWindow(_Enriching):
     """Each row with the newest row of its key in the window of the table that it falls into."""
+
+    @property
+    def stem(self) -> str:
+        """Unlike a lookup, it holds state."""
+        return "enrich_in_window"
 
     @property
     def windowed(self) -> bool:

@@ -55,6 +55,11 @@ class Node:
     verb: ClassVar[str]
     """The method of `Stream` that builds it."""
 
+    @property
+    def stem(self) -> str:
+        """What its name begins with unless it is given one: its verb, unless some steps of that hold state."""
+        return self.verb
+
     @cached_property
     def inputs(self) -> tuple[Node, ...]:
         """The nodes whose rows it takes."""
@@ -632,8 +637,8 @@ def _walk(roots: Node | Iterable[Node], identity: Callable[[Node], object]) -> I
 def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
     """The name of each step: the one given by the user, else its verb and its count among the steps of that verb.
 
-    Equal nodes are one step, with the first name that one of them was given. A verb either holds state or does not, so
-    a new stateless step renames none that holds state; nor does naming a step rename another.
+    Equal nodes are one step, with the first name that one of them was given. Steps of one stem either hold state or do
+    not, so a new stateless step renames none that holds state; nor does naming a step rename another.
 
     Raises
     ------
@@ -656,8 +661,8 @@ def step_names(roots: Node | Iterable[Node]) -> dict[Node, str]:
     steps: dict[str, Node] = {}
     counts: Counter[str] = Counter()
     for node in walk(roots):
-        counts[node.verb] += 1
-        name = given.get(node, f"{node.verb}-{counts[node.verb]}")
+        counts[node.stem] += 1
+        name = given.get(node, f"{node.stem}-{counts[node.stem]}")
         if name in steps:
             raise GraphError(
                 f"every step must have a name of its own; {name!r} names two, {steps[name].verb} and {node.verb}",

@@ -219,6 +219,14 @@ def test_the_script_of_an_enriched_stream_is_the_call(tmp_path):
 # -- tables that change
 
 
+def test_a_lookup_that_is_new_renames_no_step_that_holds_state():
+    table = pd.DataFrame({"k": [1], "x": [2]})
+    before = stream(ROWS).enrich(stream(VERSIONS), "k")
+    after = stream(ROWS).enrich(table, "k").enrich(stream(VERSIONS), "k")
+    assert "enrich_as_of-1  enrich on k" in str(before)
+    assert "enrich_as_of-1  enrich on k" in str(after)
+
+
 def timed(n, seed, name):
     rng = np.random.default_rng(seed)
     times = pd.to_datetime(np.arange(n) + rng.integers(-4, 1, n), unit="s", utc=True).as_unit("us")
@@ -288,7 +296,7 @@ def test_what_cannot_be_a_table_that_changes_is_refused_by_name():
     rows, table = stream(ROWS), stream(VERSIONS)
     hour = fl.FixedWindows("1h")
     early = {"trigger": fl.AfterWatermark(early=fl.AfterCount(1))}
-    with pytest.raises(GraphError, match=r"'enrich-1'.*must have event times, and so must the table; got a stream"):
+    with pytest.raises(GraphError, match=r"'enrich_as_of-1' \(enrich\).*must have event times.*got a stream"):
         fl.read.frame(ROWS).enrich(table, "k")
     with pytest.raises(SchemaError, match="'v' in both"):
         rows.enrich(table.rename(w="v"), "k")
@@ -355,7 +363,7 @@ def test_rows_wait_for_a_table_that_never_comes_and_are_given_by_drain(how, wind
     run = named.run()
     seen(run, lambda: run.metrics.rows_in == 2_000)
     told = run.why()
-    assert told.step == "enrich-1"
+    assert told.step == ("enrich_as_of-1" if windows is None else "enrich_in_window-1")
     assert "2,000 rows wait" in str(told)
     assert told.held_by == "a silent table, partition '0'"
     assert "it has had no row yet" in str(told)

@@ -282,7 +282,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a first pane that was late is taken back as on time", JOINED, "marked(-panes[number[:n]] - 1)", "marked(panes[number[:n]] + 1)", JOINS),
     Mutant("a joined pane is taken back with its late rows", JOINED, "            here[:n] = False\n", "            pass\n", JOINS),
     Mutant("rows that are taken back are joined in windows", JOINED, "(settled(rows, same) for rows, same in", "(rows for rows, same in", JOINS),
-    Mutant("a version that is taken back is valid", ASOF, "right = settled(joined(found), step.same[1])", "right = joined(found)", JOINS),
+    Mutant("a version that is taken back is valid", ASOF, "known, right = _net(known, right, step.same[1])", "right = right.where(np.ones(len(right), np.bool_) if right.back is None else ~right.back)", JOINS),
     Mutant("of a key's rows in a window the first is taken", INWINDOW, 'last = np.searchsorted(theirs, mine, side="right") - 1', 'last = np.searchsorted(theirs, mine, side="left")', ENRICHED),
     Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ("tests/equivalence/test_joins_agree.py",)),
     Mutant("of a window's rows the first is kept", INWINDOW, "return table.where(~replaced)", "return table.where(~np.roll(replaced, 1))", ENRICHED),
