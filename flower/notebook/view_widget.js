@@ -122,6 +122,16 @@ function linksOf(model) {
 
 // -- what is drawn: each kind has draw(snapshot), and may have patch(message, buffers), ended() and close()
 
+// Timers of pages that nobody sees are slow; this is not.
+const breath = () => new Promise(done => {
+  const {port1, port2} = new MessageChannel()
+  port1.onmessage = () => {
+    port1.close()
+    done()
+  }
+  port2.postMessage(null)
+})
+
 async function chart(model, el, queue) {
   const Bokeh = await bokeh(model)
   const {Document} = Bokeh.require("document")
@@ -250,6 +260,8 @@ async function chart(model, el, queue) {
         keep()
       }
       say(message)
+      // Bokeh takes new data over in promises; the next patch, which may be waiting already, must find them done.
+      return message.content ? breath() : null
     },
     async ended() {
       clearTimeout(timer)
@@ -423,8 +435,9 @@ async function diagram(model, el, queue) {
       place.removeAttribute("aria-busy")
     },
     patch(message, buffers) {
-      drawn.patch(message, buffers)
+      const patched = drawn.patch(message, buffers)
       if (message.said) tell(message.said)
+      return patched
     },
     taken: id => asked.taken(id),
     gone: () => asked.lose(),
@@ -690,7 +703,7 @@ export default {
         if (message.seq <= sequence) return
         if (message.seq !== sequence + 1) resync()  // go on drawing: the answer comes when the kernel is idle
         try {
-          view.patch(message, buffers)
+          await view.patch(message, buffers)
         } catch (problem) {
           resync()  // it patches something that this view never saw
         }
