@@ -80,9 +80,9 @@ def advance(
         panes, groups = fire(run.groups, run.start, run.end, firing, step, run.absorbs, by)
         absorbs = run.absorbs if panes is None else _without(run.absorbs, firing.fired)
         stays = run.end > step.expired(w1)
-        run = SessionRun(run.start, run.end, absorbs, groups)
-        run = run.where(stays if firing.lapsed is None else stays & ~firing.lapsed)
-        blocks.append(Block.of(run.take(order(run.groups.hash))))
+        at = np.flatnonzero(stays if firing.lapsed is None else stays & ~firing.lapsed)
+        at = at[order(groups.hash[at])]
+        blocks.append(Block.of(SessionRun(run.start, run.end, absorbs, groups).take(at)))
     then = SessionState(w1, now, compacted(blocks))
     return Advanced(then, together([panes], step.schema), _held(then, step))
 

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from strategies import SCHEMA, Rows, stream_of
 
 import flower as fl
 from flower.engine import calling, reference_calls
-from flower.engine.embedded import collect
+from flower.engine.embedded import Driver, Options, collect
 from flower.errors import DtypeError, GraphError, SchemaError
 from flower.graph.nodes import Dropped
-from flower.testing import TestStream, by_epoch
+from flower.testing import ManualClock, TestStream, by_epoch
 
 TIMES = pd.to_datetime(["2000-01-01T12:02", "2000-01-01T12:00", "2000-01-01T12:01", "2000-01-01T12:03"], utc=True)
 FRAME = pd.DataFrame({"t": TIMES, "k": ["a", "a", "b", None], "v": [1, 2, 3, 4]})
@@ -279,6 +281,39 @@ def test_what_is_left_on_self_is_gone_after_an_epoch() -> None:
     stream = TestStream({"k": "str"}, "t").add([row]).add([row])
     epochs = by_epoch(stream.groupby("k").process(Forgets, schema={"n": "int64"}))
     assert [epoch["n"].tolist() for epoch in epochs] == [[1], [1]]
+
+
+class ByTheClock:
+    def on_rows(self, key: Any, rows: pd.DataFrame, state: Any, timers: Any) -> None:
+        state.n += len(rows)
+        timers.due.after("1min")
+
+    def on_timer(self, name: str, key: Any, time: pd.Timestamp, state: Any, timers: Any) -> dict[str, Any]:
+        return {"n": state.n, "at": time}
+
+
+def test_timers_of_processing_time_fire_though_no_row_comes() -> None:
+    values = [{"k": k, "n": 0, "m": 0, "x": 0.5, "flag": False, "t": TIMES[0].as_unit("us")} for k in "aab"]
+    live = stream_of(Rows(pa.Table.from_pylist(values, schema=SCHEMA), bounded=False)).groupby("k")
+    schema = {"n": "int64", "at": "datetime64[us, UTC]"}
+    for domain in ("processing", "event"):
+        clock = ManualClock(TIMES[0])
+        waiting = live.process(ByTheClock, state=COUNT, timers={"due": domain}, schema=schema)
+        driver = Driver([waiting.node], Options.make(clock=clock))
+        epoch = driver.next_epoch()
+        assert epoch is not None
+        driver.run(epoch)
+        (results,) = driver.results.values()
+        clock.advance("1min")
+        epoch = driver.next_epoch()
+        if domain == "event":
+            assert epoch is None
+        else:
+            assert epoch is not None
+            driver.run(epoch)
+            at = TIMES[0] + pd.Timedelta("1min")
+            assert sorted(results.panes()[["k", "n", "at"]].to_numpy().tolist()) == [["a", 2, at], ["b", 1, at]]
+        driver.close()
 
 
 # -- many keys at once

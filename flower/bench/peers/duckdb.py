@@ -46,14 +46,14 @@ def w3(given: Given) -> Columns:
     """Rows in the order of their times, cut where ten seconds are between two."""
     query = f"""
         WITH cut AS (
-            SELECT *, epoch_us(time) AS at,
-                (at - lag(at) OVER (PARTITION BY key ORDER BY at) >= 10000000)::INTEGER AS apart
+            SELECT *, epoch_us(time) AS us,
+                (us - lag(us) OVER (PARTITION BY key ORDER BY us) >= 10000000)::INTEGER AS apart
             FROM read_parquet('{given.path("sessions")}')
         ), numbered AS (
-            SELECT *, sum(coalesce(apart, 0)) OVER (PARTITION BY key ORDER BY at ROWS UNBOUNDED PRECEDING) AS session
+            SELECT *, sum(coalesce(apart, 0)) OVER (PARTITION BY key ORDER BY us ROWS UNBOUNDED PRECEDING) AS session
             FROM cut
         )
-        SELECT key, min(at) AS start, sum(value)::BIGINT AS total, count(*) AS rows
+        SELECT key, min(us) AS start, sum(value)::BIGINT AS total, count(*) AS rows
         FROM numbered GROUP BY key, session"""
     return _fetched(given, query)
 
@@ -125,13 +125,13 @@ def q4(given: Given) -> Columns:
     """Mean prices of the auctions that closed, in sliding windows."""
     query = """
         WITH won AS (
-            SELECT any_value(category) AS category, max(price) AS price, any_value(epoch_us(expires)) - 1 AS at
+            SELECT any_value(category) AS category, max(price) AS price, any_value(epoch_us(expires)) - 1 AS last
             FROM <auctions> a JOIN <bids> b ON a.id = b.auction
             WHERE b.date_time >= a.date_time AND b.date_time < expires AND price >= reserve
                 AND epoch_us(b.date_time) - epoch_us(a.date_time) <= 600000000
             GROUP BY a.id
         )
-        SELECT at // 5000000 * 5000000 + n * 5000000 AS window_end, category, avg(price) AS price
+        SELECT last // 5000000 * 5000000 + n * 5000000 AS window_end, category, avg(price) AS price
         FROM won, range(1, 3) AS numbers(n) GROUP BY ALL"""
     return nexmark(given, query)
 
