@@ -13,6 +13,8 @@ from flower.api.stream import Stream, concat
 from flower.graph import state
 from flower.model.calendar import CalendarWindows
 from flower.model.combiners import (
+    ApproxDistinct,
+    ApproxQuantile,
     Combiner,
     Duration,
     Latest,
@@ -65,6 +67,8 @@ __all__ = [
     "AfterProcessingTime",
     "AfterWatermark",
     "Always",
+    "ApproxDistinct",
+    "ApproxQuantile",
     "BoundedDisorder",
     "CalendarWindows",
     "Combiner",

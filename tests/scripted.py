@@ -238,6 +238,14 @@ window_joins = st.builds(
     st.sampled_from(["0s", "2s", "unbounded"]),
     by,
 )
+retracting_joins = st.builds(
+    _in_windows,
+    st.sampled_from([fl.FixedWindows("4s"), fl.SlidingWindows("5s", every="2s", offset="1s")]),
+    hows,
+    st.just("retracting"),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+    by,
+)
 increments = st.builds(
     _in_windows,
     st.sampled_from([fl.FixedWindows("4s"), fl.SlidingWindows("5s", every="2s")]),
@@ -470,3 +478,23 @@ cogroups = st.builds(
     by,
 )
 """Streams grouped together: functions of two streams."""
+
+
+def _taken_back(lateness: str, early: int, keys: tuple[str, ...]) -> Callable[[fl.Stream], fl.Stream]:
+    def panes(side: fl.Stream) -> fl.Stream:
+        trigger = fl.AfterWatermark(early=fl.AfterCount(early))
+        windowed = side.window(
+            fl.FixedWindows("2s"), trigger=trigger, accumulation="retracting", allowed_lateness=lateness
+        )
+        return windowed.groupby(*keys).agg(v=("v", "sum"), m=("n", "max"))
+
+    return panes
+
+
+taken_back = st.builds(
+    _taken_back,
+    st.sampled_from(["0s", "4s"]),
+    st.integers(1, 3),
+    st.sampled_from([("k", "i", "n"), ("k", "n", "i")]),
+)
+"""Panes that are taken back: a function of a stream."""

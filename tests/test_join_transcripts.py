@@ -45,6 +45,17 @@ def cogrouped(left, right):
     return fl.cogroup(sides, "k").agg(one={"n": "count", "total": ("v", "sum")}, other={"others": "count"})
 
 
+def taken_back(join, which=0):
+    def joined(left, right):
+        sides, name = [left, right], ("v", "w")[which]
+        early = fl.AfterWatermark(early=fl.AfterCount(1))
+        windowed = sides[which].window(fl.FixedWindows("1min"), trigger=early, accumulation="retracting")
+        sides[which] = windowed.groupby("k").agg(**{name: (name, "sum")}).select("k", name)
+        return join(*sides)
+
+    return joined
+
+
 JOINS = {
     "inner_in_windows": windowed(),
     "dropped_by_windows": dropped(windowed()),
@@ -55,6 +66,10 @@ JOINS = {
     "dropped_within": dropped(within("inner")),
     "asof_backward": asof("backward"),
     "asof_nearest": asof("nearest"),
+    "outer_retracting": windowed("outer", accumulation="retracting", **LATE),
+    "taken_back_within": taken_back(within("outer")),
+    "taken_back_in_windows": taken_back(windowed("left", **LATE)),
+    "taken_back_versions": taken_back(enriched(), 1),
     "cogrouped": cogrouped,
     "enriched_by_versions": enriched(),
     "enriched_for_a_while": enriched(how="inner", ttl="2min"),

@@ -422,11 +422,13 @@ def require_settled(node: Node, what: str) -> None:
         windowing = keyed.grouping
         if not _fires_again(windowing) or any(only_final(each) for each in predicates):
             continue
+        if isinstance(keyed, Join) and keyed.retracting:
+            continue
         closed = "" if not windowing.allowed_lateness_us else "closing_behavior='fire_always' there and "
         raise GraphError(
             f"panes that replace one another cannot be {what}, for their rows would count more than once",
             got=f"accumulating panes of {windowing.source}",
-            hint="use accumulation='discarding' there"
+            hint="use accumulation='retracting' or 'discarding' there"
             if isinstance(keyed, Join)
             else "use accumulation='retracting' or 'discarding' there; or take the final pane of each window only, "
             f"with {closed}.filter({FINAL!r}) before this step",

@@ -405,7 +405,8 @@ class Stream(Choosing):
             If a key is not there, or not of one dtype.
         GraphError
             If the streams do not end and nothing bounds the join in time, if they have different windows or such as
-            cannot be joined in, or if a side has panes that replace one another or may be retracted.
+            cannot be joined in, if a side has panes that replace one another, or if it may be retracted and its rows
+            cannot be told from one another, or the join is discarding.
         SchemaError
             If two columns of the result have one name.
 
@@ -413,12 +414,19 @@ class Stream(Choosing):
         -----
         In windows, rows are joined when the watermark of both passes the end of the window, and have its last
         microsecond as event time. Under an ``allowed_lateness``, late rows make the keys they come to fire again, once
-        an epoch: with all their rows when accumulating; when discarding, with the pairs that a late row is part of, and
-        late rows that nothing joins. ``pane_index`` counts how often a key has fired in a window, also without a row.
+        an epoch: with all their rows when accumulating; when retracting, after the rows that they had before, with
+        ``pane_retraction``, so also a row that nothing had joined before a late one did; when discarding, with the
+        pairs that a late row is part of, and late rows that nothing joins. ``pane_index`` counts how often a key has
+        fired in a window, also without a row.
 
         Within an interval, two rows are joined as soon as both are there, and have the later event time of the two. A
         row that nothing joins is given when the watermark says that nothing will, with its own event time. A row that
         comes after the watermark goes to ``.dropped``. Rows are let go as the watermark passes.
+
+        Either side may have panes of a retracting step. What is taken back is joined no more: in windows when the pane
+        fires, and takes back its rows if it has fired before; within an interval at once, and the joined rows have
+        ``pane_retraction``. Columns of the sides that tell retractions are left out. What is to take back a row that
+        was never seen waits for that row, and is forgotten when the watermark lets go of it.
 
         Examples
         --------
@@ -484,7 +492,8 @@ class Stream(Choosing):
         A row is given when the watermark has passed it, or it and the tolerance. Rows of either side that come after
         the watermark go to ``.dropped``. Looking backward without a tolerance, the newest row of every key is held for
         ever: so a table that changes, as a stream of its versions, gives each row the version that was valid at its
-        event time. A stream that has ended holds the other back no more.
+        event time. A stream that has ended holds the other back no more. Panes of a retracting step may be on either
+        side: a row waits longer than it may be taken back, so what is given stays.
 
         Examples
         --------
@@ -547,7 +556,8 @@ class Stream(Choosing):
             fails. Or if a column that is added has the name of one of this stream.
         GraphError
             If the table neither ends nor has event times, or its windows cannot be looked into; if the table changes
-            and this stream has no event times, or panes that replace one another or may be retracted.
+            and this stream has no event times, or panes that replace one another; or, in windows, either may be
+            retracted.
 
         Notes
         -----

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +40,20 @@ def events(
     return pa.table(columns, schema=schema)
 
 
+NEXMARK = {"out_of_order_group_size": 1_000}
+"""The events come in groups of a thousand, a tenth of a second, each in an order of its own."""
+
+
+def nexmark(kind: str, events: int) -> pa.Table:
+    """The rows of a kind among so many of Nexmark's events."""
+    from flower.datasets.nexmark import Config, NexmarkSource
+    from flower.datasets.nexmark.generator import Kind
+
+    config = Config(events=events, **NEXMARK)
+    source = NexmarkSource(config, cast("Kind", kind))
+    return source.read(0, 0, source.total(0) or 0)
+
+
 MAKERS: dict[str, Callable[[int], pa.Table]] = {
     "w1": lambda rows: events(rows),
     "strings": lambda rows: events(rows, text=True),
@@ -46,6 +62,7 @@ MAKERS: dict[str, Callable[[int], pa.Table]] = {
     # A row a key, window and side on the average.
     "left": lambda rows: events(rows, keys=10_000, rate=1_000, seed=2),
     "right": lambda rows: events(rows, keys=10_000, rate=1_000, seed=3),
+    **{kind: partial(nexmark, kind) for kind in ("persons", "auctions", "bids")},
 }
 
 
@@ -54,7 +71,7 @@ def written(name: str, rows: int, cache: Path) -> Path:
     path = cache / f"{name}-{rows}.parquet"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        pq.write_table(MAKERS[name](rows), partial, row_group_size=GROUP)
-        partial.rename(path)
+        unfinished = path.with_suffix(".partial")
+        pq.write_table(MAKERS[name](rows), unfinished, row_group_size=GROUP)
+        unfinished.rename(path)
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -64,10 +65,22 @@ def sample(subject: Subject, rows: int, cache: Path) -> dict[str, Any]:
     finally:
         _end(process)
     if process.returncode:
-        lines = [line for line in said.splitlines() if line.strip()] or [f"status {process.returncode}"]
-        raise Failed(f"failed: {lines[-1].strip()[:300]}")
+        raise Failed(f"failed: {_reason(said) or f'status {process.returncode}'}")
     taken: dict[str, Any] = json.loads(out.splitlines()[-1])
     return taken
+
+
+def _reason(said: str) -> str:
+    r"""The exception in what a process has said, else the last of it.
+
+    Examples
+    --------
+    >>> _reason("Traceback ...\nx.ParserException: no such thing\n   ^")
+    'x.ParserException: no such thing'
+    """
+    lines = [line.strip()[:300] for line in said.splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (named or lines or [""])[-1]
 
 
 def _end(process: subprocess.Popen[str]) -> None:

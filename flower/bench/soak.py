@@ -119,7 +119,7 @@ def soak(minutes: float, cache: Path, say: Any = print) -> bool:
     # A few hundred points: their pairs are what the slope is made of.
     every = max(0.05, 60 * minutes / 400)
     times, values = [], []
-    run = panes.write.foreach(len).run()
+    run = panes.run()
     try:
         while (now := time.monotonic() - began) < 60 * minutes and run.state == "running":
             if now >= warm:

@@ -242,8 +242,13 @@ WORKS = (
         Work(
             f"nexmark-{number}",
             says,
-            (*own("nexmark", flower=f"q{number}"), *own("nexmark", "collect", flower_collect=f"q{number}")),
+            (
+                *own("nexmark", flower=f"q{number}"),
+                *own("nexmark", "collect", flower_collect=f"q{number}"),
+                *(peers(f"q{number}", *ONE_SHOT) if number <= 8 else ()),
+            ),
             rows=1_000_000,
+            data=("persons", "auctions", "bids"),
             rounds=3,
         )
         for number, says in (

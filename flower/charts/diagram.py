@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -197,11 +198,15 @@ class _Drawing:
                 [low], [low], [high], [high], color=REST, line_dash="dotted", line_width=1.5, name="ideal"
             )
             self.items.append(("ideal watermark", [ideal]))
-        columns = self._curve() if self.line is not None and len(self.line) else self._stairs()
+        columns = self._watermark()
         if len(columns["since"]):
             looks = {"line_color": GREEN, "line_width": 2.2, "line_cap": "round"}
             drawn = self._add("segment", columns, "watermark", **looks)
             self.items.append(("watermark", [self._sample("segment", **looks), drawn]))
+
+    def _watermark(self) -> dict[str, Any]:
+        """Its line as segments."""
+        return self._curve() if self.line is not None and len(self.line) else self._stairs()
 
     def _stairs(self) -> dict[str, Any]:
         """The watermark as it moved: across at an epoch, up until the next."""
@@ -310,8 +315,8 @@ class _Drawing:
         self._hover([box], [*told, ("fired at", "@top{%F %T.%3N}")])
 
     def _labels(self, left: F64, right: F64, top: F64, text: pd.Series, room: Any, drop: float = 12) -> dict[str, Any]:
-        """Where the values of boxes are written, so many pixels below their top and beside the rows there; empty where
-        there is no room.
+        """Where the values of boxes are written, so many pixels below their top, beside the rows there and, where that
+        can be, beside the watermark; empty where there is no room.
         """
         across, up = (self.right - self.left) / 900, self.up
         size = 9.0 * text.str.len().to_numpy()
@@ -320,15 +325,26 @@ class _Drawing:
         if self.labelled:
             rows = self.shown.rows
             row_x, row_y = (_ms(rows[name].to_numpy(np.int64)) for name in ("event_time", "processing_time"))
+            line_x, line_y = self._along()
+            y = (top - drop * up)[:, None]
             free = np.zeros(len(x), np.bool_)
-            for share in (0.5, 0.36, 0.64, 0.22, 0.78, 0.1, 0.9):
+            for avoids, share in itertools.product((True, False), (0.5, 0.36, 0.64, 0.22, 0.78, 0.1, 0.9)):
                 place = left + (right - left) * share
                 beside = np.abs(place[:, None] - row_x) / across > size[:, None] / 2 + 11
-                below = np.abs((top - drop * up)[:, None] - row_y) / up > 19
+                below = np.abs(y - row_y) / up > 19
                 fits = ~free & (beside | below).all(axis=1)
+                if avoids:
+                    beside = np.abs(place[:, None] - line_x) / across > size[:, None] / 2 + 3
+                    fits &= (beside | (np.abs(y - line_y) / up > 9)).all(axis=1)
                 x = np.where(fits, place, x)
                 free |= fits
         return {"x": x, "label": np.where(room, text.to_numpy(object), "")}
+
+    def _along(self) -> tuple[F64, F64]:
+        """Points of the watermark's line."""
+        line, part = self._watermark(), np.linspace(0, 1, 24)
+        x, y = (line[f"{name}0"][:, None] + (line[f"{name}1"] - line[f"{name}0"])[:, None] * part for name in "xy")
+        return x.ravel(), y.ravel()
 
     def _words(self) -> None:
         """The values, on top of everything."""

@@ -3,8 +3,9 @@
 Windows that the watermark has not passed are `open`. Without an early trigger their runs hold partial aggregates that
 nobody looks at before the watermark comes: an epoch appends its groups and is done. With one, runs hold whole
 records: an epoch finds the records of the groups it touches, asks the trigger, and appends the records anew. Windows
-that are passed but still admit late rows are kept in the second way. The cost of an epoch follows the rows in and the
-panes out, not the size of the state.
+that are passed but still admit late rows are kept in the second way. Sliding windows that nobody looks at hold their
+rows by slices (see `flower.engine.slices`), from which they are put together when they are passed. The cost of an epoch
+follows the rows in and the panes out, not the size of the state.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ from flower.engine.waiting import (
     new_of,
     of_keys,
     same_key,
+    settled,
+    standing,
     with_more,
 )
 from flower.graph.batch import Batch, constant
@@ -56,17 +58,31 @@ def advance(state: AsofState, fresh: Sequence[Held], step: Joint, w1: int) -> Ad
     at = [len(t) if w1 == MAX_TIME else int(np.searchsorted(t.until, w1, side="left")) for t in waiting]
     ready = joined([left.cut(0, 0), *(t.cut(0, n) for t, n in zip(waiting, at, strict=True))])
     waiting = tuple(t.cut(n, len(t)) for t, n in zip(waiting, at, strict=True) if n < len(t))
-    rows = _nearest(step, ready, [*state.right, right])
-    needed = (_needed(step, table, w1) for table in with_more(state.right, right, by_key))
+    known = state.right
+    if step.same[1] is not None:
+        known, right = _net(known, right, step.same[1])
+    # What takes a row back is of its time, so it is here when the row is ready.
+    rows = _nearest(step, settled(ready, step.same[0]), [*known, right])
+    needed = (_needed(step, table, w1) for table in with_more(known, right, by_key))
     kept = tuple(table for table in needed if table is not None)
     hold = min((int(table.time.min()) for table in waiting), default=MAX_TIME)
     return Advanced(AsofState(waiting, kept), rows, min(w1, hold))
 
 
+def _net(tables: tuple[Held, ...], new: Held, same: Sequence[str]) -> tuple[tuple[Held, ...], Held]:
+    """Right rows that are held and new ones, those of the keys of new ones all among these: what stands of them."""
+    if new.back is None and all(table.back is None for table in tables):
+        return tables, new
+    mine = [np.isin(table.hash, new.hash) for table in tables]
+    whole = joined([*(table.where(mask) for table, mask in zip(tables, mine, strict=True)), new])
+    rest = (table.where(~mask) for table, mask in zip(tables, mine, strict=True))
+    return tuple(table for table in rest if len(table)), by_key(whole.where(standing(whole, same)))
+
+
 def _nearest(step: Joint, left: Held, tables: Sequence[Held]) -> Batch:
     """Left rows, each with its nearest right row; of several of one time, the last that came, or the first ahead."""
     found = [of_keys(table, left.hash) for table in tables]
-    right = joined(found)
+    right = settled(joined(found), step.same[1])
     mine, theirs = key_numbers(left, right, step.keys, exact=step.exact)
     order = np.lexsort((right.position, right.partition, right.at, theirs))
     theirs, times = theirs[order], right.at[order]
@@ -116,6 +132,9 @@ def _needed(step: Joint, table: Held, watermark: int) -> Held | None:
 def _replaced(step: Joint, table: Held, watermark: int) -> Bools:
     """Which rows are followed by one of their key that every left row to come is later than."""
     replaced: Bools = (table.hash[1:] == table.hash[:-1]) & (table.at[1:] <= watermark)
+    if step.same[1] is not None:  # a row of the watermark may still be taken back
+        replaced &= table.at[1:] < watermark
+        replaced &= True if table.back is None else ~table.back[1:]
     if not step.exact and replaced.any():
         at = np.flatnonzero(replaced)
         replaced[at] = same_key(table, at, table, at + 1, step.keys)

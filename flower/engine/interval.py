@@ -3,68 +3,95 @@ the watermark says that nothing can come for it.
 
 Tables of a side are by key, so that an epoch looks up its own rows only. Rows that are over stay in their table until
 half of it is; they can join nothing, for whatever could would be late.
+
+A row that is taken back takes back the rows that it was joined to. What is to take back a row that has not come waits
+for it by itself, joins nothing, and is forgotten when it could only be late.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
-from flower.engine.waiting import Held, by_key, near, new_of, none, over_by, thinned, with_more
+from flower.engine.waiting import Held, by_key, joined, near, new_of, none, over_by, standing, thinned, with_more
 from flower.graph.batch import Batch, constant
 from flower.model.panes import instants
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
-GIVEN = 1
-"""The mark of a row that has been joined, or given without a row of the other side."""
-
 
 @dataclass(frozen=True, slots=True)
 class IntervalState:
-    """The rows of each side that something may still come for."""
+    """The rows of each side that something may still come for; what is to take back rows that have not come.
+
+    A row is marked with how many it is joined to.
+    """
 
     sides: tuple[tuple[Held, ...], tuple[Held, ...]] = ((), ())
+    owed: tuple[Held, ...] = ()
 
     @property
     def groups(self) -> int:
         """How many rows are held."""
-        return sum(len(table) for tables in self.sides for table in tables)
+        return sum(map(len, self._tables()))
+
+    def _tables(self) -> list[Held]:
+        return [*(table for tables in self.sides for table in tables), *self.owed]
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(table.nbytes for tables in self.sides for table in tables)
+        return sum(table.nbytes for table in self._tables())
 
 
 def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -> Advanced[IntervalState]:
     """One epoch."""
     assert step.within is not None
     low, high = step.within
-    new = [by_key(new_of(fresh, step.sides, side)) for side in (0, 1)]
-    tables = [[*state.sides[side], new[side]] for side in (0, 1)]
+    new = [new_of([*state.owed, *fresh], step.sides, side) for side in (0, 1)]
+    gone, held, owed = [], [], []
+    for side, same in enumerate(step.same):
+        stay, taken, new[side], waits = _taken_back(state.sides[side], by_key(new[side]), same)
+        held.append(stay)
+        gone.append(taken)
+        owed += [each for each in waits if len(each)]
+    tables = [[*held[side], new[side]] for side in (0, 1)]
     given = [[table.mark.copy() for table in tables[side]] if step.kept(side) else [] for side in (0, 1)]
     batches = []
+    if len(gone[0]) or len(gone[1]):
+        # What stays has lost rows that it was joined to; rows that go were joined to what stays, and to one another.
+        for number, table in enumerate(held[1]):
+            mine, theirs = near(gone[0], table, low, high, step.keys, exact=step.exact)
+            batches.append(_rows(step, gone[0], table, mine, theirs, back=True))
+            _count(given[1], number, theirs, -1)
+        for number, table in enumerate(held[0]):
+            theirs, mine = near(gone[1], table, -high, -low, step.keys, exact=step.exact)
+            batches.append(_rows(step, table, gone[1], mine, theirs, back=True))
+            _count(given[0], number, mine, -1)
+        mine, theirs = near(gone[0], gone[1], low, high, step.keys, exact=step.exact)
+        batches.append(_rows(step, gone[0], gone[1], mine, theirs, back=True))
     for number, table in enumerate(tables[1]):
         mine, theirs = near(new[0], table, low, high, step.keys, exact=step.exact)
         batches.append(_rows(step, new[0], table, mine, theirs))
-        _mark(given, (len(tables[0]) - 1, mine), (number, theirs))
+        _count(given[0], -1, mine, 1)
+        _count(given[1], number, theirs, 1)
     for number, table in enumerate(tables[0][:-1]):
         theirs, mine = near(new[1], table, -high, -low, step.keys, exact=step.exact)
         batches.append(_rows(step, table, new[1], mine, theirs))
-        _mark(given, (number, mine), (len(tables[1]) - 1, theirs))
+        _count(given[0], number, mine, 1)
+        _count(given[1], -1, theirs, 1)
     kept, hold = [], MAX_TIME
     for side in (0, 1):
         if step.kept(side):
             for number, table in enumerate(tables[side]):
-                lone = given[side][number] != GIVEN
+                lone = given[side][number] == 0
                 over = np.flatnonzero(lone & over_by(table, w1))
                 batches.append(_alone(step, side, table, over))
-                given[side][number][over] = GIVEN
+                given[side][number][over] = 1
                 lone[over] = False
                 hold = min(hold, int(table.time[lone].min(initial=MAX_TIME)))
                 tables[side][number] = table.marked(given[side][number])
@@ -75,14 +102,39 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
     rows = Batch.concat([batch for batch in batches if len(batch)] or [Batch.empty(step.schema)])
     if not (rows.time[1:] >= rows.time[:-1]).all():
         rows = rows.take(np.argsort(rows.time, kind="stable"))
-    rows = Batch(rows.rows, rows.time, rows.met, rows.partition, np.arange(len(rows)))
-    return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))
+    if rows.retraction is not None and rows.retraction.any():
+        rows = rows.take(np.argsort(~rows.retraction, kind="stable"))
+    rows = replace(rows, position=np.arange(len(rows)))
+    still = (table.where(table.time >= w1) for table in owed)
+    return Advanced(
+        IntervalState((kept[0], kept[1]), tuple(table for table in still if len(table))), rows, min(w1, hold)
+    )
 
 
-def _mark(given: list[list[I64]], left: tuple[int, I64], right: tuple[int, I64]) -> None:
-    for of_side, (number, rows) in zip(given, (left, right), strict=True):
-        if of_side:
-            of_side[number][rows] = GIVEN
+def _taken_back(
+    tables: tuple[Held, ...], new: Held, same: Sequence[str] | None
+) -> tuple[tuple[Held, ...], Held, Held, tuple[Held, ...]]:
+    """What stays of tables and what of them goes, by key; what stays of new rows; and what takes back none of them."""
+    if new.back is None or same is None:
+        return tables, new.cut(0, 0), new, ()
+    mine = [np.flatnonzero(np.isin(table.hash, new.hash)) for table in tables]
+    parts = [*(table.take(at) for table, at in zip(tables, mine, strict=True)), new]
+    stands = np.split(standing(joined(parts), same), np.cumsum([len(part) for part in parts])[:-1])
+    stay, gone = [], [new.cut(0, 0)]
+    for table, at, stood in zip(tables, mine, stands[:-1], strict=True):
+        keep = np.ones(len(table), np.bool_)
+        keep[at[~stood]] = False
+        gone.append(table.where(~keep) if not keep.all() else table.cut(0, 0))
+        stay.append(table.where(keep))
+    fresh, waits = new.where(stands[-1] & ~new.back), new.where(stands[-1] & new.back)
+    left = tuple(table for table in stay if len(table))
+    return left, by_key(joined(gone)), replace(fresh, back=None), (waits,)
+
+
+def _count(given: list[I64], table: int, rows: I64, sign: int) -> None:
+    """Rows of a table are joined to one more, or one less."""
+    if given:
+        given[table] += sign * np.bincount(rows, minlength=len(given[table]))
 
 
 def _alone(step: Joint, side: int, table: Held, over: I64) -> Batch:
@@ -91,8 +143,8 @@ def _alone(step: Joint, side: int, table: Held, over: I64) -> Batch:
     return _rows(step, table, other, over, nothing) if side == 0 else _rows(step, other, table, nothing, over)
 
 
-def _rows(step: Joint, left: Held, right: Held, mine: I64, theirs: I64) -> Batch:
-    """Joined rows; their time is that of the later of the two."""
+def _rows(step: Joint, left: Held, right: Held, mine: I64, theirs: I64, *, back: bool = False) -> Batch:
+    """Joined rows, or what takes them back; their time is that of the later of the two."""
     n = len(mine)
     if not n:
         return Batch.empty(step.schema)
@@ -101,6 +153,8 @@ def _rows(step: Joint, left: Held, right: Held, mine: I64, theirs: I64) -> Batch
         for side, at in ((left, mine), (right, theirs))
     ]
     time = np.maximum(*times)
-    columns = [*step.joined((left.rows, right.rows), (mine, theirs)), instants(time)]
+    retraction = np.full(n, back) if step.retracts else None
+    signs = [] if retraction is None else [pa.array(retraction)]
+    columns = [*step.joined((left.rows, right.rows), (mine, theirs)), *signs, instants(time)]
     rows = pa.RecordBatch.from_arrays(columns, schema=step.schema)
-    return Batch(rows, time, constant(MIN_TIME, n), constant(0, n), constant(0, n))
+    return Batch(rows, time, constant(MIN_TIME, n), constant(0, n), constant(0, n), retraction)

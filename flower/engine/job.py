@@ -206,6 +206,11 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
     fields = [(sides[0].field(key), sides[1].field(key)) for key in node.on]
     alike = exact([left.type for left, _ in fields], [left.nullable or right.nullable for left, right in fields])
     keeps, columns = node.keeps, node.columns
+
+    def plain(side: Node, which: int) -> tuple[str, ...] | None:
+        # A batch has one pane a window, so nothing is ever taken back.
+        return node.plain[which] if side.retracting and not batch else None
+
     return Joint(
         name,
         node.on,
@@ -219,6 +224,8 @@ def _joint(name: str, node: Joining, batch: bool) -> Joint:
         sides,
         node.schema,
         node.dropped_schema,
+        (plain(node.left, 0), plain(node.right, 1)),
+        node.retracting,
     )
 
 

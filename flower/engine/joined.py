@@ -2,20 +2,24 @@
 
 A window that still admits late rows is kept, and fires again once an epoch for the keys that late rows came to. When
 accumulating, such a pane has all rows of the key and window; when discarding, those that a late row is part of, and
-late rows that nothing joins: what was given stays given.
+late rows that nothing joins: what was given stays given. When retracting, the pane before is taken back first.
+
+Rows that take back others are held as they came, beside these: what stands is found when a pane fires, so the pane
+before can be made again from the rows that it was made of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, expired
-from flower.engine.waiting import Held, alike, by_until, joined, new_of, numbered, with_more
+from flower.engine.waiting import Held, alike, by_until, joined, new_of, numbered, settled, standing, with_more
 from flower.graph.batch import Batch, constant
 from flower.model.panes import LATE, ON_TIME, instants, timings
 from flower.model.time import I64, MAX_TIME, MIN_TIME
@@ -62,16 +66,17 @@ def advance(state: JoinedState, fresh: Sequence[Held], step: Joint, w1: int) -> 
     if len(late[0]) or len(late[1]):
         panes.append(_again(step, passed, late, gone))
     if len(front[0]) or len(front[1]):
-        panes.append(_fired(step, front[0], front[1], ON_TIME, None, gone))
+        left, right = (settled(rows, same) for rows, same in zip(front, step.same, strict=True))
+        panes.append(_pane(step, left, right, numbered(left, right, step.keys, exact=step.exact), gone=gone))
     kept = []
     for side in (0, 1):
-        left = _split(passed[side], gone)[1]
+        still = _split(passed[side], gone)[1]
         for more in (late[side], front[side].marked(np.ones(len(front[side]), np.int64))):
-            left = with_more(left, more.where(more.until > gone), by_until)
-        kept.append(left)
+            still = with_more(still, more.where(more.until > gone), by_until)
+        kept.append(still)
     then = JoinedState(w1, (open_[0], open_[1]), (kept[0], kept[1]))
     rows = Batch.concat(panes or [Batch.empty(step.schema)])
-    return Advanced(then, Batch(rows.rows, rows.time, rows.met, rows.partition, np.arange(len(rows))), w1)
+    return Advanced(then, replace(rows, position=np.arange(len(rows))), w1)
 
 
 def _split(tables: Sequence[Held], watermark: int) -> tuple[list[Held], tuple[Held, ...]]:
@@ -91,28 +96,49 @@ def _again(step: Joint, passed: Sequence[tuple[Held, ...]], late: list[Held], go
         known = [table.where(np.isin(table.until, ends) & np.isin(table.hash, hashes)) for table in passed[side]]
         sides.append(joined([late[side], *known]))
     left, right, count = numbered(sides[0], sides[1], step.keys, exact=step.exact)
-    touched, panes = np.zeros(count, np.bool_), np.zeros(count, np.int64)
+    touched, panes, passed_on_time = np.zeros(count, np.bool_), np.zeros(count, np.int64), np.zeros(count, np.bool_)
     for side, number in enumerate((left, right)):
         touched[number[: len(late[side])]] = True
-        np.maximum.at(panes, number, sides[side].mark)
-    fresh = []
+        np.maximum.at(panes, number, np.abs(sides[side].mark))
+        passed_on_time[number[sides[side].mark > 0]] = True
+    whole, before, fresh = [], [], []
     for side, number in enumerate((left, right)):
-        n = len(late[side])
+        n, rows = len(late[side]), sides[side]
         here = touched[number]
-        sides[side] = sides[side].where(here)
-        fresh.append((np.arange(len(number)) < n)[here])
-        late[side] = late[side].marked(panes[number[:n]] + 1)
-        if side == 0:
-            left = number[here]
-        else:
-            right = number[here]
-    new = None if step.windowing.accumulation == "accumulating" else (fresh[0], fresh[1])
-    return _pane(step, sides[0], sides[1], (left, right, count), LATE, panes, gone, new)
+        late[side] = late[side].marked(-panes[number[:n]] - 1)
+        whole.append(_Numbered(rows.where(here), number[here]).settled(step.same[side]))
+        fresh.append(whole[-1].rows.mark == 0)
+        if step.retracts:
+            here[:n] = False
+            before.append(_Numbered(rows.where(here), number[here]).settled(step.same[side]))
+    made = []
+    if step.retracts:
+        timing = np.where((panes == 1) & passed_on_time, ON_TIME, LATE).astype(np.int8)
+        one, other = before
+        numbers = (one.number, other.number, count)
+        made.append(_pane(step, one.rows, other.rows, numbers, timing=timing, panes=panes - 1, back=True))
+    one, other = whole
+    timing = np.full(count, LATE, np.int8)
+    new = (fresh[0], fresh[1]) if step.windowing.accumulation == "discarding" else None
+    numbers = (one.number, other.number, count)
+    made.append(_pane(step, one.rows, other.rows, numbers, timing=timing, panes=panes, gone=gone, fresh=new))
+    return Batch.concat(made)
 
 
-def _fired(step: Joint, left: Held, right: Held, timing: int, panes: I64 | None, gone: int) -> Batch:
-    numbers = numbered(left, right, step.keys, exact=step.exact)
-    return _pane(step, left, right, numbers, timing, panes, gone, None)
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """Rows and the numbers of their key and window."""
+
+    rows: Held
+    number: I64
+
+    def settled(self, same: Sequence[str] | None) -> _Numbered:
+        """Those that stand."""
+        back = self.rows.back
+        if back is None or same is None:
+            return self
+        stands = standing(self.rows, same) & ~back
+        return _Numbered(replace(self.rows.where(stands), back=None), self.number[stands])
 
 
 def _pane(
@@ -120,12 +146,26 @@ def _pane(
     left: Held,
     right: Held,
     numbers: tuple[I64, I64, int],
-    timing: int,
-    panes: I64 | None,
-    gone: int,
-    fresh: tuple[np.ndarray, np.ndarray] | None,
+    *,
+    timing: npt.NDArray[np.int8] | None = None,
+    panes: I64 | None = None,
+    gone: int = MIN_TIME,
+    fresh: tuple[np.ndarray, np.ndarray] | None = None,
+    back: bool = False,
 ) -> Batch:
-    """Join rows of one number; ``panes`` is how often each had fired, ``fresh`` which rows must take part."""
+    """Join rows of one number.
+
+    Parameters
+    ----------
+    timing, panes : ndarray, optional
+        Of each number, and how often it had fired; None: on time, and not yet.
+    gone : int
+        The latest end of windows that are over: their panes are final.
+    fresh : pair of ndarray, optional
+        Which rows must take part.
+    back : bool
+        Whether the pane is taken back.
+    """
     mine, theirs = alike(*numbers)
     lone = [np.ones(len(left), np.bool_), np.ones(len(right), np.bool_)]
     lone[0][mine] = lone[1][theirs] = False
@@ -146,21 +186,20 @@ def _pane(
         at_left, at_right, end, number = at_left[order], at_right[order], end[order], number[order]
     start = np.where(at_left < 0, _at(right.at, at_right), _at(left.at, at_left))
     n = len(end)
-    index = constant(0, n)
-    if panes is not None:
-        index = panes[number]
     time = np.where(end == MAX_TIME, MAX_TIME, end - 1)
     columns = [
         *step.joined((left.rows, right.rows), (at_left, at_right)),
         instants(start),
         instants(end),
-        timings(np.full(n, timing, np.int8)),
-        pa.array(index),
+        timings(np.full(n, ON_TIME, np.int8) if timing is None else timing[number]),
+        pa.array(constant(0, n) if panes is None else panes[number]),
         pa.array(end <= gone),
+        *([pa.array(np.full(n, back))] if step.retracts else []),
         instants(time),
     ]
     rows = pa.RecordBatch.from_arrays(columns, schema=step.schema)
-    return Batch(rows, time, constant(MIN_TIME, n), constant(0, n), constant(0, n))
+    retraction = np.full(n, back) if step.retracts else None
+    return Batch(rows, time, constant(MIN_TIME, n), constant(0, n), constant(0, n), retraction)
 
 
 def _at(values: I64, indices: I64) -> I64:

@@ -60,6 +60,10 @@ class Joint:
         The columns of the rows.
     schema, dropped_schema : pyarrow.Schema
         The columns of joined and of dropped rows.
+    same : tuple of (tuple of str or None)
+        Per side, the columns that a row and its retraction have alike; None: none is retracted.
+    retracts : bool
+        Whether joined rows may be taken back.
     """
 
     name: str
@@ -74,6 +78,8 @@ class Joint:
     sides: tuple[pa.Schema, pa.Schema]
     schema: pa.Schema
     dropped_schema: pa.Schema
+    same: tuple[tuple[str, ...] | None, tuple[str, ...] | None] = (None, None)
+    retracts: bool = False
 
     @property
     def tells_time(self) -> bool:

@@ -19,12 +19,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flower.model.arrays import Bools, numbers
+from flower.model.arrays import Bools, group_starts, numbers, order
 from flower.model.time import I64
 
 Keys = tuple[pa.Array, ...]
 """The key columns of some groups; empty for an aggregate without keys."""
 
+SAMPLE = 1_024
+"""Rows by which it is told whether a batch has few keys or many."""
 _NULL = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -80,9 +82,17 @@ def _encode_numbers(column: pa.Array, length: int) -> Encoded:
         # A dense range needs no hash table: 0.8 ns a row instead of 11.
         hash_ = np.arange(low, high + 1)
         codes = values - low if low else values
-    else:
+    elif length > 65_536 and len(pd.unique(values[:SAMPLE])) < SAMPLE // 4:
+        # Few keys come again and again: a hash table that stays in cache takes 8 ns a row, sorting 14.
         hash_ = np.sort(np.asarray(pd.unique(values), np.int64))
         codes = np.searchsorted(hash_, values) if len(hash_) < 64 else pd.Index(hash_).get_indexer(pd.Index(values))
+    else:
+        # Sorting takes 8 to 15 ns a row, a hash table of many keys up to 100.
+        by_value = order(values)
+        ascending = values[by_value]
+        first = group_starts(ascending)
+        hash_, codes = ascending[first], np.empty(length, np.int64)
+        codes[by_value] = np.repeat(np.arange(len(first)), np.diff(np.append(first, length)))
     return Encoded(np.asarray(codes, np.int64), (_as_column(hash_, column.type),), hash_)
 
 

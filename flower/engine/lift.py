@@ -84,6 +84,13 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
         watermark, elsewhere = MIN_TIME, MAX_TIME
     if step.sliced:
         return _by_slices(batch, step, watermark, elsewhere, now)
+    windows = step.windowing.windows
+    if isinstance(windows, FixedWindows) and not step.law.finishes and batch.oldest is None:
+        whole = cut(windows, batch.time)
+        if whole is not None and not (_met(batch.met, watermark, elsewhere) >= whole.first).any():
+            # Nothing is late: no row's window needs to be known by itself.
+            run, _ = _run(batch, step, whole.code, whole.start, whole.end, now)
+            return Lifted(run, Counts(on_time=len(batch)), Batch.empty(step.dropped_schema))
     return _by_windows(batch, step, watermark, elsewhere, now)
 
 
@@ -335,9 +342,9 @@ def sessions_of(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tu
     """Rows of a key whose windows overlap become one session, before they meet the sessions of earlier epochs."""
     encoded = encode([batch.rows.column(name) for name in step.keys], len(batch), exact=step.law.exact)
     order = arrays.order(start, encoded.codes)
-    key, start, end = encoded.codes[order], start[order], end[order]
+    key, start = encoded.codes[order], start[order]
     new = np.ones(len(order), np.bool_)
-    reach = _reach(key, end)
+    reach = _reach(key, end[order])
     new[1:] = (key[1:] != key[:-1]) | apart(start[1:], reach[:-1], step)
     first = np.flatnonzero(new)
     last = arrays.group_ends(first, len(order))

@@ -69,15 +69,21 @@ def due(groups: Groups, end: I64, step: Keyed, w0: int, w1: int, now: int) -> I6
 
 
 def fire(
-    groups: Groups, start: I64, end: I64, firing: Firing, step: Keyed, absorbs: pa.Array | None = None
+    groups: Groups,
+    start: I64,
+    end: I64,
+    firing: Firing,
+    step: Keyed,
+    absorbs: pa.Array | None = None,
+    by: I64 | None = None,
 ) -> tuple[Batch | None, Groups]:
-    """What groups that have been asked emit, and what stays of them.
+    """What groups that have been asked emit, and what stays of them; ``by`` as for `panes_of`.
 
     Retractions come first: of all panes that still stand of a window that fires, if the step takes panes back; else of
     those of a group whose rows have all been taken back. Such a group has no pane.
     """
     if groups.standing is None:
-        return panes_of(groups, start, end, firing, step, absorbs), _after(groups, firing, step)
+        return panes_of(groups, start, end, firing, step, absorbs, by), _after(groups, firing, step)
     emptied = np.zeros(len(groups), np.bool_) if groups.net is None else firing.fired & (groups.net == 0)
     emitted = firing.fired & ~emptied
     panes = panes_of(groups, start, end, replace(firing, fired=emitted), step, absorbs)
@@ -135,14 +141,20 @@ def _holds(predicate: object, groups: Groups, step: Keyed) -> Bools:
 
 
 def panes_of(
-    groups: Groups, start: I64, end: I64, firing: Firing, step: Keyed, absorbs: pa.Array | None = None
+    groups: Groups,
+    start: I64,
+    end: I64,
+    firing: Firing,
+    step: Keyed,
+    absorbs: pa.Array | None = None,
+    by: I64 | None = None,
 ) -> Batch | None:
-    """The panes of the groups that fired; None if there is none."""
-    chosen = np.flatnonzero(firing.fired)
+    """The panes of the groups that fired; None if there is none. ``by``: their places, in another order."""
+    chosen = np.flatnonzero(firing.fired) if by is None else by
     n = len(chosen)
     if not n:
         return None
-    if n < len(groups):
+    if n < len(groups) or by is not None:
         groups, start, end = groups.take(chosen), start[chosen], end[chosen]
         absorbs = None if absorbs is None else absorbs.take(pa.array(chosen))
     time = np.where(end == MAX_TIME, MAX_TIME, end - 1)

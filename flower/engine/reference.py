@@ -33,7 +33,7 @@ from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.process import Process
 from flower.graph.protocols import MarkedSource
-from flower.model.combiners import Combiner, Order
+from flower.model.combiners import Combiner, Only, Order, Sketched
 from flower.model.combiners.of_side import OfSide
 from flower.model.custom import WindowFn
 from flower.model.panes import RETRACTION, TIMINGS
@@ -116,6 +116,8 @@ class _Oracle:
             for index, step in self.job.keyed.items()
         }
         self.joins = {index: _join_oracle(step) for index, step in self.job.joins.items()}
+        for index, oracle in self.joins.items():
+            oracle.same, oracle.retracts = self.job.joins[index].same, self.job.joins[index].retracts
         self.distinct = {
             index: DeduplicationOracle(step.keys, step.within, at_end=step.batch)
             for index, step in self.job.distinct.items()
@@ -214,7 +216,10 @@ class _Oracle:
                     joined, gone, _ = self.joins[index].epoch([waiting[port] for port in stage.ports], w0, w1)
                     self.watermarks[index] = self.joins[index].watermark
                     dropped[stage.origin].append(_batch(gone, self.job.joins[index].dropped_schema, None))
-                    batches = [_batch(joined, stage.origin.schema, "event_time")]
+                    pairs = _batch(joined, stage.origin.schema, "event_time")
+                    if stage.origin.retracting:
+                        pairs = replace(pairs, retraction=np.array([row[RETRACTION] for row in joined], np.bool_))
+                    batches = [pairs]
                 case Deduplicate():
                     w1 = min(self.watermarks[i] for i in stage.inputs)
                     first, gone = self.distinct[index].epoch(waiting[stage.ports[0]], w1)
@@ -345,9 +350,9 @@ def _aggregates(node: Node) -> dict[str, tuple[str | None, Combiner | Custom]]:
 
 
 def _how(law: Combiner, column: pa.Field | None) -> Combiner | Custom:
-    """A combiner that the oracle knows; a user's own is fed a row at a time."""
-    own = law.of if isinstance(law, OfSide) else law
-    if type(own).__module__.startswith("flower."):
+    """A combiner that the oracle knows; a user's own, or that of a library, is fed a row at a time."""
+    own = law.of if isinstance(law, OfSide) else law.law if isinstance(law, Only) else law
+    if type(own).__module__.startswith("flower.") and not isinstance(own, Sketched):
         return law
 
     def aggregate(rows: Sequence[Row]) -> Any:

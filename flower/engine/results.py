@@ -17,12 +17,14 @@ from flower.graph.joins import Join
 from flower.graph.nodes import Aggregate, Apply, Assign, Filter, Node, Require, Select, WindowInto
 from flower.graph.schema import frame_of
 from flower.model import arrays
-from flower.model.panes import PANE_COLUMNS, WINDOW_END, Combination, settled, view_of
+from flower.model.panes import PANE_COLUMNS, WINDOW_END, Combination, in_order, settled, view_of
 
 KEPT_ROWS = 1_000_000
 """Rows that a run keeps of what it emitted."""
+FINE = 256
+"""Epochs after which their batches are put together: a batch of ten rows takes five kilobytes."""
 COARSE_ROWS = 65_536
-"""Rows of the batches that a checkpoint keeps, at most, unless an epoch gave more."""
+"""Rows of the batches that are put together, at most, unless an epoch gave more."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Results:
         self._view: list[pa.RecordBatch] = []
         self._seen = 0
         self._compact = 0
+        self._fine = 0
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take the rows of an epoch."""
@@ -68,8 +71,13 @@ class Results:
             gone = self._log.popleft()
             self._logged -= len(gone)
             self.let_go += len(gone)
-        if self._panes is None:
-            return
+        if self._panes is not None:
+            self._see(rows)
+        self._fine += 1
+        if self._fine >= FINE:
+            self._coarsen()
+
+    def _see(self, rows: pa.RecordBatch) -> None:
         self._view.append(rows)
         self._seen += len(rows)
         if self._seen > 2 * self._compact + self._kept_rows and (self._endless or not self._settled):
@@ -93,10 +101,7 @@ class Results:
 
     def stored(self) -> dict[str, object]:
         """What a checkpoint keeps: batches that are large and stay, so that each is written once."""
-        same = not self.let_go and not self._compact
-        self._log = deque(_coarser(self._log))
-        if self._panes is not None:
-            self._view = list(self._log) if same else _coarser(self._view)
+        same = self._coarsen()
         return {
             "log": tuple(self._log),
             "let_go": self.let_go,
@@ -104,6 +109,16 @@ class Results:
             "compact": self._compact,
             "windows_let_go": self.windows_let_go,
         }
+
+    def _coarsen(self) -> bool:
+        """Put small batches together; whether those of the view are those of the log."""
+        same = not self.let_go and not self._compact
+        most = min(COARSE_ROWS, self._kept_rows // 16)  # batches are let go whole
+        self._log = deque(_coarser(self._log, most))
+        if self._panes is not None:
+            self._view = list(self._log) if same else _coarser(self._view, most)
+        self._fine = 0
+        return same
 
     def restore(self, told: Mapping[str, Any]) -> bool:
         """Take over what `stored` gave; False: those were other rows, and nothing is taken."""
@@ -145,6 +160,8 @@ class Results:
 
     def view(self) -> pd.DataFrame:
         """The view of the panes, sorted by window end, then keys; rows that are no panes as they came."""
+        if self._panes is not None and self._settled:
+            return frame_of(in_order(pa.Table.from_batches(self._view, self.schema), self._sorted))
         if self._panes is not None:
             return frame_of(self._viewed())
         rows = _whole(list(self._log), self.schema)
@@ -153,12 +170,12 @@ class Results:
         return frame_of(rows)
 
 
-def _coarser(batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
+def _coarser(batches: Iterable[pa.RecordBatch], most: int) -> list[pa.RecordBatch]:
     """The same rows in few batches, of which the early ones stay the same as rows are added."""
     kept: list[pa.RecordBatch] = []
     for batch in batches:
         kept.append(batch)
-        while len(kept) > 1 and len(kept[-2]) < 2 * len(kept[-1]) and len(kept[-2]) + len(kept[-1]) <= COARSE_ROWS:
+        while len(kept) > 1 and len(kept[-2]) < 2 * len(kept[-1]) and len(kept[-2]) + len(kept[-1]) <= most:
             kept[-2:] = [pa.concat_batches(kept[-2:])]
     return kept
 

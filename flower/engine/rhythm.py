@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SHARE, LEAST, MOST = 3.0, 1 / 50, 1 / 4
-"""A pause is so many times as long as the epoch before it took, but between these parts of the latency."""
+"""A pause is so many times what the epoch before it took of a processor, but between these parts of the latency."""
 QUIET = 1 / 32
 """Or as long as this part of the time in which no row has come: rows that are rare may wait a little more."""
 
@@ -11,7 +11,8 @@ QUIET = 1 / 32
 class Rhythm:
     """The pauses of a run whose rows come with time.
 
-    Times are arguments, in seconds.
+    Times are arguments, in seconds. What an epoch took is processor time: where others keep the processors busy, its
+    share is what it would be, and rows do not wait three times as long as the others let it wait.
 
     Examples
     --------

@@ -399,7 +399,7 @@ class Run:
         try:
             driver.read_tables(self._may_go_on)
             while not driver.finished and self._may_go_on():
-                began = time.perf_counter()
+                began, spent = time.perf_counter(), time.thread_time()
                 tick = began - ticked >= MOST * latency
                 epoch = driver.next_epoch(drain=self._drain, force=self._steps > 0, tick=tick)
                 if epoch is not None:
@@ -410,9 +410,9 @@ class Run:
                 rows = 0 if epoch is None else sum(wanted.end - wanted.start for wanted in epoch.ranges)
                 if not rows:
                     driver.settle()
-                now = time.perf_counter()
                 behind = epoch is not None and driver.behind(epoch)
-                pause = rhythm.pause(now, took=now - began, rows=rows, behind=behind)
+                took = time.thread_time() - spent
+                pause = rhythm.pause(time.perf_counter(), took=took, rows=rows, behind=behind)
                 with driver.changed:
                     if pause and self._idle():
                         driver.changed.wait(pause)

@@ -172,7 +172,11 @@ def find(run: Run, wanted: Run, exact: bool) -> I64:
     for i, j in zip(in_mine.tolist(), in_theirs.tolist(), strict=True):
         low, high = int(run.offsets[i]), int(run.offsets[i + 1])
         needles = slice(int(wanted.offsets[j]), int(wanted.offsets[j + 1]))
-        place[needles] = low + np.searchsorted(here[low:high], hashes[needles])
+        if exact and int(here[high - 1]) - int(here[low]) == high - 1 - low:
+            # Every number between the least and the greatest key is there: its place is told by itself.
+            place[needles] = low + np.clip(hashes[needles] - here[low], 0, high - low)
+        else:
+            place[needles] = low + np.searchsorted(here[low:high], hashes[needles])
         highs[needles] = high
     found = np.full(len(hashes), -1)
     asking = np.arange(len(hashes))

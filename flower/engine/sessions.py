@@ -68,7 +68,7 @@ def advance(
         before = _taken(blocks, lambda block: block.of_keys(hashes))
         touched = before[0] if before else None
         for delta in asked:
-            touched = delta if touched is None else _merged(touched, delta, step)
+            touched = delta if touched is None else _laid_over(touched, delta, step)
         assert touched is not None
         asked = [touched]
     asked += _taken(blocks, lambda block: _due(block, state, step, w1, now))
@@ -76,14 +76,21 @@ def advance(
     if asked:
         run = side_by_side(asked)
         firing = ask(run.groups, run.end, step, w0, w1, now)
-        panes, groups = fire(run.groups, run.start, run.end, firing, step, run.absorbs)
+        by = _by_end(run, np.flatnonzero(firing.fired)) if run.groups.standing is None else None
+        panes, groups = fire(run.groups, run.start, run.end, firing, step, run.absorbs, by)
         absorbs = run.absorbs if panes is None else _without(run.absorbs, firing.fired)
         stays = run.end > step.expired(w1)
-        run = SessionRun(run.start, run.end, absorbs, groups)
-        run = run.where(stays if firing.lapsed is None else stays & ~firing.lapsed)
-        blocks.append(Block.of(run.take(order(run.groups.hash))))
+        at = np.flatnonzero(stays if firing.lapsed is None else stays & ~firing.lapsed)
+        at = at[order(groups.hash[at])]
+        blocks.append(Block.of(SessionRun(run.start, run.end, absorbs, groups).take(at)))
     then = SessionState(w1, now, compacted(blocks))
     return Advanced(then, together([panes], step.schema), _held(then, step))
+
+
+def _by_end(run: SessionRun, at: I64) -> I64:
+    """The sessions at some places by end, start and hash, as windows that do not merge come."""
+    at = at[order(run.groups.hash[at])]
+    return at[order(run.start[at], run.end[at])]
 
 
 def _distinct(hashes: Sequence[I64]) -> I64:
@@ -149,6 +156,12 @@ def over(state: SessionState, pairs: Pairs, step: Keyed) -> Bools:
 def apart(start: I64, reach: I64, step: Keyed) -> Bools:
     """Whether a window begins after all before it have ended, so that they do not merge."""
     return start > reach if touching(step.windowing.windows) else start >= reach
+
+
+def _laid_over(old: SessionRun, new: SessionRun, step: Keyed) -> SessionRun:
+    """Old and new sessions together. Those that begin after all old ones have ended merge with none."""
+    near = new.start <= old.end.max()
+    return side_by_side([_merged(old, new.where(near), step), new.where(~near)])
 
 
 def _merged(old: SessionRun, new: SessionRun, step: Keyed) -> SessionRun:

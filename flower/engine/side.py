@@ -63,7 +63,9 @@ def _until(step: Joint, side: int, time: I64) -> I64:
         return time if side == 0 else later(time, 2**63 - 1)
     low, high = step.within
     if step.direction is None:
-        return time + np.int64(high if side == 0 else -low)
+        ahead = high if side == 0 else -low
+        # While the watermark has not passed a row, it may be taken back.
+        return time + np.int64(ahead if step.same[side] is None else max(ahead, 0))
     # A left row waits for what is ahead of it; a right one is of use to left rows that wait, or are to come.
     return time + np.int64(high if side == 0 else high - low)
 

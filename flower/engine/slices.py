@@ -18,7 +18,7 @@ from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.runs import Run, compacted
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-from flower.model.windows import SlidingWindows
+from flower.model.windows import FixedWindows, SlidingWindows
 
 AT_ONCE = 4_194_304
 """Groups that are merged at once, so that many windows that pass together need no more memory than a few."""
@@ -44,24 +44,29 @@ class Cut:
     first: I64
 
 
-def cut(windows: SlidingWindows, time: I64) -> Cut | None:
-    """The slices of event times; None where a window may be cut off by the ends of time."""
-    size, every, offset = windows.size_us, windows.every_us, windows.offset_us
+def cut(windows: FixedWindows | SlidingWindows, time: I64) -> Cut | None:
+    """The slices of event times; None where a window may be cut off by the ends of time. Fixed windows are their own
+    slices.
+    """
+    size, offset = windows.size_us, windows.offset_us
+    every = windows.every_us if isinstance(windows, SlidingWindows) else size
     reach = size + 2 * every
     if len(time) and (int(time.min()) < MIN_TIME + reach or int(time.max()) > MAX_TIME - reach):
         return None
     odd = size % every
     shifted = time - offset if offset else time
     period = shifted // every
-    begin = period * every
-    first = begin + (offset + (odd or every))
+    first = period * every
     if odd:
-        second = shifted - begin >= odd
+        second = shifted - first >= odd
+    first += offset + (odd or every)
+    if odd:
         first = np.where(second, first + every, first)
         period = 2 * period + second
     low, high = (int(period.min()), int(period.max())) if len(time) else (0, -1)
     if high - low < 4 * len(time) + 1024:
-        number, code = np.arange(low, high + 1), period - low
+        period -= low
+        number, code = np.arange(low, high + 1), period
     else:
         number, code = np.unique(period, return_inverse=True)
     if not odd:

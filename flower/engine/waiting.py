@@ -38,7 +38,9 @@ class Held:
     hash : ndarray of int64
         Which key (see `flower.engine.keys`).
     mark : ndarray of int64
-        In a window, how often its key had fired there with this row; else whether the row has been given.
+        In a window, how often its key had fired there with this row; else how often the row has been given.
+    back : ndarray of bool or None
+        Which rows take back another one; None: none does.
     """
 
     side: int
@@ -50,6 +52,7 @@ class Held:
     until: I64
     hash: I64
     mark: I64
+    back: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -61,8 +64,9 @@ class Held:
 
     def take(self, indices: I64) -> Held:
         """The rows at ``indices``."""
-        picks = (getattr(self, name)[indices] for name in _COLUMNS)
-        return Held(self.side, self.rows.take(pa.array(indices)), *picks)
+        picks = {name: getattr(self, name)[indices] for name in _COLUMNS}
+        back = None if self.back is None else self.back[indices]
+        return Held(self.side, self.rows.take(pa.array(indices)), **picks, back=back)
 
     def where(self, mask: Bools) -> Held:
         """The rows where ``mask`` holds."""
@@ -70,8 +74,9 @@ class Held:
 
     def cut(self, start: int, stop: int) -> Held:
         """The rows of ``[start, stop)``, not copied."""
-        picks = (getattr(self, name)[start:stop] for name in _COLUMNS)
-        return Held(self.side, self.rows.slice(start, stop - start), *picks)
+        picks = {name: getattr(self, name)[start:stop] for name in _COLUMNS}
+        back = None if self.back is None else self.back[start:stop]
+        return Held(self.side, self.rows.slice(start, stop - start), **picks, back=back)
 
     def marked(self, mark: I64) -> Held:
         """The same rows, marked otherwise."""
@@ -87,13 +92,14 @@ def held(side: int, batch: Batch, keys: Sequence[str], at: I64, until: I64, *, e
     encoded = encode([batch.rows.column(name) for name in keys], n, exact=exact)
     hash_ = encoded.hash[encoded.codes]
     mark = np.zeros(n, np.int64)
-    return Held(side, batch.rows, batch.time, batch.partition, batch.position, at, until, hash_, mark)
+    back = batch.retraction if batch.retraction is not None and batch.retraction.any() else None
+    return Held(side, batch.rows, batch.time, batch.partition, batch.position, at, until, hash_, mark, back)
 
 
 def none(side: int, schema: pa.Schema) -> Held:
     """No rows."""
     nothing = np.zeros(0, np.int64)
-    return Held(side, no_rows(schema), *(nothing,) * len(_COLUMNS))
+    return Held(side, no_rows(schema), nothing, nothing, nothing, nothing, nothing, nothing, nothing)
 
 
 def new_of(fresh: Sequence[Held], sides: Sequence[pa.Schema], side: int) -> Held:
@@ -105,8 +111,11 @@ def joined(parts: Sequence[Held]) -> Held:
     """The rows of several, at least one, one after another."""
     if len(parts) == 1:
         return parts[0]
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
-    return Held(parts[0].side, pa.concat_batches([part.rows for part in parts]), *columns)
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    back = None
+    if any(part.back is not None for part in parts):
+        back = np.concatenate([np.zeros(len(part), np.bool_) if part.back is None else part.back for part in parts])
+    return Held(parts[0].side, pa.concat_batches([part.rows for part in parts]), **columns, back=back)
 
 
 def by_until(table: Held) -> Held:
@@ -157,6 +166,44 @@ def thinned(table: Held, watermark: int) -> Held | None:
     if n == len(table):
         return None
     return table.where(~over) if 2 * n >= len(table) else table
+
+
+# -- rows that take back others
+
+
+def standing(table: Held, same: Sequence[str] | None) -> Bools:
+    """Which rows stand: neither taken back, nor what took one back; of equal ones those that came last.
+
+    Parameters
+    ----------
+    same : sequence of str or None
+        The columns that a row and what takes it back have alike; None: none takes back another.
+    """
+    if table.back is None or same is None or not table.back.any():
+        return np.ones(len(table), np.bool_)
+    n, back = len(table), table.back
+    columns = [table.rows.column(name) for name in same]
+    columns = [each.indices if pa.types.is_dictionary(each.type) else each for each in columns]
+    number = encode(columns, n, exact=False).codes
+    for more in (table.time, table.at):
+        places = np.asarray(pd.factorize(more)[0], np.int64)
+        number = np.asarray(pd.factorize(number * (int(places.max()) + 1) + places)[0], np.int64)
+    count = int(number.max()) + 1
+    taken = np.minimum(*(np.bincount(number[mask], minlength=count) for mask in (back, ~back)))
+    order = np.lexsort((back, number))
+    first = np.searchsorted(number[order] * 2 + back[order], np.arange(2 * count))
+    rank = np.empty(n, np.int64)
+    rank[order] = np.arange(n) - first[number[order] * 2 + back[order]]
+    stands: Bools = rank >= taken[number]
+    return stands
+
+
+def settled(table: Held, same: Sequence[str] | None) -> Held:
+    """The rows that stand; what is to take back a row that has not come waits, and is none of them."""
+    if table.back is None or same is None:
+        return table
+    left = table.where(standing(table, same) & ~table.back)
+    return replace(left, back=None)
 
 
 # -- which rows belong together

@@ -134,7 +134,7 @@ class _Enriching(Joining):
     def columns(self) -> tuple[Joined, ...]:
         """The columns of the left, and those that are added."""
         _require_free(self.left.schema, self.added)
-        mine = [Joined(name, name, name if name in self.on else None) for name in self.left.schema.names]
+        mine = [Joined(name, name, name if name in self.on else None) for name in self.plain[0]]
         return (*mine, *(Joined(name, None, name) for name in self.added))
 
     def _schema(self) -> pa.Schema:
@@ -201,6 +201,14 @@ class EnrichInWindow(_Enriching):
                 got=repr(mapped),
                 hint="call .window() after .enrich()",
             )
+        for side, node in zip(("stream", "table"), self.inputs, strict=True):
+            if node.retracting:
+                raise GraphError(
+                    "rows that look into a window of a table are given at once, and no row can be taken back",
+                    got=f"a {side} that may be retracted",
+                    hint="use accumulation='accumulating' for the table, of which the newest pane is taken; leave its "
+                    ".window() out; or take final panes only, with .filter('pane_final')",
+                )
         return super()._schema()
 
 

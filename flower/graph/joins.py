@@ -19,6 +19,7 @@ from flower.model.panes import (
     INDEX,
     INSTANT,
     PANE_COLUMNS,
+    RETRACTION,
     TIMING,
     TIMING_TYPE,
     WINDOW_END,
@@ -84,9 +85,25 @@ class Joining(Stateful):
     @cached_property
     def shared(self) -> frozenset[str]:
         """The columns, keys aside, that get a suffix: both sides have them, or the step gives one of that name."""
-        left, right = (set(node.schema.names) - set(self.on) for node in self.inputs)
-        taken = set(PANE_COLUMNS if self.windowed else (EVENT_TIME,)) & (left | right)
-        return frozenset(left & right | taken)
+        left, right = (set(names) - set(self.on) for names in self.plain)
+        return frozenset(left & right | set(self.given) & (left | right))
+
+    @cached_property
+    def plain(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The columns of each side without those that tell a retraction from the row that it takes back."""
+        from flower.graph.retracting import retraction_columns
+
+        left, right = (
+            tuple(name for name in node.schema.names if name not in retraction_columns(node)) for node in self.inputs
+        )
+        return left, right
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of columns that the step adds."""
+        if self.windowed:
+            return PANE_COLUMNS
+        return (RETRACTION, EVENT_TIME) if self.retracting else (EVENT_TIME,)
 
     @cached_property
     def columns(self) -> tuple[Joined, ...]:
@@ -97,12 +114,11 @@ class Joining(Stateful):
 
         made = [
             Joined(name, name, name) if name in self.on else Joined(named(name, 0), name, None)
-            for name in self.left.schema.names
+            for name in self.plain[0]
         ]
-        made += [Joined(named(name, 1), None, name) for name in self.right.schema.names if name not in self.on]
+        made += [Joined(named(name, 1), None, name) for name in self.plain[1] if name not in self.on]
         names = [each.name for each in made]
-        added = PANE_COLUMNS if self.windowed else (EVENT_TIME,)
-        wrong = sorted({name for name in names if names.count(name) > 1 or name in added})
+        wrong = sorted({name for name in names if names.count(name) > 1 or name in self.given})
         if wrong:
             raise SchemaError(
                 "every column of a join must have a name of its own",
@@ -134,14 +150,11 @@ class Joining(Stateful):
         return False
 
     def _check_retractions(self) -> None:
+        from flower.graph.retracting import require_joinable
+
         for side, node in zip(SIDES, self.inputs, strict=True):
             if node.retracting:
-                raise GraphError(
-                    "rows that are joined cannot be taken back",
-                    got=f"a {side} side that may be retracted",
-                    hint=f"take the final pane of each window only, with .filter({FINAL!r}) right after the retracting "
-                    "step",
-                )
+                require_joinable(node, self.on, side)
 
     def _dropped_schema(self) -> pa.Schema:
         # A dropped row stands in the columns of its side; those of the other are missing.
@@ -186,7 +199,8 @@ class Join(Joining):
         if self.within is not None:
             if not super()._timed():
                 raise _untimed(self)
-            return pa.schema([*self.rows, pa.field(EVENT_TIME, INSTANT, nullable=False)])
+            back = [pa.field(RETRACTION, pa.bool_(), nullable=False)] if self.retracting else []
+            return pa.schema([*self.rows, *back, pa.field(EVENT_TIME, INSTANT, nullable=False)])
         self._check_windows()
         whole = isinstance(self.grouping.windows, GlobalWindows)
         return pa.schema(
@@ -197,6 +211,7 @@ class Join(Joining):
                 pa.field(TIMING, TIMING_TYPE, nullable=False),
                 pa.field(INDEX, pa.int64(), nullable=False),
                 pa.field(FINAL, pa.bool_(), nullable=False),
+                *([pa.field(RETRACTION, pa.bool_(), nullable=False)] if self.retracting else []),
                 pa.field(EVENT_TIME, INSTANT, nullable=whole),
             ]
         )
@@ -214,8 +229,6 @@ class Join(Joining):
             got = f"{windowing.windows!r}, which differ between the sides"
         elif by_clock(windowing.windows):
             got = f"{windowing.windows!r}, windows of processing time"
-        elif windowing.accumulation == "retracting":
-            got = "accumulation='retracting'"
         elif windowing.trigger != ON_TIME_ONLY:
             got = f"{windowing.trigger!r}"
         elif windowing.timestamp_combiner != "end_of_window" or windowing.ttl_us is not None:
@@ -226,6 +239,12 @@ class Join(Joining):
                 got=got,
                 hint="call .window(fl.FixedWindows('1h')) on both sides; or give within=('-5min', '5min')",
             )
+        if self.retracting and windowing.accumulation == "discarding":
+            raise GraphError(
+                "a join of rows that may be retracted cannot be discarding",
+                got="an increment, which cannot take back what an earlier one told",
+                hint="leave out accumulation='discarding'",
+            )
         if not self.bounded and isinstance(windowing.windows, GlobalWindows):
             raise GraphError(
                 "a join of streams that do not end must be bounded in time",
@@ -233,6 +252,14 @@ class Join(Joining):
                 hint="call .window(fl.FixedWindows('1h')) on both sides; or give within=('-5min', '5min'); or use "
                 ".join_asof() for the nearest earlier row",
             )
+
+    def _retracting(self) -> bool:
+        if not self.windowed:
+            return any(node.retracting for node in self.inputs)
+        how = self.grouping
+        # What fires once fires what is left, and takes nothing back.
+        again = any(node.retracting for node in self.inputs) and how.allowed_lateness_us > 0
+        return how.accumulation == "retracting" or again
 
     def _timed(self) -> bool:
         return super()._timed() and not (self.windowed and isinstance(self.grouping.windows, GlobalWindows))

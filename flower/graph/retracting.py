@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pyarrow as pa
+
 from flower.errors import GraphError
 from flower.graph.cogrouping import Sided
 from flower.graph.expressions import Column, Expr, FrameFunction, Logical
-from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Require, Select, step_text
+from flower.graph.nodes import Aggregate, Assign, Concat, Filter, MapFrames, Node, Require, Select, Stateful, step_text
+from flower.graph.schema import names_text
 from flower.model.combiners import Combiner
 from flower.model.custom import WindowFn
 from flower.model.panes import FINAL, RETRACTION
@@ -82,22 +85,8 @@ def require_subtractable(node: Aggregate) -> None:
             got=f"{wrong[0]}: {wrong[1]}",
             hint=f"{_FINAL_ONLY}; or leave that out",
         )
-    _require_alike(node)
-
-
-def _require_alike(node: Aggregate) -> None:
-    """Refuse steps that may treat a retraction unlike the row that it takes back."""
-    for step in _between(node.input):
-        if isinstance(step, MapFrames):
-            raise _unlike(step, "map_frames(), which may look at several rows", "flat_map_rows() or expressions")
-        for value in _values(step):
-            if isinstance(value, FrameFunction):
-                got = f"`{value}`, a function of the frame, which may look at several rows"
-                raise _unlike(step, got, "an expression, such as 'delay > 15', or flat_map_rows()")
-            used = value.columns() & _columns_of_panes(step.inputs[0], RETRACTION)
-            if used:
-                raise _unlike(step, f"`{value}`, which tells them apart", f"an expression without {min(used)!r}")
-    signs = _columns_of_panes(node.input, RETRACTION)
+    _require_alike(node.input)
+    signs = retraction_columns(node.input)
     for name in (*node.keys, *(name for each in node.aggregations for name in each.columns)):
         if name in signs:
             raise GraphError(
@@ -107,10 +96,64 @@ def _require_alike(node: Aggregate) -> None:
             )
 
 
+def require_joinable(node: Node, keys: tuple[str, ...], side: str) -> None:
+    """See whether rows of a side of a join, which may be retracted, can be told from one another and taken back.
+
+    Raises
+    ------
+    GraphError
+        If they cannot; says why and what to do.
+    """
+    _require_alike(node)
+    signs = retraction_columns(node)
+    if wrong := [key for key in keys if key in signs]:
+        raise GraphError(
+            "a retraction must be joined as the row that it takes back",
+            got=f"the key {wrong[0]!r}, which tells them apart",
+            hint="join on other columns",
+        )
+    if wrong := [field.name for field in node.schema if field.name not in signs and pa.types.is_nested(field.type)]:
+        raise GraphError(
+            f"rows of a {side} side that may be retracted must have plain columns, by which they are found again",
+            got=f"{names_text(wrong)}: lists or structs",
+            hint=f"leave them out with .drop(); or {_FINAL_ONLY}",
+        )
+    for step in _retracted(node):
+        if step.grouping.timestamp_combiner != "end_of_window":
+            raise GraphError(
+                f"panes of a {side} side that may be retracted must keep their event time",
+                got=f"timestamp_combiner={step.grouping.timestamp_combiner!r} in {step_text(step)}",
+                hint=f"leave that out; or {_FINAL_ONLY}",
+            )
+
+
+def _retracted(node: Node) -> Iterator[Aggregate]:
+    """The aggregations whose panes are among rows that may be retracted."""
+    if isinstance(node, Aggregate):
+        yield node
+    elif node.retracting:
+        for each in node.inputs:
+            yield from _retracted(each)
+
+
+def _require_alike(node: Node) -> None:
+    """Refuse steps up to ``node`` that may treat a retraction unlike the row that it takes back."""
+    for step in _between(node):
+        if isinstance(step, MapFrames):
+            raise _unlike(step, "map_frames(), which may look at several rows", "flat_map_rows() or expressions")
+        for value in _values(step):
+            if isinstance(value, FrameFunction):
+                got = f"`{value}`, a function of the frame, which may look at several rows"
+                raise _unlike(step, got, "an expression, such as 'delay > 15', or flat_map_rows()")
+            used = value.columns() & retraction_columns(step.inputs[0])
+            if used:
+                raise _unlike(step, f"`{value}`, which tells them apart", f"an expression without {min(used)!r}")
+
+
 def _unlike(step: Node, got: str, other: str) -> GraphError:
     return GraphError(
-        f"step {step_text(step)}, between a retracting step and an aggregation, must treat each row and its retraction "
-        "alike",
+        f"step {step_text(step)}, between a retracting step and an aggregation or a join, must treat each row and its "
+        "retraction alike",
         got=got,
         hint=f"use {other}; or {_FINAL_ONLY}",
     )
@@ -126,12 +169,17 @@ def _values(step: Node) -> list[Expr | FrameFunction]:
 
 
 def _between(node: Node) -> Iterator[Node]:
-    """The steps up to the aggregations whose rows may be retractions."""
-    if not node.retracting or isinstance(node, Aggregate):
+    """The steps up to the aggregations and joins whose rows may be retractions."""
+    if not node.retracting or isinstance(node, Stateful):
         return
     yield node
     for each in node.inputs:
         yield from _between(each)
+
+
+def retraction_columns(node: Node) -> frozenset[str]:
+    """The columns that tell retractions from the rows that they take back."""
+    return _columns_of_panes(node, RETRACTION) if node.retracting else frozenset()
 
 
 def _columns_of_panes(node: Node, name: str) -> frozenset[str]:
@@ -139,6 +187,8 @@ def _columns_of_panes(node: Node, name: str) -> frozenset[str]:
     match node:
         case Aggregate():
             return frozenset({name}) & frozenset(node.schema.names)
+        case Stateful():
+            return frozenset({RETRACTION}) if name == RETRACTION and node.retracting else frozenset()
         case Select(columns=columns):
             before = _columns_of_panes(node.input, name)
             return frozenset(new for new, old in columns if old in before)

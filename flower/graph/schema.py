@@ -243,7 +243,7 @@ def normal(rows: pa.Table | pa.RecordBatch) -> pa.RecordBatch:
     return _batch(columns, schema, rows.num_rows)
 
 
-def frame_of(rows: pa.RecordBatch) -> pd.DataFrame:
+def frame_of(rows: pa.RecordBatch | pa.Table) -> pd.DataFrame:
     """The rows as a frame of pandas' default dtypes, whose memory is its own: it may be changed.
 
     Nullable integers become ``Int64``, nullable bools ``boolean``, dictionaries ordered categories.
@@ -494,15 +494,17 @@ def _batch(columns: Sequence[pa.Array], schema: pa.Schema, length: int) -> pa.Re
     return pa.RecordBatch.from_struct_array(pa.array([{}] * length, pa.struct([])))
 
 
-def _values(column: pa.Array, nullable: bool) -> Any:
+def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
     """What pandas makes a column of, in memory of its own."""
     t = column.type
     if pa.types.is_large_string(t) or pa.types.is_string(t):
         return _STR.__from_arrow__(column)  # type: ignore[attr-defined]
     if pa.types.is_timestamp(t) and t.tz is not None:
         values = pd.DatetimeTZDtype(t.unit, t.tz).__from_arrow__(column)
-        return values if column.null_count else values.copy()
+        several = isinstance(column, pa.ChunkedArray) and column.num_chunks > 1
+        return values if column.null_count or several else values.copy()
     if pa.types.is_dictionary(t):
+        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         categories = column.dictionary.to_pylist()
         codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return pd.Categorical.from_codes(codes, categories=categories, ordered=True)

@@ -6,7 +6,20 @@ import ast
 
 from flower.errors import ExpressionError
 from flower.model.calendar import CalendarWindows
-from flower.model.combiners import Duration, Latest, MaxBy, MinBy, Only, Quantile, Rate, Sample, Top, WeightedMean
+from flower.model.combiners import (
+    ApproxDistinct,
+    ApproxQuantile,
+    Duration,
+    Latest,
+    MaxBy,
+    MinBy,
+    Only,
+    Quantile,
+    Rate,
+    Sample,
+    Top,
+    WeightedMean,
+)
 from flower.model.triggers import (
     AfterAll,
     AfterAny,
@@ -38,7 +51,8 @@ CONSTRUCTORS = {
         *(AfterWatermark, AfterProcessingTime, AfterCount, AfterAny, AfterAll, AfterEach),
         *(Repeatedly, OrFinally, Always, Never, When),
         *(BoundedDisorder, Monotonic, Percentile, Punctuated, ManualWatermark, EarliestOf, LatestOf),
-        *(Duration, Latest, MaxBy, MinBy, Only, Quantile, Rate, Sample, Top, WeightedMean),
+        *(ApproxDistinct, ApproxQuantile, Duration, Latest, MaxBy, MinBy, Only),
+        *(Quantile, Rate, Sample, Top, WeightedMean),
     )
 }
 """The only names that text may call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ ABSORBS_TYPE = pa.list_(
     pa.struct([pa.field("start", INSTANT, nullable=False), pa.field("end", INSTANT, nullable=False)])
 )
 
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 Combination = Literal["sum", "min", "max", "first", "last"]
 """How the increments of an aggregate combine; first and last by order of emission."""
 
@@ -277,17 +278,31 @@ def _sortable(column: pa.Array | pa.ChunkedArray) -> I64 | None:
     return values
 
 
-def _sorted(panes: pa.RecordBatch | pa.Table, keys: tuple[str, ...]) -> pa.RecordBatch:
-    by = (WINDOW_END, WINDOW_START, *keys)
+def in_order(panes: Rows, by: Sequence[str]) -> Rows:
+    """The panes by the values of some columns; those that come so are not copied."""
     columns = [values for name in by if (values := _sortable(panes.column(name))) is not None]
     if len(columns) < len(by):
-        rows = panes.take(pc.sort_indices(panes, sort_keys=[(name, "ascending") for name in by]))
-    else:
-        place = None
-        for values in reversed(columns):
-            at = order(values if place is None else values[place])
-            place = at if place is None else place[at]
-        rows = panes.take(pa.array(place))
+        return panes.take(pc.sort_indices(panes, sort_keys=[(name, "ascending") for name in by]))
+    if _ascend(columns):
+        return panes
+    place = None
+    for values in reversed(columns):
+        at = order(values if place is None else values[place])
+        place = at if place is None else place[at]
+    return panes.take(pa.array(place))
+
+
+def _ascend(columns: Sequence[I64]) -> bool:
+    """Whether rows are in the order of the first column, where it is equal in that of the second, and so on."""
+    level: npt.NDArray[np.bool_] | None = None
+    for values in reversed(columns):
+        up, same = values[1:] > values[:-1], values[1:] == values[:-1]
+        level = up | (same if level is None else same & level)
+    return level is None or bool(level.all())
+
+
+def _sorted(panes: pa.RecordBatch | pa.Table, keys: tuple[str, ...]) -> pa.RecordBatch:
+    rows = in_order(panes, (WINDOW_END, WINDOW_START, *keys))
     if isinstance(rows, pa.RecordBatch):
         return rows
     whole = rows.combine_chunks().to_batches()

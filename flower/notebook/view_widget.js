@@ -122,7 +122,7 @@ function linksOf(model) {
 
 // -- what is drawn: each kind has draw(snapshot), and may have patch(message, buffers), ended() and close()
 
-async function chart(model, el) {
+async function chart(model, el, queue) {
   const Bokeh = await bokeh(model)
   const {Document} = Bokeh.require("document")
   const {add_document_standalone} = Bokeh.require("embed/standalone")
@@ -137,11 +137,15 @@ async function chart(model, el) {
 
   // What the notebook keeps of a view that goes on: a picture now and then, made when nothing else is to be done.
   let timer = null, due = 0
-  const send = async () => {
-    timer = null
-    if (!shown || !box.isConnected) return
+  const send = async last => {
+    if (!shown || (!last && (!box.isConnected || document.hidden))) return
     const {doc, views} = shown
-    if (!doc.is_idle) await new Promise(done => doc.idle.connect(() => done()))
+    if (!doc.is_idle) {
+      // What is drawn slowly is not waited for long: messages wait behind this.
+      const idle = new Promise(done => doc.idle.connect(() => done()))
+      await (last ? idle : Promise.race([idle, new Promise(done => setTimeout(done, IDLE))]))
+      if (!last && !doc.is_idle) return
+    }
     const [view] = views.roots
     const drawn = view.export("png", true).canvas
     const canvas = element("canvas")
@@ -159,10 +163,13 @@ async function chart(model, el) {
   }
   const keep = () => {
     if (timer !== null) return
-    timer = setTimeout(() => {
-      due = Date.now() + KEPT
-      send().catch(() => {})  // closed meanwhile
-    }, Math.max(FIRST, due - Date.now()))
+    // In its turn among the messages: what is painted must not change meanwhile.
+    timer = setTimeout(() => queue(async () => {
+      timer = null
+      const began = Date.now()
+      await send(false)
+      due = Date.now() + Math.max(KEPT, SHARE * (Date.now() - began))
+    }), Math.max(FIRST, due - Date.now()))
   }
 
   const night = new Map(Object.entries(model.get("dark")))
@@ -247,7 +254,7 @@ async function chart(model, el) {
     async ended() {
       clearTimeout(timer)
       await new Promise(done => setTimeout(done, 50))
-      await send()
+      await send(true)
     },
     keep,
     document: () => shown?.doc,
@@ -262,7 +269,8 @@ async function chart(model, el) {
 
 // What the kernel has not taken yet: a busy one hears nothing until its cell ends, and the click says that it waits.
 const PATIENCE = 400  // milliseconds before a click is said to wait
-const FIRST = 1000, KEPT = 10_000  // milliseconds before the first picture that is kept, and between two
+// Milliseconds before the first picture that is kept, and between two, how often what one took, and how long to wait.
+const FIRST = 1000, KEPT = 10_000, SHARE = 50, IDLE = 2000
 const WAITS = "waits for the kernel, which is busy"
 
 function asking(model, changed) {
@@ -334,10 +342,10 @@ const told = (place, lines) => {
 
 // A time diagram: a chart whose epochs are stepped through here, with selects that Python answers by another one, and
 // what Python says of a window that is clicked.
-async function diagram(model, el) {
+async function diagram(model, el, queue) {
   const controls = element("div", "flower-head")
   el.append(controls)
-  const drawn = await chart(model, el)
+  const drawn = await chart(model, el, queue)
   const place = element("div"), said = element("ul", "flower-why"), about = element("dl", "flower-about")
   const filling = element("div", "flower-filling"), windows = element("ul", "flower-windows")
   const wait = element("span", "flower-note flower-waits")
@@ -713,7 +721,8 @@ export default {
     }
     const status = (_, now) => { if (LOST.includes(now)) gone() }
 
-    turn = (async () => { view = await KINDS[model.get("kind")](model, place) })()
+    const queue = job => { turn = turn.then(() => (open ? job() : null)).catch(() => {}) }
+    turn = (async () => { view = await KINDS[model.get("kind")](model, place, queue) })()
     next(model.get("snapshot"), [])
     for (const [message, buffers] of waiting.messages) next(message, buffers)
     waiting.messages = []

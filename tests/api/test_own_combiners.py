@@ -102,6 +102,7 @@ def test_variance_and_deviation_of_one_column_share_their_state() -> None:
     [
         *(fl.Quantile(0.9), fl.Top(2), fl.Top(2, ascending=True), fl.WeightedMean("v"), fl.Rate("sum")),
         *(fl.MaxBy("v"), fl.MinBy("v"), fl.Top(2, by="v"), fl.Sample(2), fl.Sample(2, seed=7), fl.Latest()),
+        *(fl.ApproxDistinct(), fl.ApproxDistinct(8), fl.ApproxQuantile(0.5), fl.ApproxQuantile(0.5, k=50)),
         *(fl.Duration(), fl.Only("sum", "k", "a"), fl.Only(fl.Top(2, by="v"), "k", True)),
     ],
 )

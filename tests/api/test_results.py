@@ -8,7 +8,7 @@ import pytest
 from strategies import SCHEMA, Rows, stream_of
 
 import flower as fl
-from flower.engine.results import Results
+from flower.engine.results import FINE, Results
 from flower.errors import UserFunctionError
 
 
@@ -46,6 +46,20 @@ def test_the_view_of_a_stream_without_end_lets_go_of_its_oldest_windows_and_keep
     assert 5 <= len(view) <= 20
     assert view["total"].tolist() == list(range(40 - len(view), 40))
     assert len(view) % 2 == 0
+
+
+def test_epochs_of_few_rows_are_put_together():
+    stream = fl.read.frame(pd.DataFrame({"k": ["a"], "v": [1]})).select("v")
+    results, seen = Results(stream.node), 0
+    rows = [pa.RecordBatch.from_pydict({"v": [number]}, schema=stream.schema) for number in range(3 * FINE)]
+    for number, each in enumerate(rows):
+        results.add(each)
+        assert len(results._log) <= FINE + 20
+        if number % 100 == 0:
+            fresh, total = results.since(seen)
+            assert [v for batch in fresh.rows for v in batch["v"].to_pylist()] == list(range(seen, number + 1))
+            seen = total
+    assert results.panes()["v"].tolist() == results.view()["v"].tolist() == list(range(3 * FINE))
 
 
 def test_head_reads_no_further_than_needed():

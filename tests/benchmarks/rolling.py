@@ -6,6 +6,7 @@ import argparse
 import itertools
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -49,13 +50,13 @@ def rolling(minutes: float) -> bool:
             with server.kernel() as ask:
                 process = psutil.Process(int(str(ask("os.getpid()"))))
             devtools = page.context.new_cdp_session(page)
-            every = max(1.0, 60 * minutes / 200)
-            for number in range(round(60 * minutes / every)):
-                page.wait_for_timeout(1000 * every)
-                if (number + 1) * every < WARM * 60 * minutes:
+            began = time.monotonic()
+            while (now := time.monotonic() - began) < 60 * minutes:
+                page.wait_for_timeout(1000 * max(1.0, 60 * minutes / 200))
+                if now < WARM * 60 * minutes:
                     continue
                 devtools.send("HeapProfiler.collectGarbage")
-                times.append((number + 1) * every)
+                times.append(now)
                 kernel.append(process.memory_info().rss / MEGABYTE)
                 page_.append(devtools.send("Runtime.getHeapUsage")["usedSize"] / MEGABYTE)
                 drawn.append((page.evaluate(NEWEST), page.evaluate(POINTS)))

@@ -174,7 +174,8 @@ def main() -> None:
             if sys.argv[2:] and name not in sys.argv[2:]:
                 continue
             whole = isinstance(shown, Dashboard)
-            page.set_viewport_size({"width": 1280 if whole else 780, "height": 620})
+            width = 1280 if whole else 1000 if name.startswith("time-diagram") else 780
+            page.set_viewport_size({"width": width, "height": 620})
             for theme in ("light", "dark"):
                 path = shown.save(folder / f"{name}.html", theme=theme)
                 page.goto(path.as_uri())

@@ -1,6 +1,7 @@
 """Every kind of chart in JupyterLab and Notebook 7: it grows, is refined, and shows names as text."""
 
 import pytest
+from laboratory import bundles
 from playwright.sync_api import expect
 
 SETUP = """
@@ -84,8 +85,8 @@ def test_every_kind_grows_and_is_refined_and_shows_names_as_text(opened, lab_pag
     notebook.run(len(CHARTS) + 1)
     for number in range(1, len(CHARTS) + 1):
         expect(notebook.output(number).locator("img")).to_be_visible(timeout=30_000)
-    outputs = [cell["outputs"] for cell in notebook.save()["cells"][1:-1]]
-    assert [set(one["data"]) for [one] in outputs] == [{"image/png", "text/plain"}] * len(CHARTS)
+    outputs = [bundles(cell) for cell in notebook.save()["cells"][1:-1]]
+    assert [set(one) for [one] in outputs] == [{"image/png", "text/plain"}] * len(CHARTS)
     if place == "notebook":
         # Of its own, without Flower as well: settings of a plugin, and a command, are asked for that it has not.
         own = ("reading 'schema'", "Command 'filebrowser:open-path' not registered.")

@@ -11,7 +11,17 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import asofs, enrichments, examples, increments, interval_joins, joined_sides, window_joins
+from scripted import (
+    asofs,
+    enrichments,
+    examples,
+    increments,
+    interval_joins,
+    joined_sides,
+    retracting_joins,
+    taken_back,
+    window_joins,
+)
 
 import flower as fl
 from flower.engine import keys
@@ -175,6 +185,16 @@ def test_a_join_may_be_stopped_after_any_epoch(sides: Any, join: Any, often: int
     joined = join(*sides)
     outputs = [joined.node, joined.dropped.node]
     for whole, stopped in zip(all_rows(outputs, 0), all_rows(outputs, often), strict=True):
+        pd.testing.assert_frame_equal(stopped, whole)
+
+
+@examples(30)
+@given(joined_sides(), taken_back, st.one_of(retracting_joins, interval_joins, asofs), st.integers(1, 3))
+def test_a_join_of_what_is_taken_back_may_be_stopped_after_any_epoch(
+    sides: Any, back: Any, join: Any, often: int
+) -> None:
+    joined = join(back(sides[0]), sides[1])
+    for whole, stopped in zip(all_rows([joined.node], 0), all_rows([joined.node], often), strict=True):
         pd.testing.assert_frame_equal(stopped, whole)
 
 

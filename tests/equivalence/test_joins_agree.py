@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from scripted import (
     asofs,
@@ -16,12 +18,15 @@ from scripted import (
     increments,
     interval_joins,
     joined_sides,
+    retracting_joins,
+    taken_back,
     window_joins,
 )
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
 from flower.engine.reference import watermarks_replayed
+from flower.errors import GraphError
 
 
 def agree(stream: fl.Stream, *, as_stream: bool) -> None:
@@ -122,3 +127,43 @@ def test_output_watermarks_of_joins_are_the_oracles(sides: Any, join: Any) -> No
         ours.append(driver.state.watermarks)
     driver.close()
     assert ours == watermarks_replayed(driver)
+
+
+@examples(60)
+@given(joined_sides(), retracting_joins)
+def test_joined_panes_are_taken_back_as_by_the_oracle(sides: Any, join: Any) -> None:
+    joined = join(*sides)
+    agree(joined, as_stream=True)
+    left, right = (side.assign(m="n", j="i") for side in sides)
+    counts = join(left, right).window(fl.FixedWindows("5s"), allowed_lateness="2s").groupby("j_y")
+    agree(counts.agg(rows="count", total=("m_x", "sum"), most=("m_y", "max")), as_stream=True)
+
+
+def possible(make: Callable[[], fl.Stream]) -> fl.Stream:
+    """The stream, unless it is refused: as discarding, or as it looks into windows."""
+    with contextlib.suppress(GraphError):
+        return make()
+    reject()
+
+
+settled = st.one_of(window_joins, retracting_joins, interval_joins, asofs, enrichments)
+
+
+@examples(150)
+@given(joined_sides(), st.tuples(taken_back, taken_back), settled, st.booleans(), st.booleans())
+def test_rows_that_are_taken_back_are_joined_no_more_as_by_the_oracle(
+    sides: Any, back: Any, join: Any, both: bool, as_stream: bool
+) -> None:
+    left = back[0](sides[0])
+    right = back[1](sides[1]) if both else sides[1].assign(m="n").drop("t")
+    joined = possible(lambda: join(left, right))
+    agree(joined, as_stream=as_stream)
+    agree(joined.dropped, as_stream=True)
+
+
+@examples(60)
+@given(joined_sides(), taken_back, st.one_of(window_joins, interval_joins))
+def test_what_is_taken_back_is_taken_out_of_aggregates_of_joined_rows(sides: Any, back: Any, join: Any) -> None:
+    joined = possible(lambda: join(back(sides[0]), sides[1].assign(j="i", w="n").drop("t")))
+    counts = joined.window(fl.FixedWindows("5s"), allowed_lateness="2s").groupby("j")
+    agree(counts.agg(rows="count", total=("m", "sum"), most=("w", "max")), as_stream=True)

@@ -17,6 +17,8 @@ from scripted import (
     increments,
     interval_joins,
     joined_sides,
+    retracting_joins,
+    taken_back,
     window_joins,
 )
 
@@ -71,3 +73,9 @@ def test_a_function_of_a_frame_a_stream_is_called_on_workers_as_in_this_process(
     sides = {"one": fl.read.frame(frame), "other": fl.read.frame(frame[:50].assign(w=0.5))}
     most = fl.cogroup(sides, "k").apply(lambda one, other: {"n": len(one), "w": float(other["w"].sum())})
     agree(most, client, as_stream=False)
+
+
+@examples(10, **hasty)
+@given(joined_sides(), taken_back, st.one_of(retracting_joins, interval_joins, asofs))
+def test_rows_that_are_taken_back_are_joined_no_more_on_workers(client: Any, sides: Any, back: Any, join: Any) -> None:
+    agree(join(back(sides[0]), sides[1]), client, as_stream=True)

@@ -99,7 +99,6 @@ def test_streams_that_do_not_end_must_be_bounded_in_time():
         ({"windows": fl.CountWindows(3)}, "CountWindows"),
         ({"windows": fl.FixedWindows("1h", time="processing")}, "processing time"),
         ({"windows": HOUR, "trigger": fl.AfterCount(1), "allow_finishing": True}, "AfterCount"),
-        ({"windows": HOUR, "accumulation": "retracting"}, "retracting"),
         ({"windows": HOUR, "timestamp_combiner": "latest"}, "latest"),
         ({"windows": HOUR, "ttl": "1h"}, "ttl"),
     ],
@@ -145,20 +144,60 @@ def test_looking_ahead_needs_a_tolerance():
         LEFT.join_asof(RIGHT, "k", direction="forward")
 
 
-@pytest.mark.parametrize("how", ["retracting", "accumulating"])
-def test_panes_that_later_ones_replace_or_take_back_are_refused(how):
-    windowed = LEFT.window(HOUR, trigger=fl.AfterWatermark(early=fl.AfterCount(1)), accumulation=how)
-    panes = windowed.groupby("k").agg(v=("v", "sum"))
-    with pytest.raises(GraphError, match=r"cannot be joined|cannot be taken back"):
-        panes.join(RIGHT, "k", within=("0s", "1s"))
-    assert panes.filter("pane_final").join(RIGHT, "k", within=("0s", "1s")).collect() is not None
+def totals(how: str, **options: object) -> fl.Stream:
+    early = {"trigger": fl.AfterWatermark(early=fl.AfterCount(1)), "accumulation": how, **options}
+    return LEFT.window(HOUR, **early).groupby("k").agg(v=("v", "sum"))
+
+
+def test_panes_that_later_ones_replace_are_refused():
+    with pytest.raises(GraphError, match="cannot be joined"):
+        totals("accumulating").join(RIGHT, "k", within=("0s", "1s"))
+    assert totals("accumulating").filter("pane_final").join(RIGHT, "k", within=("0s", "1s")).collect() is not None
+
+
+def test_rows_that_may_be_retracted_say_so_after_a_join_unless_they_wait_for_it():
+    back = totals("retracting")
+    within = back.join(RIGHT, "k", within=("0s", "1h"))
+    assert within.schema.names[-2:] == ["pane_retraction", "event_time"]
+    assert within.schema.names.count("pane_retraction") == 1
+    once, again = (back.window(HOUR, allowed_lateness=late) for late in ("0s", "1h"))
+    assert "pane_retraction" not in once.join(RIGHT.window(HOUR), "k").schema.names
+    assert "pane_retraction" in again.join(RIGHT.window(HOUR, allowed_lateness="1h"), "k").schema.names
+    named = back.rename(pane_retraction="gone")
+    assert "gone" not in named.join(RIGHT, "k", within=("0s", "1h")).schema.names
+    for settled in (back.join_asof(RIGHT, "k"), RIGHT.join_asof(back, "k"), back.enrich(RIGHT.rename(v="w"), "k")):
+        assert not settled.node.retracting
+        assert "pane_retraction" not in settled.schema.names
+
+
+def test_rows_that_cannot_be_taken_back_are_refused_by_name():
+    back = totals("retracting")
+    within = {"within": ("0s", "1h")}
+    late = {"allowed_lateness": "1h", "accumulation": "discarding"}
+    with pytest.raises(GraphError, match="cannot be discarding; got an increment"):
+        back.window(HOUR, **late).join(RIGHT.window(HOUR, **late), "k")
+    with pytest.raises(
+        GraphError, match=r"left side that may be retracted must keep their event time.*'earliest'.*agg-1"
+    ):
+        totals("retracting", timestamp_combiner="earliest").join(RIGHT, "k", **within)
+    windowed = LEFT.window(HOUR, accumulation="retracting", trigger=fl.AfterWatermark(early=fl.AfterCount(1)))
+    with pytest.raises(GraphError, match=r"right side that may be retracted must have plain columns.*'every': lists"):
+        RIGHT.join(windowed.groupby("k").agg(every=("v", "list")), "k", **within)
+    with pytest.raises(GraphError, match=r"'map_frames-1'.*must treat each row and its retraction alike"):
+        back.map_frames(lambda frame: frame).join(RIGHT, "k", **within)
+    signs = RIGHT.assign(pane_retraction="v == 1")
+    with pytest.raises(GraphError, match="the key 'pane_retraction', which tells them apart"):
+        back.join(signs, ["k", "pane_retraction"], **within)
 
 
 def test_joined_panes_that_replace_one_another_are_not_aggregated():
     late = {"windows": HOUR, "allowed_lateness": "1h"}
     joined = LEFT.window(**late).join(RIGHT.window(**late), "k")
-    with pytest.raises(GraphError, match=r"cannot be aggregated.*use accumulation='discarding'"):
+    with pytest.raises(GraphError, match=r"cannot be aggregated.*use accumulation='retracting' or 'discarding'"):
         joined.window(HOUR).agg(rows="count")
+    late["accumulation"] = "retracting"
+    joined = LEFT.window(**late).join(RIGHT.window(**late), "k")
+    assert joined.window(HOUR).agg(rows="count").schema is not None
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,15 @@ def test_the_top_by_another_column_are_those_of_a_sorted_frame(
         assert got[code].as_py() == [None if pd.isna(each) else each for each in mine]
 
 
+def test_of_rows_that_stand_in_one_place_the_lesser_value_is_first_wherever_it_came() -> None:
+    law, order = Top(1, by="w"), Order(*(np.zeros(3, np.int64),) * 3)
+    column = pa.StructArray.from_arrays(
+        [pa.array(list("cab"), pa.large_string()), pa.array([1.0, 1.0, 1.0])], fields=list(PAIR.type)
+    )
+    state = law.add(law.create(1, PAIR), np.zeros(3, np.int64), column, order)
+    assert law.extract(state, PAIR).to_pylist() == [["a"]]
+
+
 @given(st.lists(st.integers(0, 2), max_size=30), st.integers(1, 4), st.lists(st.integers(0, 30), max_size=3))
 def test_a_sample_does_not_depend_on_parts(codes: list[int], n: int, cuts: list[int]) -> None:
     law, field = Sample(n), pa.field("v", pa.int64())

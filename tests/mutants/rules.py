@@ -41,6 +41,7 @@ COMBINED = "flower/model/triggers/combined.py"
 AT_WATERMARK = "flower/model/triggers/watermark.py"
 TOP = "flower/model/triggers/top.py"
 JOINS = ("tests/test_join_transcripts.py",)
+JOINS_AGREE = ("tests/equivalence/test_joins_agree.py",)
 HELD = ("tests/engine/test_joined.py",)
 COGROUPED = ("tests/engine/test_cogrouping.py", "tests/test_join_transcripts.py")
 ENRICHED = ("tests/test_join_transcripts.py", "tests/engine/test_enriching.py")
@@ -48,6 +49,9 @@ JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
 DEDUPLICATION = "flower/engine/deduplication.py"
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
+CHOSEN = "flower/model/combiners/chosen.py"
+CHOSEN_OF = ("tests/model/test_chosen.py", "tests/equivalence/test_chosen_agree.py")
+PIVOTED = ("tests/api/test_pivot.py",)
 PROCESSED = "flower/engine/processed.py"
 PROCESSING = "flower/engine/processing.py"
 KEPT = "flower/engine/kept.py"
@@ -64,6 +68,10 @@ TOLD = "flower/model/watermarks/told.py"
 BOTH = "flower/model/watermarks/both.py"
 PERCENTILE = "flower/model/watermarks/percentile.py"
 HOLDS = "flower/engine/holds.py"
+SLICES = "flower/engine/slices.py"
+SLICED = ("tests/engine/test_slices.py",)
+BLOCKS = "flower/engine/blocks.py"
+BLOCKED = ("tests/engine/test_blocks.py", *TRANSCRIPTS)
 WATERMARKS = ("tests/model/test_watermarks.py", "tests/api/test_watermark_policies.py", *AGREE)
 OUT = ("tests/engine/test_holds.py", "tests/equivalence/test_output_watermarks.py")
 TTL = (*TRANSCRIPTS, *AGREE, "tests/engine/test_ttl.py", *OUT)
@@ -92,14 +100,21 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a sliding window is forgotten", WINDOWS, "most = -(-self.size_us // self.every_us)", "most = self.size_us // self.every_us"),
     Mutant("sessions that touch merge", SESSIONS, "else start >= reach", "else start > reach"),
     Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
+    Mutant("slices: a row that is late for a window is in a slice", LIFT, "    late = _met(batch.met, watermark, elsewhere) >= whole.first\n", "    late = _met(batch.met, watermark, elsewhere) > whole.first\n", SLICED),
+    Mutant("slices: those of a window that is open leave", SLICES, "np.searchsorted(self._begun + self.size, watermark", "np.searchsorted(self.run.end, watermark", SLICED),
+    Mutant("slices: a window lacks its first", SLICES, "others: I64 = (self._begun + self.size - self.run.end) // self.every", "others: I64 = (self._begun + self.size - self.run.end - 1) // self.every", SLICED),
+    Mutant("sessions: what is taken out is there still", BLOCKS, "        there[at] = False\n", "", BLOCKED),
+    Mutant("sessions: nobody asks those that expire", SESSIONS, "    if step.windowing.allowed_lateness_us:\n", "    if False:\n", BLOCKED),
+    Mutant("sessions: the clock wakes none", SESSIONS, "    if step.windowing.trigger.timed:\n", "    if False:\n"),
+    Mutant("sessions: old ones that end last alone merge with new ones", SESSIONS, "near = new.start <= old.end.max()", "near = new.start <= old.end.min()"),
     Mutant("windows of rows: one row more fills a window", FILLED, "(number % windows.n == 0)", "(number % (windows.n + 1) == 0)"),
     Mutant("windows of rows: what was begun is begun again", FILLED, "        had[at] = begun.rows\n", "        pass\n"),
     Mutant("windows of rows: partitions take no turns", FILLED, "np.lexsort((pairs.batch.position, pairs.batch.partition))", "np.arange(len(pairs))[::-1]"),
     Mutant("windows of rows: a full window goes on", FILLED, "rows, holds = np.where(full, 0, groups.rows), ", "rows, holds = groups.rows, "),
     Mutant("windows of rows: late rows hold the watermark", FILLED, "timely = batch.time >= batch.met", "timely = batch.time >= MIN_TIME", OUT),
     Mutant("windows of rows: rows that wait hold nothing", FILLED, "out = min(w1, held(runs, law, newest_wins=True))", "out = w1", OUT),
-    Mutant("windows of rows: panes of one time are one in the view", "flower/model/panes.py", "if isinstance(windowing.windows, CountWindows):", "if False:", ("flower/model/windows.py", "tests/model/test_view.py")),
-    Mutant("gaps: of the rows of a session the last ends it", LIFT, "    reach = _reach(key, end)\n", "    reach = end\n"),
+    Mutant("windows of rows: panes of one time are one in the view", "flower/model/panes.py", "return isinstance(windowing.windows, CountWindows) or (", "return (", ("flower/model/windows.py", "tests/model/test_view.py")),
+    Mutant("gaps: of the rows of a session the last ends it", LIFT, "    reach = _reach(key, end[order])\n", "    reach = end[order]\n"),
     Mutant("gaps: a gap of nothing is one", "flower/engine/rowwise.py", "bad = values <= 0 if none", "bad = values < 0 if none", ("tests/engine/test_gaps.py",)),
     Mutant("gaps: rows without one vanish", "flower/engine/epoch.py", "if lifted.errors is not None and len(lifted.errors):", "if False:", ("tests/engine/test_gaps.py",)),
     Mutant("gaps: their columns are not read", "flower/graph/optimizer/prune_columns.py", "needed[node.input] |= columns_used(windows.gap, node.input.schema)", "pass", ("tests/engine/test_gaps.py",)),
@@ -115,9 +130,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a row at the very watermark of a window's end is not late", LIFT, "late = np.flatnonzero(met >= end)", "late = np.flatnonzero(met > end)"),
     Mutant("a pair is dropped only after its expiry", LIFT, "late[met[late] >= step.windowing.expiry(end[late])]", "late[met[late] > step.windowing.expiry(end[late])]"),
     Mutant("allowed lateness is ignored", "flower/model/windowing.py", "return later(end, self.allowed_lateness_us)", "return later(end, 0)"),
-    Mutant("other partitions do not hold a row's watermark back", LIFT, "        if elsewhere < MAX_TIME:\n            met = np.minimum(met, elsewhere)\n", "", (*TRANSCRIPTS, *AGREE)),
-    Mutant("a row may meet less than was promised", LIFT, "            met = np.maximum(met, watermark)\n", "            pass\n", (*TRANSCRIPTS, *AGREE)),
-    Mutant("a row's own partition moves before it meets the watermark", DISORDER, "return behind(newest[:-1], bound)", "return behind(newest[1:], bound)", WATERMARKS),
+    Mutant("other partitions do not hold a row's watermark back", LIFT, "    if elsewhere < MAX_TIME:\n        met = np.minimum(met, elsewhere)\n", "", (*TRANSCRIPTS, *AGREE)),
+    Mutant("a row may meet less than was promised", LIFT, "return np.maximum(met, watermark) if watermark > MIN_TIME else met", "return met", (*TRANSCRIPTS, *AGREE)),
+    Mutant("a row's own partition moves before it meets the watermark", DISORDER, "met = newest[:-1]", "met = newest[1:]", WATERMARKS),
     Mutant("nothing is taken off the newest event time", DISORDER, "watermark=later_by(after.newest, -bound))", "watermark=later_by(after.newest, 0))", WATERMARKS),
     Mutant("a punctuation counts for its own row", TOLD, "return made[:-1], int(made[-1])", "return made[1:], int(made[-1])", WATERMARKS),
     Mutant("a punctuation takes the watermark back", TOLD, "met = np.maximum(before, estimate.watermark)", "met = before", WATERMARKS),
@@ -150,7 +165,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a pane's time is its window's end", PANES, "np.where(end == MAX_TIME, MAX_TIME, end - 1)", "end"),
     Mutant("the latest row's time is the earliest's", GROUPS, 'np.minimum if self.stamp == "earliest" else np.maximum', "np.minimum"),
     Mutant("open windows do not hold the output watermark", ALIGNED, "out = min(w1, held(", "out = max(w1, held(", (*KEYED, *AGREE, *OUT)),
-    Mutant("open sessions do not hold the output watermark", SESSIONS, "    if hold is not None:\n        holds", "    if False:\n        holds", OUT),
+    Mutant("open sessions do not hold the output watermark", SESSIONS, "if step.law.stamp is not None else ()", "if False else ()", OUT),
     Mutant("a stamp that a newer run replaces holds the watermark", HOLDS, "if len(runs) == 1 or (law.stamp ==", "if True or (law.stamp ==", OUT),
     Mutant("only one window can hold the watermark", HOLDS, "if nearer.any() else bound", "if False else bound", OUT),
     Mutant("a group without rows holds the watermark", HOLDS, "stamp[stamp != law.no_stamp]", "stamp[stamp != 0]", OUT),
@@ -181,7 +196,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("late hears of rows that early panes had", AT_WATERMARK, "late = self.late.reset(late, finished | before | passing)", "late = self.late.reset(late, finished)", TRIGGERS),
     Mutant("a trigger that has finished fires again", TOP, "np.where(marks[-1] > 0, MAX_TIME, self.part.due(marks[:-1], asked))", "self.part.due(marks[:-1], asked)", TRIGGERS),
     Mutant("rows that come after a trigger finished are taken", ALIGNED, "        over[here] = Finishing.finished(run.groups.marks)[at[here]]\n", "        over[here] = False\n", TRIGGERS),
-    Mutant("rows of a finished session are taken", SESSIONS, "    if not finished.any():\n", "    if True:\n", TRIGGERS),
+    Mutant("rows of a finished session are taken", SESSIONS, "    if not any(map(len, parts)):\n", "    if True:\n", TRIGGERS),
     Mutant("a row that touches a finished session is dropped", "flower/engine/pairs.py", "(ends > np.concatenate((self.start, end))[order])", "(ends >= np.concatenate((self.start, end))[order])", TRIGGERS),
     Mutant("a row that a finished session touches is dropped", "flower/engine/pairs.py", "order = np.lexsort((window, np.concatenate((self.end + reach, start)), key))", "order = np.lexsort((~window, np.concatenate((self.end + reach, start)), key))", TRIGGERS),
     Mutant("a finished session of one key drops the rows of another", "flower/engine/pairs.py", "(key[before] == key[order]) & ", "", TRIGGERS),
@@ -213,6 +228,20 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what a checkpoint puts together is new to charts", "flower/engine/results.py", "batch.slice(max(0, len(batch) - left))", "batch", RESUMING),
     Mutant("a later run's part may be another", LEDGER, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
     Mutant("output watermarks begin anew", RECOVERY, 'told["watermarks"].get(stage.name, MIN_TIME)', "MIN_TIME", ("tests/recovery/test_any_pipeline.py",)),
+    # What is chosen, required and approximate
+    Mutant("the least are the top", CHOSEN, "            first = [-_dense(first)]\n", "            first = [_dense(first)]\n", CHOSEN_OF),
+    Mutant("rows that stand in one place are cut before their values are seen", CHOSEN, "np.where(at_start < self.n, counts, 0)", "np.where(before < self.n, counts, 0)", CHOSEN_OF),
+    Mutant("rows that may be taken back are let go", CHOSEN, "        return replace(self, whole=True)\n", "        return self\n", CHOSEN_OF),
+    Mutant("a state holds all rows", CHOSEN, "            return super()._together(state, codes, entries, counts)\n        order, left", "            pass\n        return super()._together(state, codes, entries, counts)\n        order, left", CHOSEN_OF),
+    Mutant("a sample has no seed", CHOSEN, "np.full(len(order.time), self.seed, np.uint64)", "np.full(len(order.time), 0, np.uint64)", CHOSEN_OF),
+    Mutant("a sample does not see where rows came from", CHOSEN, "for part in (order.time, order.partition, order.position):", "for part in (order.time, order.partition):", CHOSEN_OF),
+    Mutant("rows that are not as required vanish", "flower/engine/rowwise.py", "    errors.add(batch, np.flatnonzero(told & ~mask), UNMET, f\"`{predicate}` does not hold\")\n", "    del told\n", PIVOTED),
+    Mutant("what has another value counts", "flower/model/combiners/only.py", "here = np.flatnonzero(pc.equal(decides, self.equals).fill_null(False).to_numpy(zero_copy_only=False))", "here = np.arange(len(decides))", PIVOTED),
+    Mutant("a value that is missing is not the latest", "flower/model/combiners/order.py", "        return self.merge(state, (order.time, order.partition, order.position, column), codes)\n", "        return super().add(state, codes, column, order)\n", ("tests/test_choosing_transcripts.py",)),
+    Mutant("a session lasts until its gap is over", "flower/model/combiners/order.py", "pa.array(np.where(none, 0, state[1] - state[0]), mask=none)", "pa.array(np.where(none, 0, state[1] - state[0] + 120_000_000), mask=none)", ("tests/test_choosing_transcripts.py",)),
+    Mutant("a row may be in two branches", "flower/api/choosing.py", 'Call("coalesce", (*chosen, Literal(rest)))', 'Call("coalesce", (*reversed(list(chosen)), Literal(rest)))', ("tests/api/test_partition.py",)),
+    Mutant("a sketch depends on the order of its values", "flower/model/combiners/sketches.py", "        sketch.trim()", "        pass", ("tests/model/test_sketches.py",)),
+    Mutant("sketches pile up", "flower/model/combiners/sketches.py", "many = np.flatnonzero(sizes > PARTS)", "many = np.flatnonzero(sizes > 10**9)", ("tests/model/test_sketches.py",)),
     # Deduplication
     Mutant("rows given in earlier epochs are forgotten", DEDUPLICATION, "        repeats[mine] = True\n", "        pass\n", DEDUPLICATED),
     Mutant("what repeats a row left out is left out", DEDUPLICATION, "        following = following[following]\n", "        break\n", DEDUPLICATED),
@@ -228,9 +257,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("an interval has no last instant", WAITING, "_moved(rows.at, high), inclusive=True)", "_moved(rows.at, high), inclusive=False)", JOINS),
     Mutant("a new left row meets only new right ones", INTERVAL, "for number, table in enumerate(tables[1]):", "for number, table in [(len(tables[1]) - 1, new[1])]:", JOINS),
     Mutant("a new right row meets no left one that was held", INTERVAL, "enumerate(tables[0][:-1])", "enumerate(tables[0][:0])", JOINS),
-    Mutant("what was joined is given alone as well", INTERVAL, "            of_side[number][rows] = GIVEN\n", "            pass\n", JOINS),
+    Mutant("what was joined is given alone as well", INTERVAL, "        given[table] += sign *", "        given[table] += 0 *", JOINS),
     Mutant("what nothing joins is given an instant too soon", WAITING, "else table.until < watermark", "else table.until <= watermark", JOINS),
-    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "return Advanced(IntervalState((kept[0], kept[1])), rows, min(w1, hold))", "return Advanced(IntervalState((kept[0], kept[1])), rows, w1)", JOINS),
+    Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "rows, min(w1, hold)", "rows, w1", JOINS),
     Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
     Mutant("a row of the same instant is not as of it", ASOF, "before = bisected(times, begin, end, left.at, inclusive=True) - 1", "before = bisected(times, begin, end, left.at, inclusive=False) - 1", JOINS),
     Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
@@ -245,6 +274,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("discarding, all pairs are given again", JOINED, "mine, theirs = mine[new], theirs[new]", "pass", JOINS),
     Mutant("a row that comes after the watermark is joined", "flower/engine/side.py", "gone = met > batch.time", "gone = met > met", JOINS),
     Mutant("dropped rows of the right are told as of the left", "flower/engine/joint.py", 'which = pa.array([("left", "right")[side]] * n', 'which = pa.array([("left", "right")[0]] * n', JOINS),
+    Mutant("a row that is taken back stays", WAITING, "stands: Bools = rank >= taken[number]", "stands: Bools = rank >= 0", JOINS),
+    Mutant("all equal rows are taken back at once", WAITING, "stands: Bools = rank >= taken[number]", "stands: Bools = taken[number] == 0", JOINS_AGREE),
+    Mutant("what is taken back leaves what it was joined to", INTERVAL, "batches.append(_rows(step, gone[0], table, mine, theirs, back=True))", "pass", JOINS),
+    Mutant("a row whose partner is taken back is not alone again", INTERVAL, "theirs, -1)", "theirs, 0)", JOINS_AGREE),
+    Mutant("a row that may still be taken back is let go", "flower/engine/side.py", "else max(ahead, 0))", "else ahead)", JOINS_AGREE),
+    Mutant("a first pane that was late is taken back as on time", JOINED, "marked(-panes[number[:n]] - 1)", "marked(panes[number[:n]] + 1)", JOINS),
+    Mutant("a joined pane is taken back with its late rows", JOINED, "            here[:n] = False\n", "            pass\n", JOINS),
+    Mutant("rows that are taken back are joined in windows", JOINED, "(settled(rows, same) for rows, same in", "(rows for rows, same in", JOINS),
+    Mutant("a version that is taken back is valid", ASOF, "right = settled(joined(found), step.same[1])", "right = joined(found)", JOINS),
     Mutant("of a key's rows in a window the first is taken", INWINDOW, 'last = np.searchsorted(theirs, mine, side="right") - 1', 'last = np.searchsorted(theirs, mine, side="left")', ENRICHED),
     Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ("tests/equivalence/test_joins_agree.py",)),
     Mutant("of a window's rows the first is kept", INWINDOW, "return table.where(~replaced)", "return table.where(~np.roll(replaced, 1))", ENRICHED),
@@ -263,7 +301,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a combiner forgets what a value taken back leaves", COUNTED, "there = counts > 0", "there = counts > 1", COMBINERS),
     Mutant("a combiner's quantile is that of the value below", COUNTED, "np.where(below == above, below, below + (above - below) * (place - low))", "below", COMBINERS),
     Mutant("a combiner's mode is the rarest value", COUNTED, "np.lexsort((-rows.counts, rows.group))", "np.lexsort((rows.counts, rows.group))", COMBINERS),
-    Mutant("a combiner of the top counts equal values once", COUNTED, "np.clip(self.n - before, 0, counts)", "np.clip(self.n - before, 0, 1)", COMBINERS),
+    Mutant("a combiner of the top counts equal values once", "flower/model/combiners/chosen.py", "np.clip(self.n - before, 0, counts)", "np.clip(self.n - before, 0, 1)", COMBINERS),
     Mutant("a combiner of weights counts rows without a weight", "flower/model/combiners/several.py", "        for part in (values, weights):\n", "        for part in (values,):\n", ("tests/api/test_own_combiners.py",)),
     # Apply
     Mutant("apply gives rows in the order in which they came", ROWS, "        order = np.lexsort(keys[::-1])\n        if not", "        order = np.lexsort(keys[:1])\n        if not", APPLY),

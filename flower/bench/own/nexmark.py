@@ -1,4 +1,4 @@
-"""Nexmark's queries, Flower's side: the events are made as they are read, which counts."""
+"""Nexmark's queries over files of its people, auctions and bids, Flower's side."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ if TYPE_CHECKING:
 
     from flower.bench.child import Columns, Given
 
-RATE = 10_000
-"""Events in a second of event time."""
-DISORDER = 1_000
-"""Events of a group that comes in an order of its own."""
-
 
 def _answered(given: Given, number: int) -> Columns:
     import pandas as pd
 
+    import flower as fl
+    from flower.bench.data import NEXMARK
     from flower.datasets import nexmark
 
-    streams = nexmark.streams(events=given.rows, rate=RATE, out_of_order_group_size=DISORDER)
-    answer = nexmark.QUERIES[number](streams)
+    bound = nexmark.bids(given.rows, **NEXMARK).node.watermark  # type: ignore[attr-defined]
+    kinds = nexmark.Streams._fields
+    read = (fl.read.parquet(given.path(kind), event_time="date_time", watermark=bound) for kind in kinds)
+    answer = nexmark.QUERIES[number](nexmark.Streams(*read))
     frames: list[pd.DataFrame] = []
     sink = answer.write.foreach(frames.append)
     with given.measure():
@@ -34,16 +33,14 @@ def _answered(given: Given, number: int) -> Columns:
 
 
 def _columns(rows: pd.DataFrame) -> Columns:
-    """Times as microseconds, text as what a hash makes of it."""
+    """Times as microseconds; what pads a row is left out."""
     import pandas as pd
 
     made = {}
     for name, column in rows.items():
-        if isinstance(column.dtype, pd.DatetimeTZDtype):
-            column = column.dt.as_unit("us").astype("int64")
-        elif isinstance(column.dtype, pd.StringDtype):
-            column = pd.Series(pd.util.hash_array(column.to_numpy(object), categorize=True))
-        made[str(name)] = column.to_numpy()
+        if name != "extra":
+            times = isinstance(column.dtype, pd.DatetimeTZDtype)
+            made[str(name)] = column.dt.as_unit("us").astype("int64") if times else column
     return made
 
 

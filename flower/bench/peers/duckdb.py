@@ -46,14 +46,14 @@ def w3(given: Given) -> Columns:
     """Rows in the order of their times, cut where ten seconds are between two."""
     query = f"""
         WITH cut AS (
-            SELECT *, epoch_us(time) AS at,
-                (at - lag(at) OVER (PARTITION BY key ORDER BY at) >= 10000000)::INTEGER AS apart
+            SELECT *, epoch_us(time) AS us,
+                (us - lag(us) OVER (PARTITION BY key ORDER BY us) >= 10000000)::INTEGER AS apart
             FROM read_parquet('{given.path("sessions")}')
         ), numbered AS (
-            SELECT *, sum(coalesce(apart, 0)) OVER (PARTITION BY key ORDER BY at ROWS UNBOUNDED PRECEDING) AS session
+            SELECT *, sum(coalesce(apart, 0)) OVER (PARTITION BY key ORDER BY us ROWS UNBOUNDED PRECEDING) AS session
             FROM cut
         )
-        SELECT key, min(at) AS start, sum(value)::BIGINT AS total, count(*) AS rows
+        SELECT key, min(us) AS start, sum(value)::BIGINT AS total, count(*) AS rows
         FROM numbered GROUP BY key, session"""
     return _fetched(given, query)
 
@@ -83,3 +83,90 @@ def strings(given: Given) -> Columns:
         FROM read_parquet('{given.path("strings")}') GROUP BY ALL ORDER BY start, key"""
     results = dict(_fetched(given, query))
     return {**results, "key": [int(key[-6:]) for key in results["key"]]}
+
+
+def nexmark(given: Given, query: str) -> Columns:
+    """A query of Nexmark, with the names that stand for its files."""
+    for kind in ("persons", "auctions", "bids"):
+        query = query.replace(f"<{kind}>", f"read_parquet('{given.path(kind)}')")
+    return _fetched(given, query)
+
+
+def q0(given: Given) -> Columns:
+    """Every bid."""
+    rows = dict(nexmark(given, "SELECT auction, bidder, price, epoch_us(date_time) AS date_time, extra FROM <bids>"))
+    rows.pop("extra")
+    return rows
+
+
+def q1(given: Given) -> Columns:
+    """Prices in euros."""
+    query = "SELECT auction, bidder, price * 89 // 100 AS price, epoch_us(date_time) AS date_time, extra FROM <bids>"
+    rows = dict(nexmark(given, query))
+    rows.pop("extra")
+    return rows
+
+
+def q2(given: Given) -> Columns:
+    """Some auctions' bids."""
+    return nexmark(given, "SELECT auction, price FROM <bids> WHERE auction % 123 = 0")
+
+
+def q3(given: Given) -> Columns:
+    """Who sells in three states, in one category."""
+    query = """
+        SELECT name, city, state, a.id AS auction FROM <persons> p JOIN <auctions> a ON p.id = a.seller
+        WHERE state IN ('OR', 'ID', 'CA') AND category = 10
+            AND abs(epoch_us(a.date_time) - epoch_us(p.date_time)) <= 600000000"""
+    return nexmark(given, query)
+
+
+def q4(given: Given) -> Columns:
+    """Mean prices of the auctions that closed, in sliding windows."""
+    query = """
+        WITH won AS (
+            SELECT any_value(category) AS category, max(price) AS price, any_value(epoch_us(expires)) - 1 AS last
+            FROM <auctions> a JOIN <bids> b ON a.id = b.auction
+            WHERE b.date_time >= a.date_time AND b.date_time < expires AND price >= reserve
+                AND epoch_us(b.date_time) - epoch_us(a.date_time) <= 600000000
+            GROUP BY a.id
+        )
+        SELECT last // 5000000 * 5000000 + n * 5000000 AS window_end, category, avg(price) AS price
+        FROM won, range(1, 3) AS numbers(n) GROUP BY ALL"""
+    return nexmark(given, query)
+
+
+COUNTS = """
+    SELECT auction, epoch_us(date_time) // 5000000 * 5000000 + n * 5000000 AS window_end, count(*) AS bids
+    FROM <bids>, range(1, 3) AS numbers(n) GROUP BY ALL"""
+
+
+def q5(given: Given) -> Columns:
+    """The auctions with the most bids of each sliding window."""
+    query = f"""
+        WITH counts AS ({COUNTS})
+        SELECT window_end, auction, bids FROM counts
+        JOIN (SELECT window_end, max(bids) AS bids FROM counts GROUP BY ALL) USING (window_end, bids)"""
+    return nexmark(given, query)
+
+
+def q7(given: Given) -> Columns:
+    """The highest bids of each window."""
+    query = """
+        WITH bids AS (
+            SELECT epoch_us(date_time) // 10000000 * 10000000 + 10000000 AS window_end, auction, bidder, price,
+                epoch_us(date_time) AS date_time
+            FROM <bids>
+        )
+        SELECT window_end, auction, bidder, price, date_time FROM bids
+        JOIN (SELECT window_end, max(price) AS price FROM bids GROUP BY ALL) USING (window_end, price)"""
+    return nexmark(given, query)
+
+
+def q8(given: Given) -> Columns:
+    """People who joined and sold in the same window."""
+    at = "epoch_us(date_time) // 10000000 * 10000000 + 10000000 AS window_end"
+    query = f"""
+        SELECT window_end, id, name, reserve FROM (SELECT id, name, {at} FROM <persons>)
+        JOIN (SELECT seller AS id, reserve, {at} FROM <auctions>) USING (id, window_end)"""
+    return nexmark(given, query)

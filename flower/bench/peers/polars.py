@@ -146,3 +146,106 @@ def strings(given: Given) -> Columns:
     )
     results = _collected(given, query)
     return _summed(results.with_columns(pl.col("key").str.slice(-6).cast(pl.Int64)))
+
+
+def _scanned(given: Given, kind: str) -> Any:
+    import polars as pl
+
+    return pl.scan_parquet(given.path(kind))
+
+
+def _numbers(results: Any) -> Columns:
+    import polars as pl
+
+    results = results.drop("extra", strict=False)
+    return {
+        name: _us(column) if column.dtype.base_type() == pl.Datetime else column.to_numpy()
+        for name, column in zip(results.columns, results.get_columns(), strict=True)
+    }
+
+
+def _end(size: str) -> Any:
+    import polars as pl
+
+    return pl.col("date_time").dt.truncate(size).dt.offset_by(size)
+
+
+def q0(given: Given) -> Columns:
+    """Every bid."""
+    query = _scanned(given, "bids").select("auction", "bidder", "price", "date_time", "extra")
+    return _numbers(_collected(given, query))
+
+
+def q1(given: Given) -> Columns:
+    """Prices in euros."""
+    import polars as pl
+
+    query = _scanned(given, "bids").select("auction", "bidder", pl.col("price") * 89 // 100, "date_time", "extra")
+    return _numbers(_collected(given, query))
+
+
+def q2(given: Given) -> Columns:
+    """Some auctions' bids."""
+    import polars as pl
+
+    query = _scanned(given, "bids").filter(pl.col("auction") % 123 == 0).select("auction", "price")
+    return _numbers(_collected(given, query))
+
+
+def q3(given: Given) -> Columns:
+    """Who sells in three states, in one category."""
+    import polars as pl
+
+    sellers = _scanned(given, "persons").filter(pl.col("state").is_in(["OR", "ID", "CA"]))
+    items = _scanned(given, "auctions").filter(pl.col("category") == 10)
+    apart = (pl.col("date_time_right") - pl.col("date_time")).dt.total_microseconds().abs()
+    pairs = sellers.join(items.with_columns(auction="id"), left_on="id", right_on="seller")
+    query = pairs.filter(apart <= 600_000_000).select("name", "city", "state", "auction")
+    return _numbers(_collected(given, query))
+
+
+def q4(given: Given) -> Columns:
+    """Mean prices of the auctions that closed, in sliding windows."""
+    import polars as pl
+
+    pairs = _scanned(given, "auctions").join(_scanned(given, "bids"), left_on="id", right_on="auction")
+    after = (pl.col("date_time_right") - pl.col("date_time")).dt.total_microseconds()
+    valid = pairs.filter(
+        after.is_between(0, 600_000_000),
+        pl.col("date_time_right") < pl.col("expires"),
+        pl.col("price") >= pl.col("reserve"),
+    )
+    won = valid.group_by("id").agg(pl.col("category", "expires").first(), pl.col("price").max())
+    start = (pl.col("expires") - pl.duration(microseconds=1)).dt.truncate("5s")
+    ends = [won.with_columns(window_end=start.dt.offset_by(by)) for by in ("5s", "10s")]
+    query = pl.concat(ends).group_by("window_end", "category").agg(pl.col("price").mean())
+    return _numbers(_collected(given, query))
+
+
+def q5(given: Given) -> Columns:
+    """The auctions with the most bids of each sliding window."""
+    import polars as pl
+
+    slices = _scanned(given, "bids").group_by("auction", window_end=_end("5s")).agg(bids=pl.len().cast(pl.Int64))
+    both = pl.concat([slices, slices.with_columns(pl.col("window_end").dt.offset_by("5s"))])
+    counts = both.group_by("auction", "window_end").agg(pl.col("bids").sum())
+    most = counts.group_by("window_end").agg(pl.col("bids").max())
+    return _numbers(_collected(given, counts.join(most, on=["window_end", "bids"])))
+
+
+def q7(given: Given) -> Columns:
+    """The highest bids of each window."""
+    import polars as pl
+
+    bids = _scanned(given, "bids").select("auction", "bidder", "price", "date_time", window_end=_end("10s"))
+    highest = bids.group_by("window_end").agg(pl.col("price").max())
+    return _numbers(_collected(given, bids.join(highest, on=["window_end", "price"])))
+
+
+def q8(given: Given) -> Columns:
+    """People who joined and sold in the same window."""
+    import polars as pl
+
+    people = _scanned(given, "persons").select("id", "name", window_end=_end("10s"))
+    items = _scanned(given, "auctions").select(pl.col("seller").alias("id"), "reserve", window_end=_end("10s"))
+    return _numbers(_collected(given, people.join(items, on=["id", "window_end"])))

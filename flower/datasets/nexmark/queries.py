@@ -81,10 +81,10 @@ def query_4(streams: Streams, *, size: str = "10s", every: str = "5s", longest: 
     Examples
     --------
     >>> from flower.datasets import nexmark
-    >>> nexmark.query_4(nexmark.streams(events=20_000)).assign(price="price // 100").head(2)
+    >>> nexmark.query_4(nexmark.streams(events=20_000)).assign(price="price // 100").collect().head(2)
                      window_end  category     price
-    0 2015-07-15 00:00:05+00:00        13  427255.0
-    1 2015-07-15 00:00:05+00:00        10  384627.0
+    0 2015-07-15 00:00:05+00:00        10  384627.0
+    1 2015-07-15 00:00:05+00:00        11  445269.0
     """
     won = query_9(streams, longest=longest).window(fl.SlidingWindows(size, every=every))
     return won.groupby("category").agg(price=("price", "mean")).select("window_end", "category", "price")
@@ -132,7 +132,7 @@ def query_8(streams: Streams, *, size: str = "10s") -> fl.Stream:
     Examples
     --------
     >>> from flower.datasets import nexmark
-    >>> nexmark.query_8(nexmark.streams(events=10_000)).head(2)
+    >>> nexmark.query_8(nexmark.streams(events=10_000)).collect().head(2)
                      window_end    id         name   reserve
     0 2015-07-15 00:00:10+00:00  1000  John Abrams  14380488
     1 2015-07-15 00:00:10+00:00  1000  John Abrams   4571296
@@ -170,10 +170,10 @@ def query_9(streams: Streams, *, longest: str = "10min") -> fl.Stream:
     --------
     >>> from flower.datasets import nexmark
     >>> won = nexmark.query_9(nexmark.streams(events=20_000))
-    >>> won.select("auction", "bidder", "price").head(2)
-       auction  bidder     price
-    0     1001    1001  31850322
-    1     1029    1001  82296862
+    >>> won.select("window_end", "auction", "bidder", "price").collect().head(2)
+                            window_end  auction  bidder     price
+    0 2015-07-15 00:00:00.049623+00:00     1001    1001  31850322
+    1 2015-07-15 00:00:00.079518+00:00     1029    1001  82296862
     """
     auctions = streams.auctions.select("id", "category", "reserve", "date_time", "expires")
     auctions = auctions.rename(id="auction", date_time="opened")
@@ -198,10 +198,10 @@ def query_11(streams: Streams, *, gap: str = "10s") -> fl.Stream:
     Examples
     --------
     >>> from flower.datasets import nexmark
-    >>> nexmark.query_11(nexmark.streams(events=100_000), gap="1s").select("bidder", "bids").head(2)
-       bidder  bids
-    0    1084    31
-    1    1024    37
+    >>> nexmark.query_11(nexmark.streams(events=100_000), gap="1s").drop("window_start").collect().head(2)
+       bidder  bids                       window_end
+    0    1006    40 2015-07-15 00:00:02.522100+00:00
+    1    1104    17 2015-07-15 00:00:02.637200+00:00
     """
     sessions = streams.bids.window(fl.Sessions(gap)).groupby("bidder").agg(bids="count")
     return sessions.select("bidder", "bids", "window_start", "window_end")

@@ -189,7 +189,7 @@ def auctions(events: int | None = 100_000, **options: Any) -> Stream:
     Examples
     --------
     >>> from flower.datasets import nexmark
-    >>> nexmark.auctions(events=1000).groupby("category").agg(n="count").select("category", "n").head(2)
+    >>> nexmark.auctions(events=1000).groupby("category").agg(n="count").select("category", "n").collect().head(2)
        category   n
     0        10  14
     1        11  10

@@ -9,9 +9,12 @@ from flower.model.combiners.only import Only
 from flower.model.combiners.order import Duration, Edge, Latest, MaxBy, MinBy, Nunique
 from flower.model.combiners.rows import Rows
 from flower.model.combiners.several import Rate, WeightedMean
+from flower.model.combiners.sketches import ApproxDistinct, ApproxQuantile, Sketched
 from flower.model.combiners.spread import Spread
 
 __all__ = [
+    "ApproxDistinct",
+    "ApproxQuantile",
     "Chosen",
     "Combiner",
     "Count",
@@ -34,6 +37,7 @@ __all__ = [
     "Rows",
     "Sample",
     "Size",
+    "Sketched",
     "Spread",
     "State",
     "Sum",

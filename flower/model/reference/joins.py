@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flower.model.reference.aggregates import missing
+from flower.model.reference.retractions import same
 from flower.model.reference.rows import Row, Window, plus, shown
 from flower.model.reference.windows import windows_of
 from flower.model.time import MAX_TIME, MIN_TIME
@@ -38,6 +39,29 @@ class JoinOracle:
         self.kept = [keeps in ("left", "outer"), keeps in ("right", "outer")]
         self.watermark = MIN_TIME
         """Of the output, after the last epoch."""
+        self.same: tuple[Sequence[str] | None, Sequence[str] | None] = (None, None)
+        """Per side, the columns that a row and what takes it back have alike; None: no row is taken back."""
+        self.retracts = False
+        """Whether joined rows may be taken back."""
+
+    def _standing(self, side: int, rows: Sequence[Row]) -> list[Row]:
+        """The rows that none of the others takes back; what takes back a row that is not there does nothing."""
+        standing = [row for row in rows if not row.retraction]
+        for row in rows:
+            if row.retraction:
+                taken = self._taken(side, row, standing)
+                standing = [other for other in standing if other is not taken]
+        return standing
+
+    def _taken(self, side: int, back: Row, rows: Sequence[Row]) -> Row | None:
+        """The row that a retraction takes back."""
+        columns = self.same[side]
+        assert columns is not None
+        return next((row for row in rows if same(row, back, columns)), None)
+
+    def _signed(self, rows: Iterable[dict[str, Any]], *, back: bool = False) -> list[dict[str, Any]]:
+        """Joined rows, which say whether they take back others."""
+        return [row | {"pane_retraction": back} if self.retracts else row for row in rows]
 
     def _key(self, row: Row) -> Key:
         return tuple(None if missing(row.values[name]) else row.values[name] for name in self.keys)
@@ -77,6 +101,7 @@ class Meeting:
     rows: tuple[list[Row], list[Row]] = field(default_factory=lambda: ([], []))
     new: list[Row] = field(default_factory=list)
     panes: int = 0
+    standing: list[dict[str, Any]] = field(default_factory=list)
 
 
 class WindowJoinOracle(JoinOracle):
@@ -97,7 +122,11 @@ class WindowJoinOracle(JoinOracle):
         for (key, window), meeting in list(self._live.items()):
             passing = w0 < window[1] <= w1
             if passing or (window[1] <= w0 and meeting.new):
-                told[0].extend(self._pane(meeting, window, "on_time" if passing else "late", w1))
+                pane = list(self._pane(meeting, window, "on_time" if passing else "late", w1))
+                if self.retracts:
+                    told[0].extend(self._signed(meeting.standing, back=True))
+                    meeting.standing = pane
+                told[0].extend(self._signed(pane))
             if self._expiry(window) <= w1:
                 del self._live[key, window]
         self.watermark = max(self.watermark, w1)
@@ -126,7 +155,7 @@ class WindowJoinOracle(JoinOracle):
             "pane_final": self._expiry(window) <= w1,
             "event_time": shown(plus(window[1], -1)),
         }
-        left, right = meeting.rows
+        left, right = (self._standing(side, rows) for side, rows in enumerate(meeting.rows))
         new = [id(row) for row in meeting.new]
         discarding = self.windowing.accumulation == "discarding"
         for one in left:
@@ -141,9 +170,9 @@ class WindowJoinOracle(JoinOracle):
         meeting.panes, meeting.new = meeting.panes + 1, []
 
 
-@dataclass
+@dataclass(eq=False)
 class Known:
-    """A row that was admitted, and whether it has been given."""
+    """A row that was admitted, and whether it has been given alone."""
 
     row: Row
     given: bool = False
@@ -156,33 +185,52 @@ class IntervalJoinOracle(JoinOracle):
     def __init__(self, low: int, high: int, *args: Any) -> None:
         super().__init__(*args)
         self.low, self.high = low, high
-        self._known: tuple[list[Known], list[Known]] = ([], [])
+        self._known: list[list[Known]] = [[], []]
+        self._owed: list[list[Row]] = [[], []]
+        self._pairs: list[tuple[Known, Known]] = []
 
     def epoch(self, rows: Sequence[Sequence[Row]], w0: int, w1: int) -> Told:
         """As of `WindowJoinOracle`."""
         admitted, told = self._admitted(rows)
-        for known, some in zip(self._known, admitted, strict=True):
-            known.extend(map(Known, some))
-        for one in self._known[0]:
-            for other in self._known[1]:
-                if (one.new or other.new) and self._near(one.row, other.row):
-                    later = max(one.row.time, other.row.time)
-                    told[0].append(self._joined(one.row, other.row, event_time=shown(later)))
-                    one.given = other.given = True
+        for side, some in enumerate(admitted):
+            self._known[side].extend(Known(row) for row in some if not row.retraction)
+            self._owed[side] += [row for row in some if row.retraction]
+            for back in list(self._owed[side]):
+                taken = self._taken(side, back, [one.row for one in self._known[side]])
+                if taken is not None:
+                    self._known[side] = [one for one in self._known[side] if one.row is not taken]
+                    self._owed[side] = [row for row in self._owed[side] if row is not back]
+            self._owed[side] = [row for row in self._owed[side] if row.time >= w1]
+        there = {id(one) for known in self._known for one in known}
+        gone = [pair for pair in self._pairs if not {id(pair[0]), id(pair[1])} <= there]
+        new = [
+            (one, other)
+            for one in self._known[0]
+            for other in self._known[1]
+            if (one.new or other.new) and self._near(one.row, other.row)
+        ]
+        told[0].extend(self._signed([self._together(*pair) for pair in gone], back=True))
+        told[0].extend(self._signed([self._together(*pair) for pair in new]))
+        self._pairs = [pair for pair in self._pairs if pair not in gone] + new
+        paired = {id(one) for pair in self._pairs for one in pair}
         holds = [w1]
         for side, known in enumerate(self._known):
             for one in known:
                 one.new = False
-                if not self.kept[side] or one.given:
+                if not self.kept[side] or one.given or id(one) in paired:
                     continue
-                last = one.row.time + (self.high if side == 0 else -self.low)
+                ahead = self.high if side == 0 else -self.low
+                last = one.row.time + (ahead if self.same[side] is None else max(ahead, 0))
                 if last < w1 or w1 == MAX_TIME:
-                    told[0].append(self._alone(side, one.row, event_time=shown(one.row.time)))
+                    told[0].extend(self._signed([self._alone(side, one.row, event_time=shown(one.row.time))]))
                     one.given = True
                 else:
                     holds.append(one.row.time)
         self.watermark = max(self.watermark, min(holds))
         return told
+
+    def _together(self, left: Known, right: Known) -> dict[str, Any]:
+        return self._joined(left.row, right.row, event_time=shown(max(left.row.time, right.row.time)))
 
     def _near(self, left: Row, right: Row) -> bool:
         return self._key(left) == self._key(right) and self.low <= right.time - left.time <= self.high
@@ -205,7 +253,7 @@ class AsofJoinOracle(JoinOracle):
         wait = 0 if self.direction == "backward" else self.tolerance or 0
         ready = [row for row in self._waiting if row.time + wait < w1 or w1 == MAX_TIME]
         self._waiting = [row for row in self._waiting if row not in ready]
-        for row in ready:
+        for row in self._standing(0, ready):
             nearest = self._nearest(row)
             if nearest is not None or self.kept[0]:
                 told[0].append(self._joined(row, nearest, event_time=shown(row.time)))
@@ -214,10 +262,10 @@ class AsofJoinOracle(JoinOracle):
 
     def _nearest(self, left: Row) -> Row | None:
         """Of several of one time the last that came looking back, the first looking ahead; back if both are as near."""
-        same = [row for row in self._right if self._key(row) == self._key(left)]
-        same.sort(key=lambda row: (row.time, row.partition, row.position))
-        before = [row for row in same if row.time <= left.time]
-        after = [row for row in same if row.time >= left.time]
+        mine = [row for row in self._standing(1, self._right) if self._key(row) == self._key(left)]
+        mine.sort(key=lambda row: (row.time, row.partition, row.position))
+        before = [row for row in mine if row.time <= left.time]
+        after = [row for row in mine if row.time >= left.time]
         choice = [
             *(before[-1:] if self.direction != "forward" else []),
             *(after[:1] if self.direction != "backward" else []),

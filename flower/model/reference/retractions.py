@@ -19,7 +19,7 @@ def left(rows: Sequence[Row], back: Sequence[Row], columns: Sequence[str]) -> li
     remaining = list(rows)
     for retraction in back:
         for i, row in enumerate(remaining):
-            if _same(row, retraction, columns):
+            if same(row, retraction, columns):
                 del remaining[i]
                 break
         else:
@@ -27,6 +27,7 @@ def left(rows: Sequence[Row], back: Sequence[Row], columns: Sequence[str]) -> li
     return remaining
 
 
-def _same(row: Row, other: Row, columns: Sequence[str]) -> bool:
+def same(row: Row, other: Row, columns: Sequence[str]) -> bool:
+    """Whether two rows are of one time, and have the same values in some columns."""
     pairs = [(row.values[name], other.values[name]) for name in columns]
     return row.time == other.time and all(a == b or (missing(a) and missing(b)) for a, b in pairs)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from flower.model.time import I64, Duration, duration_text, duration_us, later_by
-from flower.model.watermarks.policy import NOTHING, Estimate, Told, WatermarkPolicy, behind, idle_of, idle_text
+from flower.model.time import I64, MIN_TIME, Duration, duration_text, duration_us, later_by
+from flower.model.watermarks.policy import NOTHING, Estimate, Told, WatermarkPolicy, idle_of, idle_text
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -84,4 +84,9 @@ def _observe(estimate: Estimate, time: I64, now: int, bound: int) -> tuple[I64, 
     newest[0] = estimate.newest
     newest[1:] = time
     np.maximum.accumulate(newest, out=newest)
-    return behind(newest[:-1], bound), replace(after, watermark=later_by(after.newest, -bound))
+    # It ascends, so what comes below the range is at its front.
+    met = newest[:-1]
+    below = int(np.searchsorted(met, MIN_TIME + bound))
+    met[:below] = MIN_TIME
+    met[below:] -= bound
+    return met, replace(after, watermark=later_by(after.newest, -bound))
