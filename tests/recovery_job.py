@@ -53,6 +53,22 @@ class Append:
         pass
 
 
+class Remembers:
+    """Tells of what it remembers when a key has been quiet, and every few seconds by the clock."""
+
+    def on_rows(self, key: str, rows: pd.DataFrame, state: Any, timers: Any) -> None:
+        state.n += len(rows)
+        state.last = [*state.last, *rows["v"]][-3:]
+        timers.quiet.set(rows["t"].max() + pd.Timedelta("4s"))
+        if timers.due.time is None:
+            timers.due.after("3s")
+
+    def on_timer(self, name: str, key: str, time: pd.Timestamp, state: Any, timers: Any) -> Iterator[dict[str, Any]]:
+        yield {"n": state.n, "last": f"{name} {state.last}"}
+        if name == "quiet":
+            del state.last
+
+
 def rows_of(number: int) -> dict[str, Any]:
     """Row ``number`` of any source: disordered by up to 13 seconds, some far behind."""
     late = 40 if number % 17 == 3 else number * 7 % 13
@@ -77,7 +93,7 @@ def prepare(directory: Path) -> None:
 
 
 def outputs(source: Path, out: Path, *, naive: bool = False) -> list[Any]:
-    """Early and late panes, sessions, an aggregation of panes, dropped rows; files, a live source, four outputs."""
+    """Early and late panes, sessions, dropped rows, code with timers; files, a live source, five outputs."""
     files = fl.read.parquet(source, event_time="t", watermark=fl.BoundedDisorder("5s"), partitions="files")
     schema = {"t": "datetime64[us, UTC]", "k": "str", "v": "int64", "x": "float64"}
     live = fl.read.generator(
@@ -97,13 +113,21 @@ def outputs(source: Path, out: Path, *, naive: bool = False) -> list[Any]:
         .agg(n=("v", "count"), kinds=("v", "nunique"))
         .named("sessions")
     )
+    state = {"n": fl.state.Value("int64", default=0), "last": fl.state.List("int64")}
+    code = (
+        files.groupby("k")
+        .process(
+            Remembers, state=state, timers={"quiet": "event", "due": "processing"}, schema={"n": "int64", "last": "str"}
+        )
+        .named("code")
+    )
     found = [panes.write.parquet(out / "panes"), sessions.write.json_lines(out / "sessions")]
     if naive:
         from flower.api.pipeline import Written
         from flower.graph.nodes import Write
 
         found.append(Written(Write(panes.node, Append(out / "naive.jsonl"))))
-    return [each.node for each in (*found, panes.named("panes"), sessions.dropped.named("dropped"))]
+    return [each.node for each in (*found, panes.named("panes"), sessions.dropped.named("dropped"), code)]
 
 
 def run(
