@@ -87,15 +87,16 @@ def why(driver: Known, key: object, window: object, step: str | None) -> Why:
     if index in driver.job.processes:
         return _OfTimers(driver, index).given(key, window)
     if key is not None or window is not None:
+        verb = driver.job.stages[index].origin.verb
         raise RunError(
-            "why() of a join takes no key and no window", got=f"key={key!r}, window={window!r}", hint="leave them out"
+            f"why() of {verb} takes no key and no window", got=f"key={key!r}, window={window!r}", hint="leave them out"
         )
-    return _joins(driver, index)
+    return _joins(driver, index) if index in driver.job.joins else _deduplicates(driver, index)
 
 
 def _index(driver: Known, name: str | None) -> int:
-    """The step asked about: that of a name, else the last aggregation, code of one's own, or join."""
-    steps = driver.job.keyed or driver.job.processes or driver.job.joins
+    """The step asked about: that of a name, else the last aggregation, code of one's own, join, or deduplication."""
+    steps = driver.job.keyed or driver.job.processes or driver.job.joins or driver.job.distinct
     if name is None and steps:
         return max(steps)
     names = {step.name: index for index, step in driver.job.steps.items()}
@@ -132,6 +133,22 @@ def _joins(driver: Known, index: int) -> Why:
         told.reasons.append(f"{held.groups:,} rows are held for others to come.")
     told.holds(index, set())
     return _bare(step.name, min(marks), told)
+
+
+def _deduplicates(driver: Known, index: int) -> Why:
+    """How many rows a deduplication remembers, and until when."""
+    told, step = HeldBack(driver, index), driver.job.distinct[index]
+    watermark = min(driver.seen.watermarks[i] for i in driver.job.stages[index].inputs)
+    told.reasons.insert(0, f"step {step.name!r}: its watermark is {instant_text(watermark)}.")
+    held = driver.seen.keyed.get(index)
+    if held is not None:
+        span = duration_text(step.within)
+        told.reasons.append(
+            f"{held.groups:,} rows are remembered, each until the watermark is {span} past it. None waits: the first of"
+            " each key is given at once."
+        )
+    told.holds(index, set())
+    return _bare(step.name, watermark, told)
 
 
 def _bare(step: str, watermark: int, told: HeldBack) -> Why:

@@ -106,3 +106,14 @@ def test_a_deduplication_that_has_changed_does_not_go_on_from_its_checkpoint() -
     one.close()
     with pytest.raises(RunError, match="step 'deduplicate-1': within was 1s, and is 2s"):
         driver("2s")
+
+
+def test_why_tells_what_is_remembered_and_until_when() -> None:
+    run = stream(ROWS.head(100)).deduplicate("k", within="1h").run(epoch_rows=50, clock=ManualClock()).pause()
+    run.step()
+    held = run.metrics.groups
+    assert f"{held:,} rows are remembered, each until the watermark is 1h past it." in str(run.why())
+    assert str(run.why(step="deduplicate-1")) == str(run.why())
+    with pytest.raises(RunError, match=r"why\(\) of deduplicate takes no key and no window; got key=3"):
+        run.why(3)
+    run.stop()
