@@ -191,6 +191,10 @@ def test_a_soak_fails_when_memory_grows(tmp_path, monkeypatch, grown, flat):
     assert soak.soak(0.02, tmp_path, lambda said: None) is flat
 
 
+def test_systems_are_told_apart_by_commas():
+    assert not [subject.name for each in WORKS for subject in each.subjects if "," in subject.name]
+
+
 def test_every_subject_is_a_function_of_its_file():
     others = (bytewax, bytewax_latency, duckdb, flink, pathway, spark, streamz)
     files = {**IN_PROCESS, **{f"peers/{each.__name__.rsplit('.', 1)[1]}.py": each for each in others}}

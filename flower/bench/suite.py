@@ -201,11 +201,11 @@ WORKS = (
             f"{says}, at 1,000 rows/s unless said (seconds: the median)",
             (
                 *own("latency", flower=function),
-                *own("latency", **{"flower, kernel busy": f"{function}_busy"}),
+                *own("latency", **{"flower with a busy kernel": f"{function}_busy"}),
                 *(
                     each
-                    for rate in (10, 100, 10_000, 100_000)
-                    for each in own("latency", str(rate), **{f"flower, {rate:,} rows/s": function})
+                    for rate, said in ((10, "10"), (100, "100"), (10_000, "10k"), (100_000, "100k"))
+                    for each in own("latency", str(rate), **{f"flower at {said} rows/s": function})
                 ),
                 Subject("bytewax", System("bytewax", "peers/latency.py", "bytewax"), function),
             ),
