@@ -26,6 +26,7 @@ from flower.engine.runs import Run, compacted, find, merge
 from flower.engine.slices import Slices
 from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
+from flower.model.arrays import distinct
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import Finishing
 
@@ -252,7 +253,7 @@ def _timers(run: Run, before: I64 | None, step: Keyed, w0: int, w1: int, now: in
     waits = (at > now) & (at < MAX_TIME)
     if before is not None:
         waits &= at != before
-    return [Timer(when, _named(run.where(waits & (at == when)))) for when in np.unique(at[waits]).tolist()]
+    return [Timer(when, _named(run.where(waits & (at == when)))) for when in distinct(at[waits]).tolist()]
 
 
 def _with_records(delta: Run, runs: Sequence[Run], step: Keyed, w0: int, w1: int, now: int) -> tuple[Run, I64 | None]:

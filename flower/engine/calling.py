@@ -89,7 +89,7 @@ class Calls:
             due = np.flatnonzero(first != NEVER)
             who, which, first = who[due], which[due], first[due]
             fired[who] += 1
-            for number in np.unique(which).tolist():
+            for number in arrays.distinct(which).tolist():
                 mine = which == number
                 self._fire(number, who[mine], first[mine], fired)
 

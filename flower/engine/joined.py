@@ -21,6 +21,7 @@ from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, expired
 from flower.engine.waiting import Held, alike, by_until, joined, new_of, numbered, settled, standing, with_more
 from flower.graph.batch import Batch, constant
+from flower.model.arrays import distinct
 from flower.model.panes import LATE, ON_TIME, instants, timings
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
@@ -89,8 +90,8 @@ def _split(tables: Sequence[Held], watermark: int) -> tuple[list[Held], tuple[He
 def _again(step: Joint, passed: Sequence[tuple[Held, ...]], late: list[Held], gone: int) -> Batch:
     """The panes of the keys and windows that late rows came to; ``late`` gets its marks."""
     assert step.windowing is not None
-    ends = np.unique(np.concatenate([rows.until for rows in late]))
-    hashes = np.unique(np.concatenate([rows.hash for rows in late]))
+    ends = distinct(np.concatenate([rows.until for rows in late]))
+    hashes = distinct(np.concatenate([rows.hash for rows in late]))
     sides = []
     for side in (0, 1):
         known = [table.where(np.isin(table.until, ends) & np.isin(table.hash, hashes)) for table in passed[side]]

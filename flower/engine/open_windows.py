@@ -111,7 +111,7 @@ def _ending_at(tables: list[Table], end: int) -> list[OpenWindow]:
     kept = ~gone[newest]
     newest, counted = newest[kept], counted[kept]
     made = []
-    for begin in np.unique(start[newest]).tolist():
+    for begin in arrays.distinct(start[newest]).tolist():
         mine = np.flatnonzero(start[newest] == begin)
         best = int(mine[counted[mine].argmax()])
         groups = there[table[newest[best]]][0]

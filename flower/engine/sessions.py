@@ -18,7 +18,7 @@ from flower.engine.groups import in_order
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs
 from flower.engine.panes import ask, due, fire, together
-from flower.model.arrays import Bools, group_ends, group_starts, order
+from flower.model.arrays import Bools, distinct, group_ends, order
 from flower.model.panes import ABSORBS_TYPE
 from flower.model.time import I64, MIN_TIME
 from flower.model.triggers import Finishing
@@ -64,7 +64,7 @@ def advance(
     w0 = state.watermark
     blocks, asked = list(state.blocks), [delta for delta in deltas if len(delta)]
     if asked:
-        hashes = _distinct([delta.groups.hash for delta in asked])
+        hashes = distinct(np.concatenate([delta.groups.hash for delta in asked]))
         before = _taken(blocks, lambda block: block.of_keys(hashes))
         touched = before[0] if before else None
         for delta in asked:
@@ -93,13 +93,6 @@ def _by_end(run: SessionRun, at: I64) -> I64:
     return at[order(run.start[at], run.end[at])]
 
 
-def _distinct(hashes: Sequence[I64]) -> I64:
-    """Ascending; those of an epoch's sessions ascend as they come."""
-    every = np.concatenate(hashes)
-    every = every[order(every)]
-    return every[group_starts(every)]
-
-
 def _taken(blocks: list[Block], chosen: Callable[[Block], I64]) -> list[SessionRun]:
     """The sessions at the places that ``chosen`` names, taken out of their blocks; at most one table."""
     parts = []
@@ -121,7 +114,7 @@ def _due(block: Block, state: SessionState, step: Keyed, w1: int, now: int) -> I
         parts.append(run.between("due", lambda run: due(run.groups, run.end, step, w0, w0, state.now), state.now, now))
     if step.law.ttl:
         parts.append(run.between("lapse", lambda run: _lapse(run, step), w0, w1))
-    at = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+    at = parts[0] if len(parts) == 1 else distinct(np.concatenate(parts))
     return at[block.there[at]]
 
 
@@ -143,7 +136,7 @@ def _held(state: SessionState, step: Keyed) -> int:
 
 def over(state: SessionState, pairs: Pairs, step: Keyed) -> Bools:
     """Which pairs would merge with a session of their key whose trigger has finished."""
-    hashes = _distinct([pairs.hash])
+    hashes = distinct(pairs.hash)
     parts = [block.run.take(block.of_keys(hashes)) for block in state.blocks]
     parts = [run.where(Finishing.finished(run.groups.marks)) for run in parts]
     if not any(map(len, parts)):

