@@ -126,7 +126,8 @@ def notebook(browser: Browser, lab: laboratory.Server, complaints: list[str]) ->
     """One notebook, whose second cell draws what a test writes into it."""
     laboratory.written(lab.notebooks / "states.ipynb", [SETUP, ""])
     with laboratory.watched(browser, lab, complaints) as page:
-        yield laboratory.Notebook(page, lab, "states", "states").open().wait_until_idle().run(0)
+        opened = laboratory.Notebook(page, lab, "states", "states").open().wait_until_idle()
+        yield opened.theme("JupyterLab Light").run(0)  # another test may have left it dark
     lab.end_kernels()
 
 
