@@ -25,6 +25,7 @@ def run(
     epoch_rows: int | None = None,
     on_error: Literal["collect", "fail"] = "collect",
     max_errors: int | None = None,
+    keep_rows: int = 1_000_000,
     scratch: str | os.PathLike[str] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     state_budget: str | None = None,
@@ -49,6 +50,9 @@ def run(
         Whether rows that cannot be processed go to ``stream.errors`` and the run goes on, or it fails.
     max_errors : int, optional
         With "collect": fail past so many.
+    keep_rows : int
+        How many rows of each result the run keeps for who looks: of ``run.panes`` the newest; of ``run.results``, where
+        the stream has no end, the newest windows.
     scratch : str or os.PathLike, optional
         On a Dask cluster whose workers are on other machines: a directory that all of them reach, for the run's state.
     checkpoint : str or os.PathLike, optional
@@ -98,6 +102,7 @@ def run(
         epoch_rows=epoch_rows,
         on_error=on_error,
         max_errors=max_errors,
+        keep_rows=keep_rows,
         scratch=scratch,
         checkpoint=checkpoint,
         state_budget=state_budget,

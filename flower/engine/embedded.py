@@ -71,6 +71,7 @@ class Options:
         epoch_rows: int | None = None,
         on_error: str = "collect",
         max_errors: int | None = None,
+        keep_rows: int = KEPT_ROWS,
         scratch: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         state_budget: str | None = None,
@@ -84,8 +85,11 @@ class Options:
         """
         if on_error not in ("collect", "fail"):
             raise GraphError("`on_error` must be 'collect' or 'fail'", got=repr(on_error))
-        for name, count, least in (("epoch_rows", epoch_rows, 1), ("max_errors", max_errors, 0)):
-            if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < least):
+        counts = {"epoch_rows": (epoch_rows, 1), "max_errors": (max_errors, 0), "keep_rows": (keep_rows, 1)}
+        for name, (count, least) in counts.items():
+            if count is None and name != "keep_rows":
+                continue
+            if isinstance(count, bool) or not isinstance(count, int) or count < least:
                 raise GraphError(f"`{name}` must be a whole number, at least {least}", got=repr(count))
         return Options(
             duration_us(latency, "latency", minimum=1000),
@@ -96,6 +100,7 @@ class Options:
             None if scratch is None else os.path.abspath(os.path.expanduser(os.fspath(scratch))),
             None if checkpoint is None else os.fspath(checkpoint),
             budget_of(state_budget),
+            keep_rows,
         )
 
 

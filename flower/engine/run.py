@@ -156,7 +156,7 @@ class Run:
     @property
     def results(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
         """The view of the panes so far, sorted by window end, then keys; with several outputs a view for each, by step
-        name. Of a stream without end the oldest windows are let go beyond a million rows (``attrs["let_go"]`` counts
+        name. Of a stream without end the oldest windows are let go beyond ``keep_rows`` (``attrs["let_go"]`` counts
         these rows).
         """
         views = {}
@@ -166,7 +166,7 @@ class Run:
         return next(iter(views.values())) if len(views) == 1 else views
 
     def panes(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
-        """The panes so far in order of emission; the oldest are let go beyond a million rows (``attrs["let_go"]``
+        """The panes so far in order of emission; the oldest are let go beyond ``keep_rows`` (``attrs["let_go"]``
         counts them).
         """
         frames = {}

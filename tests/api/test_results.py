@@ -9,7 +9,7 @@ from strategies import SCHEMA, Rows, stream_of
 
 import flower as fl
 from flower.engine.results import FINE, Results
-from flower.errors import UserFunctionError
+from flower.errors import GraphError, UserFunctionError
 
 
 def rows(count: int = 5, *, bounded: bool = True) -> Rows:
@@ -46,6 +46,15 @@ def test_the_view_of_a_stream_without_end_lets_go_of_its_oldest_windows_and_keep
     assert 5 <= len(view) <= 20
     assert view["total"].tolist() == list(range(40 - len(view), 40))
     assert len(view) % 2 == 0
+
+
+def test_a_run_keeps_so_many_of_its_newest_rows():
+    run = stream_of(rows(40)).select("n").run(epoch_rows=4, keep_rows=10).wait(progress=False)
+    assert run.panes()["n"].tolist() == list(range(32, 40))
+    assert run.panes().attrs["let_go"] == 32
+    for wrong in (0, None, True, 2.5):
+        with pytest.raises(GraphError, match="`keep_rows` must be a whole number, at least 1; got"):
+            stream_of(rows()).run(keep_rows=wrong)
 
 
 def test_epochs_of_few_rows_are_put_together():

@@ -23,7 +23,8 @@ CHART = """%load_ext flower
 import flower as fl, os
 trigger = fl.AfterWatermark(early=fl.AfterProcessingTime("100ms"))
 panes = fl.read.rate(10_000, keys=10).window(fl.FixedWindows("1s"), trigger=trigger).groupby("key").agg(n="count")
-chart = panes.plot.line(x="window_end", y="n", by="key", keys=10, last="30s")
+run = panes.run(keep_rows=5_000)  # as many as come in a minute: what a run keeps for who looks is full before long
+chart = panes.plot.line(x="window_end", y="n", by="key", keys=10, last="30s", run=run)
 chart"""
 
 POINTS = """() => Math.max(0, ...(window.Bokeh?.documents ?? []).flatMap(doc => [...doc._all_models.values()])
@@ -44,7 +45,7 @@ def rolling(minutes: float) -> bool:
         server = laboratory.start(Path(home))
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
-            laboratory.written(server.notebooks / "rolling.ipynb", [CHART, "chart.stop()"])
+            laboratory.written(server.notebooks / "rolling.ipynb", [CHART, "run.stop()"])
             page = browser.new_page(viewport={"width": 1300, "height": 1000})
             notebook = laboratory.Notebook(page, server, "rolling", "rolling").open().wait_until_idle().run(0)
             with server.kernel() as ask:
