@@ -144,7 +144,7 @@ def test_other_choices_run_the_same_rows_again(opened, lab_page):
     output.get_by_label("accumulation").select_option("discarding")
     waits_for(lab_page, "late pane", ["9"])
     assert shown(lab_page, "on-time pane") == ["5", "8"]
-    output.get_by_label("windows").select_option("all time")
+    output.get_by_role("combobox", name="windows").select_option("all time")
     output.get_by_label("trigger").select_option("every row")
     waits_for(lab_page, "early pane", ["5", "7", "3", "4", "8", "3", "9", "8", "1"])
     assert output.get_by_label("trigger").input_value() == "4"
