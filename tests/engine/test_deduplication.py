@@ -11,6 +11,7 @@ import pytest
 import flower as fl
 from flower.engine import keys
 from flower.engine.embedded import Driver, Options
+from flower.engine.why import why
 from flower.errors import RunError
 from flower.testing import ManualClock
 
@@ -109,11 +110,15 @@ def test_a_deduplication_that_has_changed_does_not_go_on_from_its_checkpoint() -
 
 
 def test_why_tells_what_is_remembered_and_until_when() -> None:
-    run = stream(ROWS.head(100)).deduplicate("k", within="1h").run(epoch_rows=50, clock=ManualClock()).pause()
-    run.step()
-    held = run.metrics.groups
-    assert f"{held:,} rows are remembered, each until the watermark is 1h past it." in str(run.why())
-    assert str(run.why(step="deduplicate-1")) == str(run.why())
+    distinct = stream(ROWS.head(100)).deduplicate("k", within="1h")
+    driver = Driver([distinct.node], Options.make(epoch_rows=50, clock=ManualClock()))
+    plan = driver.next_epoch()
+    assert plan is not None
+    driver.run(plan)
+    told = str(why(driver, None, None, None))
+    assert f"{driver.metrics.groups:,} rows are remembered, each until the watermark is 1h past it." in told
+    assert driver.metrics.groups > 0
+    assert str(why(driver, None, None, "deduplicate-1")) == told
     with pytest.raises(RunError, match=r"why\(\) of deduplicate takes no key and no window; got key=3"):
-        run.why(3)
-    run.stop()
+        why(driver, 3, None, None)
+    driver.close()
