@@ -68,6 +68,7 @@ JOINS = {
     "asof_nearest": asof("nearest"),
     "outer_retracting": windowed("outer", accumulation="retracting", **LATE),
     "taken_back_within": taken_back(within("outer")),
+    "taken_back_alone": taken_back(lambda left, right: within("outer")(left.filter("v < 5"), right)),
     "taken_back_in_windows": taken_back(windowed("left", **LATE)),
     "taken_back_versions": taken_back(lambda left, right: enriched()(left, right.filter("w < 5")), 1),
     "cogrouped": cogrouped,
