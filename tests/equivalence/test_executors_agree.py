@@ -175,7 +175,9 @@ def test_partitions_of_any_length_meet_each_others_watermarks(
         fl.Stream(Read(Slow(*each, pauses=pauses), "t", "UTC", None, policy)) for each in (parts_of, more) if each
     ]
     trigger = fl.AfterWatermark(early=early)
-    panes = fl.concat(*streams).window(where, trigger=trigger).groupby("k").agg(rows="count", first=("n", "first"))
+    # What triggers ask for by name is there.
+    results = {"rows": "count", "first": ("n", "first"), "total": ("n", "sum")}
+    panes = fl.concat(*streams).window(where, trigger=trigger).groupby("k").agg(**results)
     for stream in (panes, panes.dropped):
         driver = Driver([stream.node], Options.make(epoch_rows=epoch_rows, clock=Ticking(), latency="1ms"))
         driver.drive()
