@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,12 +15,9 @@ from flower.graph.schema import normal, require_columns
 from flower.io.frames import FrameSource
 from flower.model.time import Duration, duration_us
 
-if TYPE_CHECKING:
-    from flower.api.stream import Stream
-
 
 def enrich_node(
-    stream: Stream,
+    rows: Node,
     table: object,
     on: str | Sequence[str],
     how: Keeps,
@@ -29,10 +25,10 @@ def enrich_node(
     ttl: Duration | None,
     static: bool,
 ) -> Node:
-    """The step of ``stream.enrich(table, ...)``."""
+    """The step of ``stream.enrich(table, ...)``, given the stream's node."""
     given = _table(table)
     keys = column_names("enrich", (on,) if isinstance(on, str) else tuple(on), ".enrich(table, on='carrier')")
-    require_columns(stream.schema, keys)
+    require_columns(rows.schema, keys)
     require_columns(given.schema, keys)
     one_of("how", how, KEEPS)
     if columns is None:
@@ -44,9 +40,9 @@ def enrich_node(
     if static or not given.timed or isinstance(table, pd.DataFrame):
         if ttl is not None:
             raise GraphError("`ttl` is for a table that changes", got=f"ttl={ttl!r}", hint="leave it out")
-        return _static(stream.node, given, keys, how, added)
-    require_settled(stream.node, "enriched from a table that changes")
-    common = (stream.node, given, keys, ("_x", "_y"))
+        return _static(rows, given, keys, how, added)
+    require_settled(rows, "enriched from a table that changes")
+    common = (rows, given, keys, ("_x", "_y"))
     if given.windowing is None:
         require_settled(given, "versions of a table")
         most = None if ttl is None else duration_us(ttl, "ttl")

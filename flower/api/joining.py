@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from flower.api.arguments import column_names, one_of
 from flower.api.grouped import require_settled
@@ -13,65 +12,62 @@ from flower.graph.nodes import Node
 from flower.graph.schema import require_columns
 from flower.model.time import Duration, duration_text, duration_us
 
-if TYPE_CHECKING:
-    from flower.api.stream import Stream
-
 FOR_EVER = 2**61
 """An interval's bound in microseconds, 73,000 years, beyond which it is none."""
 
 
 def join_node(
-    stream: Stream,
+    left: Node,
     other: object,
     on: str | Sequence[str],
     how: How,
     within: tuple[Duration, Duration] | None,
     suffixes: tuple[str, str],
 ) -> Join:
-    """The step of ``stream.join(other, ...)``."""
-    right, keys = _both(Join.verb, stream, other, on)
+    """The step of ``stream.join(other, ...)``, given the stream's node."""
+    right, keys = _both(Join.verb, left, other, on)
     one_of("how", how, HOWS)
     interval = None
     if within is not None:
         interval = _interval(within)
-        if stream.node.windowing is not None or right.windowing is not None:
+        if left.windowing is not None or right.windowing is not None:
             raise GraphError(
                 "a join is in windows or within an interval, not both",
                 got=f"within={within!r} and windows",
                 hint="leave out `within`, or call .join() before .window()",
             )
-    return Join(stream.node, right, keys, _suffixes(suffixes), how, interval)
+    return Join(left, right, keys, _suffixes(suffixes), how, interval)
 
 
 def join_asof_node(
-    stream: Stream,
+    left: Node,
     other: object,
     on: str | Sequence[str],
     tolerance: Duration | None,
     direction: Direction,
     suffixes: tuple[str, str],
 ) -> JoinAsof:
-    """The step of ``stream.join_asof(other, ...)``."""
-    right, keys = _both(JoinAsof.verb, stream, other, on)
+    """The step of ``stream.join_asof(other, ...)``, given the stream's node."""
+    right, keys = _both(JoinAsof.verb, left, other, on)
     one_of("direction", direction, DIRECTIONS)
     most = None if tolerance is None else duration_us(tolerance, "tolerance")
-    for windowing in (stream.node.windowing, right.windowing):
+    for windowing in (left.windowing, right.windowing):
         if windowing is not None:
             raise GraphError(
                 "an as-of join has no windows", got=windowing.source, hint="call .join_asof() before .window()"
             )
-    return JoinAsof(stream.node, right, keys, _suffixes(suffixes), most, direction)
+    return JoinAsof(left, right, keys, _suffixes(suffixes), most, direction)
 
 
-def _both(verb: str, stream: Stream, other: object, on: str | Sequence[str]) -> tuple[Node, tuple[str, ...]]:
+def _both(verb: str, left: Node, other: object, on: str | Sequence[str]) -> tuple[Node, tuple[str, ...]]:
     from flower.api.stream import Stream
 
     if not isinstance(other, Stream):
         raise GraphError(f"{verb}() takes another stream", got=type(other).__name__, hint=f"write .{verb}(other, 'k')")
     keys = column_names(verb, (on,) if isinstance(on, str) else tuple(on), f".{verb}(other, on='carrier')")
-    for each in (stream, other):
+    for each in (left, other.node):
         require_columns(each.schema, keys)
-        require_settled(each.node, "joined")
+        require_settled(each, "joined")
     return other.node, keys
 
 
