@@ -17,7 +17,7 @@ _COLUMNS = [
 
 
 class RateSource:
-    """Row ``i`` has ``time`` = start + i / rate and ``value`` = i, and appears that long after the run has begun.
+    """Row ``i`` has ``time`` = start + i / rate and ``value`` = i, and appears when the run has gone on for (i + 1) / rate.
 
     Parameters
     ----------
