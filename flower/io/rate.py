@@ -17,7 +17,7 @@ _COLUMNS = [
 
 
 class RateSource:
-    """Row ``i`` has ``time`` = start + i / rate and ``value`` = i, and appears when the run has gone on for (i + 1) / rate.
+    """Row ``i`` has ``time`` = start + i / rate and ``value`` = i; it appears (i + 1) / rate after the run has begun.
 
     Parameters
     ----------
