@@ -176,7 +176,7 @@ def test_partitions_of_any_length_meet_each_others_watermarks(
     ]
     trigger = fl.AfterWatermark(early=early)
     # What triggers ask for by name is there.
-    results = {"rows": "count", "first": ("n", "first"), "total": ("n", "sum")}
+    results = {"rows": "count", "first": ("n", "first"), "total": ("n", "sum"), "mean": ("n", "mean")}
     panes = fl.concat(*streams).window(where, trigger=trigger).groupby("k").agg(**results)
     for stream in (panes, panes.dropped):
         driver = Driver([stream.node], Options.make(epoch_rows=epoch_rows, clock=Ticking(), latency="1ms"))
