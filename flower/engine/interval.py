@@ -18,8 +18,10 @@ import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
-from flower.engine.waiting import Held, by_key, joined, near, new_of, none, over_by, standing, thinned, with_more
+from flower.engine.pairing import near
+from flower.engine.waiting import Held, by_key, joined, new_of, none, over_by, standing, thinned, with_more
 from flower.graph.batch import Batch, constant
+from flower.model.arrays import order
 from flower.model.panes import instants
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
@@ -69,7 +71,7 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
             batches.append(_rows(step, gone[0], table, mine, theirs, back=True))
             _count(given[1], number, theirs, -1)
         for number, table in enumerate(held[0]):
-            theirs, mine = near(gone[1], table, -high, -low, step.keys, exact=step.exact)
+            mine, theirs = near(table, gone[1], low, high, step.keys, exact=step.exact)
             batches.append(_rows(step, table, gone[1], mine, theirs, back=True))
             _count(given[0], number, mine, -1)
         mine, theirs = near(gone[0], gone[1], low, high, step.keys, exact=step.exact)
@@ -80,7 +82,7 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
         _count(given[0], -1, mine, 1)
         _count(given[1], number, theirs, 1)
     for number, table in enumerate(tables[0][:-1]):
-        theirs, mine = near(new[1], table, -high, -low, step.keys, exact=step.exact)
+        mine, theirs = near(table, new[1], low, high, step.keys, exact=step.exact)
         batches.append(_rows(step, table, new[1], mine, theirs))
         _count(given[0], number, mine, 1)
         _count(given[1], -1, theirs, 1)
@@ -101,7 +103,7 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
         kept.append(with_more(left, more, by_key))
     rows = Batch.concat([batch for batch in batches if len(batch)] or [Batch.empty(step.schema)])
     if not (rows.time[1:] >= rows.time[:-1]).all():
-        rows = rows.take(np.argsort(rows.time, kind="stable"))
+        rows = rows.take(order(rows.time))
     if rows.retraction is not None and rows.retraction.any():
         rows = rows.take(np.argsort(~rows.retraction, kind="stable"))
     rows = replace(rows, position=np.arange(len(rows)))
