@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
-from flower.engine.pairing import bisected, key_numbers, of_hash, same_key
+from flower.engine.pairing import key_numbers, places, same_key
 from flower.engine.waiting import (
     Held,
     by_key,
@@ -178,23 +178,23 @@ def _looked_up(step: Joint, left: Held, tables: Sequence[Held]) -> _Places:
     by = order(left.at, left.hash)
     hash_, wanted = left.hash[by], left.at[by]
     before, after = _Places.none(n), _Places.none(n)
+    sought = {"backward": (True,), "forward": (False,), "nearest": (True, False)}[step.direction or "nearest"]
     for number, table in enumerate(tables):
-        begin, end = of_hash(table.hash, hash_)
-        if step.direction != "forward":
-            row = bisected(table.at, begin, end, wanted, inclusive=True) - 1
-            before.better(tables, number, np.where(row >= begin, row, -1), last=True)
-        if step.direction != "backward":
-            row = bisected(table.at, begin, end, wanted, inclusive=False)
-            after.better(tables, number, np.where(row < end, row, -1), last=False)
+        begin, end, found = places(table, hash_, *((wanted, equal) for equal in sought))
+        for equal, row in zip(sought, found, strict=True):
+            if equal:
+                before.better(tables, number, np.where(row > begin, row - 1, -1), last=True)
+            else:
+                after.better(tables, number, np.where(row < end, row, -1), last=False)
     back, ahead = before.distance(tables, wanted), after.distance(tables, wanted)
     take = (before.table >= 0) & (back <= ahead)
-    places = _Places.none(n)
-    places.table[by] = np.where(take, before.table, after.table)
-    places.row[by] = np.where(take, before.row, after.row)
+    nearest = _Places.none(n)
+    nearest.table[by] = np.where(take, before.table, after.table)
+    nearest.row[by] = np.where(take, before.row, after.row)
     if step.within is not None:
         far = by[np.minimum(back, ahead) > max(-step.within[0], step.within[1])]
-        places.table[far] = places.row[far] = -1
-    return places
+        nearest.table[far] = nearest.row[far] = -1
+    return nearest
 
 
 def paired(step: Joint, left: Held, right: pa.RecordBatch, pick: I64, by: I64) -> Batch:

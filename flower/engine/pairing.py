@@ -12,7 +12,7 @@ from flower.engine.keys import encode, equal, ranked
 from flower.engine.lift import window_codes
 from flower.engine.waiting import Held, spread
 from flower.model.arrays import Bools, group_starts, order
-from flower.model.time import I64
+from flower.model.time import I64, MAX_TIME, MIN_TIME
 
 
 def key_numbers(left: Held, right: Held, keys: Sequence[str], *, exact: bool) -> tuple[I64, I64]:
@@ -73,18 +73,60 @@ def near(left: Held, right: Held, low: int, high: int, keys: Sequence[str], *, e
 
 
 def _looked_up(rows: Held, table: Held, low: int, high: int) -> tuple[I64, I64]:
-    begin, end = of_hash(table.hash, rows.hash)
-    first = bisected(table.at, begin, end, _moved(rows.at, low), inclusive=False)
-    last = bisected(table.at, first, end, _moved(rows.at, high), inclusive=True)
+    _, _, (first, last) = places(table, rows.hash, (_moved(rows.at, low), False), (_moved(rows.at, high), True))
     return spread(first, last - first)
 
 
-def of_hash(table: I64, wanted: I64) -> tuple[I64, I64]:
-    """Where each of the ``wanted`` hashes, best equal ones together, begins and ends in an ascending ``table``."""
-    starts = group_starts(wanted)
-    each, rows = wanted[starts], np.diff(np.append(starts, len(wanted)))
-    begin, end = (np.searchsorted(table, each, side=side) for side in ("left", "right"))
-    return np.repeat(begin, rows), np.repeat(end, rows)
+def places(table: Held, hash_: I64, *wanted: tuple[I64, bool]) -> tuple[I64, I64, list[I64]]:
+    """Where the rows of some hashes are in a table that is `by_key`.
+
+    Parameters
+    ----------
+    hash_ : ndarray of int64
+        Of each row that asks; best equal ones together.
+    wanted : pair of (ndarray of int64, bool)
+        Times that they ask for, best ascending for a hash, and whether rows of that time are before it.
+
+    Returns
+    -------
+    begin, end : ndarray of int64
+        Of each the rows of the same hash.
+    places : list of ndarray of int64
+        And the place among these before which all are of a time before the one wanted.
+    """
+    starts = group_starts(hash_)
+    each, rows = hash_[starts], np.diff(np.append(starts, len(hash_)))
+    coded = _coded(table) if len(table) <= 4 * len(hash_) else None
+    if coded is None:
+        begin, end = (np.repeat(np.searchsorted(table.hash, each, side=side), rows) for side in ("left", "right"))
+        return begin, end, [bisected(table.at, begin, end, times, inclusive=inclusive) for times, inclusive in wanted]
+    known, firsts, code, bits, before = coded
+    group = np.searchsorted(known, each)
+    there = known[np.minimum(group, len(known) - 1)] == each
+    begin = np.repeat(firsts[group], rows)
+    end = np.repeat(firsts[group + there], rows)
+    base, most = np.repeat(group << bits, rows), min(before + 2**bits - 1, MAX_TIME)
+    found = []
+    for times, inclusive in wanted:
+        asked = base + (np.clip(times, before, most) - before)
+        found.append(np.minimum(np.searchsorted(code, asked, side="right" if inclusive else "left"), end))
+    return begin, end, found
+
+
+def _coded(table: Held) -> tuple[I64, I64, I64, int, int] | None:
+    """The hashes of a table, where the rows of each begin, and for each row one number: that of its hash, and in the
+    last ``bits`` its time from one before all of them on. None: these are too many.
+    """
+    if not len(table):
+        return None
+    firsts = group_starts(table.hash)
+    before = int(table.at.min()) - 1
+    bits = (int(table.at.max()) - before + 1).bit_length()
+    if before < MIN_TIME or bits + len(firsts).bit_length() > 62:
+        return None
+    known, firsts = table.hash[firsts], np.append(firsts, len(table))
+    number = np.repeat(np.arange(len(known)) << bits, np.diff(firsts))
+    return known, firsts, number + (table.at - before), bits, before
 
 
 def same_key(left: Held, at: I64, right: Held, where: I64, keys: Sequence[str]) -> Bools:
