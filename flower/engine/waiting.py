@@ -32,7 +32,8 @@ class Held:
     rows : pyarrow.RecordBatch
         Their columns.
     time, partition, position : ndarray of int64
-        Their event times, and where they came from.
+        Their event times, and where they came from. In a window nothing asks where a row came from, nor for its time
+        unless rows are taken back: it is then that of the window.
     at : ndarray of int64
         Where in time a row of the other side must be: the start of the window, or the event time.
     until : ndarray of int64
