@@ -187,7 +187,7 @@ def _pane(
         at_left, at_right, number = at_left[by_number], at_right[by_number], number[by_number]
     start, end = (_of_either(getattr(left, name), at_left, getattr(right, name), at_right) for name in ("at", "until"))
     n = len(end)
-    time = np.where(end == MAX_TIME, MAX_TIME, end - 1)
+    time = end - (end < MAX_TIME)
     columns = [
         *step.joined((left.rows, right.rows), (at_left, at_right)),
         instants(start),
