@@ -233,6 +233,19 @@ WORKS = (
         own("live_keys", ten_million_keys="many_early", ten_thousand="few_early"),
         rounds=3,
     ),
+    *(
+        Work(
+            f"held-rows{name}",
+            f"an epoch of 10,000 rows into {says} that holds many rows, and few",
+            own("held_rows", a_million_rows=f"many{of}", ten_thousand=f"few{of}"),
+            rounds=3,
+        )
+        for name, of, says in (
+            ("", "", "an interval join"),
+            ("-outer", "_outer", "an outer interval join"),
+            ("-asof", "_asof", "an as-of join"),
+        )
+    ),
     Work(
         "import",
         "the import of Flower beyond that of pandas",

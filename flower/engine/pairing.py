@@ -98,7 +98,11 @@ def places(table: Held, hash_: I64, *wanted: tuple[I64, bool]) -> tuple[I64, I64
     each, rows = hash_[starts], np.diff(np.append(starts, len(hash_)))
     coded = _coded(table) if len(table) <= 4 * len(hash_) else None
     if coded is None:
-        begin, end = (np.repeat(np.searchsorted(table.hash, each, side=side), rows) for side in ("left", "right"))
+        first = np.searchsorted(table.hash, each)
+        last = first.copy()
+        there = np.flatnonzero(table.hash[np.minimum(first, len(table) - 1)] == each) if len(table) else first[:0]
+        last[there] = np.searchsorted(table.hash, each[there], side="right")
+        begin, end = np.repeat(first, rows), np.repeat(last, rows)
         return begin, end, [bisected(table.at, begin, end, times, inclusive=inclusive) for times, inclusive in wanted]
     known, firsts, code, bits, before = coded
     group = np.searchsorted(known, each)

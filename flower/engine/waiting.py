@@ -57,6 +57,7 @@ class Held:
     mark: I64
     back: Bools | None = None
     _half: int | None = field(default=None, init=False, repr=False, compare=False)
+    _order: I64 | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -93,7 +94,16 @@ class Held:
         """The same rows, marked otherwise."""
         marked = replace(self, mark=mark)
         object.__setattr__(marked, "_half", self._half)
+        object.__setattr__(marked, "_order", self._order)
         return marked
+
+    @property
+    def by_until(self) -> I64:
+        """The places of the rows in the order in which they are let go; found once a table."""
+        if self._order is None:
+            object.__setattr__(self, "_order", order(self.until))
+        assert self._order is not None
+        return self._order
 
     def half_over(self, over: Callable[[Held], I64]) -> int:
         """The watermark with which half of the rows, at least one, are over; ``over`` tells it of each, the same at
