@@ -264,7 +264,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "rows, min(w1, hold)", "rows, w1", JOINS),
     Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
     Mutant("a row of the same instant is not as of it", ASOF, "((wanted, equal) for equal in sought)", "((wanted, False) for equal in sought)", JOINS),
-    Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
+    Mutant("of two that are as near the later is taken", ASOF, "far[0] > far[1]", "far[0] >= far[1]", JOINS),
     Mutant("a tolerance has no last instant", ASOF, "> max(-step.within[0], step.within[1])", ">= max(-step.within[0], step.within[1])", JOINS),
     Mutant("the newest row is let go", ASOF, "    over = table.until\n", "    over = table.at - 1\n", JOINS),
     Mutant("rows that others replaced are held", ASOF, "np.where(following, np.minimum(over[:-1], replaced), over[:-1])", "over[:-1]", HELD),
