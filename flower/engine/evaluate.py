@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from flower.graph.expressions import Binary, Call, Column, Compare, Expr, IsIn, Literal, Logical, Unary
 from flower.graph.expressions.signatures import kind, literal_field, signature, text_scalar
+from flower.model.event_time import local_us
 
 REASONS = (
     "",
@@ -486,6 +487,9 @@ def _search(function: Callable[..., Any]) -> Callable[..., _Value]:
 def _calendar(function: Callable[..., Any]) -> Callable[..., _Value]:
     def call(a: _Value) -> _Value:
         array = _array(a, np.size(a.data))
+        if (zone := array.type.tz) not in (None, "UTC"):
+            local = local_us(array.cast(pa.int64()).fill_null(0).to_numpy(), zone)
+            array = pa.array(local, mask=array.is_null().to_numpy(zero_copy_only=False)).view(pa.timestamp("us"))
         data = function(array).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
         return replace(a, data=data if np.ndim(a.data) else data[0])
 
