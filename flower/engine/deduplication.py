@@ -18,8 +18,9 @@ from flower.engine.counts import Counts
 from flower.engine.keyed import Advanced
 from flower.engine.keys import encode
 from flower.engine.lift import Lifted
+from flower.engine.pairing import bisected, near
 from flower.engine.side import LATE
-from flower.engine.waiting import Held, bisected, by_key, held, joined, near, none, thinned, with_more
+from flower.engine.waiting import Held, by_key, held, joined, none, thinned, with_more
 from flower.graph.batch import Batch
 from flower.model import arrays
 from flower.model.panes import instants
@@ -103,7 +104,7 @@ def advance(state: DistinctState, fresh: Sequence[Held], step: Distinct, w1: int
     if step.batch and w1 < MAX_TIME:
         waiting = (*state.waiting, *(piece for piece in fresh if len(piece)))
         return Advanced(DistinctState((), waiting), Batch.empty(step.schema), w1)
-    new = joined([none(0, step.schema), *state.waiting, *fresh])
+    new = by_key(joined([none(0, step.schema), *state.waiting, *fresh]))
     new = new.take(_first(new, np.flatnonzero(~_repeats(new, state.given, step)), step))
     seen = Held(0, new.rows.select(list(step.keys)), *(getattr(new, name) for name in _COLUMNS))
     kept = tuple(each for table in state.given if (each := thinned(table, w1)) is not None)

@@ -18,9 +18,10 @@ def constant(value: int, length: int) -> I64:
     return repeated
 
 
-def _select(array: I64, indices: I64, length: int) -> I64:
+def select(array: I64, indices: I64) -> I64:
+    """The values at ``indices``; a `constant` stays one."""
     if array.strides == (0,) and len(array):
-        return np.broadcast_to(array[0], length)
+        return np.broadcast_to(array[0], len(indices))
     return array[indices]
 
 
@@ -69,13 +70,12 @@ class Batch:
 
     def take(self, indices: np.ndarray) -> Batch:
         """The rows at ``indices``, in that order; a row may be taken several times."""
-        n = len(indices)
         return Batch(
             self.rows.take(pa.array(indices)),
-            _select(self.time, indices, n),
-            _select(self.met, indices, n),
-            _select(self.partition, indices, n),
-            _select(self.position, indices, n),
+            select(self.time, indices),
+            select(self.met, indices),
+            select(self.partition, indices),
+            select(self.position, indices),
             None if self.retraction is None else self.retraction[indices],
             None if self.oldest is None else self.oldest[indices],
         )

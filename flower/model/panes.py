@@ -101,7 +101,9 @@ def so_far(panes: pa.Schema, keys: Sequence[str]) -> pa.Schema:
 
 def instants(time: I64) -> pa.Array:
     """Timestamps of microseconds; null for the two ends of time."""
-    return pa.array(time, pa.int64(), mask=(time == MIN_TIME) | (time == MAX_TIME)).cast(INSTANT)
+    if len(time) and (time.min() == MIN_TIME or time.max() == MAX_TIME):
+        return pa.array(time, pa.int64(), mask=(time == MIN_TIME) | (time == MAX_TIME)).cast(INSTANT)
+    return pa.array(time, pa.int64()).view(INSTANT)
 
 
 def timings(codes: npt.NDArray[np.int8]) -> pa.DictionaryArray:

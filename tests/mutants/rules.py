@@ -61,6 +61,8 @@ CODE = ("tests/test_process_transcripts.py", "tests/equivalence/test_processes_a
 ASOF = "flower/engine/asof.py"
 INWINDOW = "flower/engine/inwindow.py"
 WAITING = "flower/engine/waiting.py"
+PAIRING = "flower/engine/pairing.py"
+PAIRS = ("tests/engine/test_pairing.py",)
 RETRACT = ("tests/equivalence/test_retractions_agree.py", *TRANSCRIPTS)
 TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
 DISORDER = "flower/model/watermarks/disorder.py"
@@ -252,26 +254,31 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what was given is remembered for ever", DEDUPLICATION, "tuple(each for table in state.given if (each := thinned(table, w1)) is not None)", "state.given", DEDUPLICATED),
     Mutant("a batch gives rows on the way", DEDUPLICATION, "if step.batch and w1 < MAX_TIME:", "if False:", DEDUPLICATED),
     # Joins
-    Mutant("rows of two windows are joined", WAITING, "if len(at) and (at != at[0]).any():", "if False:", JOINS),
-    Mutant("an interval has no first instant", WAITING, "_moved(rows.at, low), inclusive=False)", "_moved(rows.at, low), inclusive=True)", JOINS),
-    Mutant("an interval has no last instant", WAITING, "_moved(rows.at, high), inclusive=True)", "_moved(rows.at, high), inclusive=False)", JOINS),
+    Mutant("rows of two windows are joined", PAIRING, "if len(at) and ((at != at[0]).any() or (until != until[0]).any()):", "if False:", JOINS),
+    Mutant("an interval has no first instant", PAIRING, "(_moved(rows.at, low), False)", "(_moved(rows.at, low), True)", JOINS),
+    Mutant("an interval has no last instant", PAIRING, "(_moved(rows.at, high), True)", "(_moved(rows.at, high), False)", JOINS),
     Mutant("a new left row meets only new right ones", INTERVAL, "for number, table in enumerate(tables[1]):", "for number, table in [(len(tables[1]) - 1, new[1])]:", JOINS),
     Mutant("a new right row meets no left one that was held", INTERVAL, "enumerate(tables[0][:-1])", "enumerate(tables[0][:0])", JOINS),
-    Mutant("what was joined is given alone as well", INTERVAL, "        given[table] += sign *", "        given[table] += 0 *", JOINS),
+    Mutant("what was joined is given alone as well", INTERVAL, "np.add.at(self.marks[table], rows, sign)", "np.add.at(self.marks[table], rows, 0)", JOINS),
     Mutant("what nothing joins is given an instant too soon", WAITING, "else table.until < watermark", "else table.until <= watermark", JOINS),
     Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "rows, min(w1, hold)", "rows, w1", JOINS),
     Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
-    Mutant("a row of the same instant is not as of it", ASOF, "before = bisected(times, begin, end, left.at, inclusive=True) - 1", "before = bisected(times, begin, end, left.at, inclusive=False) - 1", JOINS),
+    Mutant("a row of the same instant is not as of it", ASOF, "((wanted, equal) for equal in sought)", "((wanted, False) for equal in sought)", JOINS),
     Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
-    Mutant("a tolerance has no last instant", ASOF, "<= max(-step.within[0], step.within[1])", "< max(-step.within[0], step.within[1])", JOINS),
-    Mutant("the newest row is let go", ASOF, "        over[:-1] |= _replaced(step, table, watermark)\n", "        over |= table.at <= watermark\n", JOINS),
-    Mutant("rows that others replaced are held", ASOF, "        over[:-1] |= _replaced(step, table, watermark)\n", "        pass\n", HELD),
-    Mutant("rows of an interval are held for ever", WAITING, "    if n == len(table):\n        return None\n    return table.where(~over) if 2 * n >= len(table) else table", "    return table", HELD),
-    Mutant("keys of one hash are one key, within an interval", WAITING, "    return (mine, theirs) if same.all() else (mine[same], theirs[same])\n", "    return mine, theirs\n", HELD),
+    Mutant("a tolerance has no last instant", ASOF, "> max(-step.within[0], step.within[1])", ">= max(-step.within[0], step.within[1])", JOINS),
+    Mutant("the newest row is let go", ASOF, "    over = table.until\n", "    over = table.at - 1\n", JOINS),
+    Mutant("rows that others replaced are held", ASOF, "np.where(following, np.minimum(over[:-1], replaced), over[:-1])", "over[:-1]", HELD),
+    Mutant("rows of an interval are held for ever", WAITING, "    left = table.where(~over_by(table, watermark))\n", "    left = table\n", HELD),
+    Mutant("keys of one hash are one key, within an interval", PAIRING, "    return (mine, theirs) if same.all() else (mine[same], theirs[same])\n", "    return mine, theirs\n", HELD),
+    Mutant("keys of one hash are one key, as of a time", ASOF, "wrong = nearest.others(left, tables, step.keys)", "wrong = nearest.row[:0]", HELD),
+    Mutant("a time before all of a table is that of its first row", PAIRING, "before = int(table.at.min()) - 1", "before = int(table.at.min())", PAIRS),
+    Mutant("of rows in several tables the older one's is the nearest", ASOF, "new[at] = _less(two, one) if last else _less(one, two)", "new[at] = False", JOINS_AGREE),
+    Mutant("rows that were held are not given alone", INTERVAL, "    over = by[begin:end]\n", "    over = by[end:end]\n", JOINS),
+    Mutant("rows that were held and are to be given alone do not hold the watermark", INTERVAL, "while end < len(by) and first == MAX_TIME:", "while False:", JOINS),
     Mutant("a late row is joined with no row before it", JOINED, "sides.append(joined([late[side], *known]))", "sides.append(joined([late[side], *known[:0]]))", JOINS),
     Mutant("a late row makes all keys of its window fire", JOINED, "        here = touched[number]\n", "        here = touched[number] | True\n", JOINS),
-    Mutant("rows of one joined pane do not stand together", JOINED, "order = np.lexsort((number, end)) if again else", "order =", HELD),
-    Mutant("discarding, all pairs are given again", JOINED, "mine, theirs = mine[new], theirs[new]", "pass", JOINS),
+    Mutant("rows of one joined pane do not stand together", PAIRING, "by_left, by_right = order(left), order(right)", "by_left, by_right = np.arange(len(left)), order(right)", PAIRS),
+    Mutant("discarding, all pairs are given again", JOINED, "at_left, at_right = at_left[new], at_right[new]", "pass", JOINS),
     Mutant("a row that comes after the watermark is joined", "flower/engine/side.py", "gone = met > batch.time", "gone = met > met", JOINS),
     Mutant("dropped rows of the right are told as of the left", "flower/engine/joint.py", 'which = pa.array([("left", "right")[side]] * n', 'which = pa.array([("left", "right")[0]] * n', JOINS),
     Mutant("a row that is taken back stays", WAITING, "stands: Bools = rank >= taken[number]", "stands: Bools = rank >= 0", JOINS),
@@ -291,7 +298,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("rows wait for a window's end an instant too long", INWINDOW, "        asks = table.until <= w1\n", "        asks = table.until < w1\n", ENRICHED),
     Mutant("windows of a table are held for ever", INWINDOW, "    over = table.until <= gone\n", "    over = table.until < 0\n", HELD),
     Mutant("rows look into the window of their time, not of their window", "flower/engine/side.py", "            time = end - 1\n", "            pass\n", ENRICHED),
-    Mutant("rows that find no version are given by an inner enrichment", ASOF, "at = np.arange(len(left)) if step.kept(0) else np.flatnonzero(pick >= 0)", "at = np.arange(len(left))", ENRICHED),
+    Mutant("rows that find no version are given by an inner enrichment", ASOF, "at = by if step.kept(0) else by[pick[by] >= 0]", "at = by", ENRICHED),
     Mutant("keys of one hash are one key of a table", "flower/engine/tables.py", "same = np.ones(len(asked), np.bool_) if alike else _same(wanted.keys, asked, index.keys, there)", "same = np.ones(len(asked), np.bool_)", ("tests/engine/test_enriching.py",)),
     Mutant("a key that a table has twice is one", "flower/engine/tables.py", "    if count.max() > 1:\n", "    if False:\n", ("tests/engine/test_enriching.py",)),
     Mutant("an aggregate of one stream takes the rows of all", "flower/model/combiners/of_side.py", "at = np.flatnonzero(np.asarray(side) == self.side)", "at = np.arange(len(codes))", COGROUPED),
