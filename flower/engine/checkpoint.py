@@ -40,6 +40,7 @@ from flower.engine.joined import JoinedState
 from flower.engine.kept import Kept
 from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.pairs import Pairs
+from flower.engine.learning import LearnedState
 from flower.engine.processed import ProcessedState
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionState
@@ -60,7 +61,7 @@ STORED: dict[str, type] = {
     for kind in (
         *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, Block, SessionRun),
         *(JoinedState, IntervalState, AsofState, InWindowState, Held),
-        *(CountedState, DistinctState, ProcessedState, Kept, Batch, Pairs),
+        *(CountedState, DistinctState, ProcessedState, LearnedState, Kept, Batch, Pairs),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }
