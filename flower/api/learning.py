@@ -99,17 +99,17 @@ class Learners:
         --------
         >>> import flower as fl, pandas as pd
         >>> from river import linear_model, preprocessing
-        >>> rows = pd.DataFrame({"host": ["a", "b", "a", "a", "b"], "load": [1.0, 2, 2, 3, 4], "watts": [3, 6, 5, 7, 11]})
+        >>> rows = pd.DataFrame({"host": list("abaab"), "load": [1.0, 2, 2, 3, 4], "watts": [3, 6, 5, 7, 11]})
         >>> rows["t"] = pd.date_range("2024-01-01", periods=5, freq="min", tz="UTC")
         >>> model = preprocessing.StandardScaler() | linear_model.LinearRegression(intercept_lr=0.5)
         >>> stream = fl.read.frame(rows, event_time="t").groupby("host").learn(model, x="load", y="watts")
         >>> stream.collect()[["host", "watts", "prediction"]].round(2)
           host  watts  prediction
-        0    a      3         0.0
-        1    b      6         0.0
-        2    a      5         3.0
-        3    a      7        5.08
-        4    b     11         6.0
+        0    a      3        0.00
+        1    b      6        0.00
+        2    a      5        3.00
+        3    a      7        5.12
+        4    b     11        6.00
         """
         stream, keys = self._learners()
         with step_errors(stream.node, Learn.verb):
@@ -205,7 +205,9 @@ def _learnt(
             hint=f"call .{'score' if kind is Learn else 'learn'}(...)",
         )
     if model.task in ("classification", "regression") and y is None:
-        raise GraphError(f"a model of {model.task} learns from a label", got="no `y`", hint="name its column: y='label'")
+        raise GraphError(
+            f"a model of {model.task} learns from a label", got="no `y`", hint="name its column: y='label'"
+        )
     if model.labelled != (y is not None) and model.task in ("clustering", "anomaly"):
         needs = "watches a value given the features: `y`" if model.labelled else "learns from the features alone"
         raise GraphError(

@@ -38,9 +38,9 @@ from flower.engine.inwindow import InWindowState
 from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
 from flower.engine.kept import Kept
+from flower.engine.learning import LearnedState
 from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.pairs import Pairs
-from flower.engine.learning import LearnedState
 from flower.engine.processed import ProcessedState
 from flower.engine.runs import Run
 from flower.engine.sessions import SessionState

@@ -23,11 +23,11 @@ from flower.engine.clock import Clock, Pace, SystemClock
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
+from flower.engine.learning import require_declared
 from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of, records_of
 from flower.engine.metrics import Metrics, StepMetrics, remedy
 from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
-from flower.engine.learning import require_declared
 from flower.engine.recovery import Recovery
 from flower.engine.results import KEPT_ROWS, Results
 from flower.errors import GraphError, RunError

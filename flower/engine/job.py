@@ -19,8 +19,8 @@ from flower.engine.processing import Processing
 from flower.engine.state import KeyedState, KeyedStep, empty
 from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import EnrichInWindow, Lookup, Table
-from flower.graph.learning import Learn
 from flower.graph.joins import Join, JoinAsof, Joining
+from flower.graph.learning import Learn
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
 from flower.graph.process import Process

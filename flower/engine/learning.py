@@ -143,7 +143,8 @@ def _ready(some: Sequence[Pairs], step: Learning, w1: int) -> tuple[list[Pairs],
         return list(some), ()
     if step.batch:
         return [], tuple(some)
-    ready, waiting = [], []
+    ready: list[Pairs] = []
+    waiting: list[Pairs] = []
     for piece in some:
         passed = piece.batch.time < w1
         for mask, into in ((passed, ready), (~passed, waiting)):

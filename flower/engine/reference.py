@@ -251,8 +251,8 @@ class _Oracle:
                             errors_of_source(self.job.stages[origin], failed) if alone else failed
                         )
                     dropped[stage.origin].append(_batch(gone, learning.dropped_schema, None))
-                    rows = [replace(row, values={**row.values, learning.said.name: said}) for row, said in told]
-                    batches = [_rows(rows, stage.origin.schema)]
+                    said = [replace(row, values={**row.values, learning.said.name: answer}) for row, answer in told]
+                    batches = [_rows(said, stage.origin.schema)]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]

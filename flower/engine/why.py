@@ -13,8 +13,8 @@ from flower.engine.asof import AsofState
 from flower.engine.holders import NEAREST, HeldBack, Known, window_text
 from flower.engine.inwindow import InWindowState
 from flower.engine.keyed import Keyed
-from flower.engine.lookup import Record, wanted
 from flower.engine.learning import LearnedState
+from flower.engine.lookup import Record, wanted
 from flower.engine.processing import Processing
 from flower.errors import RunError
 from flower.model.calendar import CalendarWindows
@@ -99,8 +99,7 @@ def why(driver: Known, key: object, window: object, step: str | None) -> Why:
 
 def _index(driver: Known, name: str | None) -> int:
     """The step asked about: that of a name, else the last aggregation, code of one's own, join, or deduplication."""
-    steps = driver.job.keyed or driver.job.processes or driver.job.joins or driver.job.distinct
-    steps = steps or driver.job.learners
+    steps = driver.job.keyed or driver.job.processes or driver.job.joins or driver.job.distinct or driver.job.learners
     if name is None and steps:
         return max(steps)
     names = {step.name: index for index, step in driver.job.steps.items()}

@@ -308,7 +308,8 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             lines += [
                 "state: " + ("a model a key" if learn.keys else "a model") + ", as bytes",
                 f"fires: {waits}",
-                f"what it says comes before it learns, {'of all rows of an epoch' if learn.mini_batch else 'row by row'}",
+                "asked before it learns: "
+                + ("of all rows of an epoch" if learn.mini_batch else "of one row at a time"),
             ]
         case Deduplicate() as distinct:
             lines += [

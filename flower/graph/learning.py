@@ -87,8 +87,7 @@ class Learn(Step, Stateful):
             raise SchemaError(
                 "what a model says needs a column of its own",
                 got=f"{self.result!r}, which is there; columns: {names_text(before.names)}",
-                hint="give it another name: "
-                + ("score='anomaly'" if self.verb == "score" else "prediction='guess'"),
+                hint="give it another name: " + ("score='anomaly'" if self.verb == "score" else "prediction='guess'"),
             )
         if self.order == "event_time" and not self.input.timed:
             raise EventTimeError(

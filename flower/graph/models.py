@@ -29,15 +29,21 @@ from flower.errors import GraphError
 Task = Literal["regression", "classification", "clustering", "anomaly"]
 
 _PARTS = frozenset(
-    "anomaly base cluster compat compose conf covariance drift dummy ensemble facto feature_extraction"
-    " feature_selection forest imblearn linear_model metrics misc model_selection multiclass multioutput naive_bayes"
-    " neighbors optim preprocessing proba reco rules sketch stats time_series tree utils _river_rust active".split()
-)
+    {
+        "_river_rust", "active", "anomaly", "base", "cluster", "compat", "compose", "conf", "covariance", "drift",
+        "dummy", "ensemble", "facto", "feature_extraction", "feature_selection", "forest", "imblearn",
+        "linear_model", "metrics", "misc", "model_selection", "multiclass", "multioutput", "naive_bayes",
+        "neighbors", "optim", "preprocessing", "proba", "reco", "rules", "sketch", "stats", "time_series", "tree",
+        "utils"
+    }
+)  # fmt: skip
 """The parts of river whose classes and functions a model may consist of: no data sets, no streams, no checks."""
 
 _OTHERS: Mapping[str, frozenset[str]] = {
-    "builtins": frozenset("bool bytearray bytes complex dict float frozenset int iter list range set slice str tuple"
-                          " object".split()),
+    "builtins": frozenset(
+        {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "iter", "list", "object"}
+        | {"range", "set", "slice", "str", "tuple"}
+    ),
     "collections": frozenset({"Counter", "OrderedDict", "defaultdict", "deque"}),
     "copy": frozenset({"deepcopy"}),
     "copyreg": frozenset({"_reconstructor"}),
@@ -197,9 +203,7 @@ def model_of(model: Any, who: str) -> Model:
     labelled = bool(getattr(last, "_supervised", task in ("regression", "classification")))
     steps = list(model.steps.values()) if hasattr(model, "steps") else [model]
     methods = ("learn_many", "predict_many")
-    many = all(hasattr(last, name) for name in methods) and all(
-        hasattr(step, "transform_many") for step in steps[:-1]
-    )
+    many = all(hasattr(last, name) for name in methods) and all(hasattr(step, "transform_many") for step in steps[:-1])
     try:
         text = ast.unparse(_checked(model)[0])
     except Exception:  # it has no source: then what river calls it has to do
@@ -273,8 +277,8 @@ def _made(value: Any, kind: type, imports: set[str]) -> tuple[ast.expr, Any]:
     if isinstance(inside, dict):
         return _composed(inside, kind, imports)
     arguments: list[tuple[str | None, Any]] = []
-    for name, parameter in inspect.signature(kind.__init__).parameters.items():
-        if name == "self" or parameter.kind is parameter.VAR_KEYWORD or not hasattr(value, name):
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD or not hasattr(value, name):
             continue
         if parameter.kind is parameter.VAR_POSITIONAL:
             arguments += [(None, each) for each in getattr(value, name)]
@@ -292,13 +296,13 @@ def _made(value: Any, kind: type, imports: set[str]) -> tuple[ast.expr, Any]:
 
 def _default(value: Any, kind: type, name: str) -> bool:
     """Whether a parameter is what it is where nothing is given for it."""
-    held, default = getattr(value, name), inspect.signature(kind.__init__).parameters[name].default
+    held, default = getattr(value, name), inspect.signature(kind).parameters[name].default
     if isinstance(held, bool | int | float | str | None):
         return type(held) is type(default) and bool(held == default)
     needed = {
         key: getattr(value, key)
-        for key, each in inspect.signature(kind.__init__).parameters.items()
-        if key != "self" and each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+        for key, each in inspect.signature(kind).parameters.items()
+        if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
     }
     try:
         return _unseeded(getattr(kind(**needed), name)) == _unseeded(held)

@@ -1,8 +1,9 @@
-"""`learn` and `score`: what they take and refuse, what failures leave behind, and what scripts and cells say of them."""
+"""`learn` and `score`: what they take and refuse, what failures leave behind, and what scripts say."""
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import os
 import pickle
 import random
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from river import anomaly, base, cluster, compose, forest, linear_model, naive_bayes, optim, preprocessing, stats, tree
 
@@ -21,6 +23,8 @@ from flower.engine import learning
 from flower.engine.job import job
 from flower.errors import ColumnError, DtypeError, EventTimeError, GraphError, SchemaError
 from flower.graph import models
+from flower.graph.learning import Learn
+from flower.testing import TestStream
 
 ROWS = pd.DataFrame(
     {
@@ -50,7 +54,7 @@ def test_each_key_has_what_river_says_of_its_rows_alone() -> None:
 def test_labels_of_a_classifier_have_the_dtype_of_the_label_and_are_missing_before_one_is_known() -> None:
     model = tree.HoeffdingTreeClassifier(grace_period=5)
     given = stream().learn(model, x=["x"], y="big", prediction="guess", order="arrival")
-    assert str(given.schema["guess"]) == "boolean"
+    assert given.schema.field("guess") == pa.field("guess", pa.bool_())
     rows = given.collect()
     assert rows["guess"].isna().tolist() == [True] + [False] * 99
     assert (rows["guess"] == rows["big"])[1:].mean() > 0.9
@@ -74,7 +78,7 @@ def test_an_anomaly_has_the_highest_score() -> None:
 
 def test_a_clusterer_needs_no_label() -> None:
     said = stream().learn(cluster.KMeans(n_clusters=2, seed=1), x=["x", "y"], prediction="group").collect()
-    assert str(said["group"].dtype) == "int64" and set(said["group"]) == {0, 1}
+    assert str(said["group"].dtype) == "Int64" and set(said["group"]) == {0, 1}
 
 
 def test_mini_batches_are_what_river_says_of_frames() -> None:
@@ -145,7 +149,7 @@ def test_what_models_do_not_need_is_not_read_and_what_they_say_may_be_dropped() 
 
 def test_why_tells_how_many_models_there_are_and_how_many_rows_wait() -> None:
     test = (
-        fl.testing.TestStream(schema={"k": "str", "x": "float64", "t": "datetime64[us, UTC]"}, event_time="t")
+        TestStream(schema={"k": "str", "x": "float64", "t": "datetime64[us, UTC]"}, event_time="t")
         .add([{"k": "a", "x": 1.0, "t": "2000-01-01T12:00"}, {"k": "b", "x": 1.0, "t": "2000-01-01T12:01"}])
         .watermark("2000-01-01T12:00:30")
     )
@@ -172,9 +176,9 @@ def test_why_tells_how_many_models_there_are_and_how_many_rows_wait() -> None:
         (lambda s: s.learn(linear_model.LinearRegression, x="x", y="y"), GraphError, "takes a model of river"),
         (lambda s: s.learn("line", x="x", y="y"), GraphError, "learn() takes a model of river; got 'line'"),
         (lambda s: s.learn(Clumsy(), x="x", y="y"), GraphError, "Clumsy is no part of a model of river's"),
-        (lambda s: s.learn(compose.FuncTransformer(dict) | LINE, x="x", y="y", mini_batch=True), GraphError, "batches"),
+        (lambda s: s.learn(tree.HoeffdingTreeRegressor(), x="x", y="y", mini_batch=True), GraphError, "batches"),
         (lambda s: s.learn(compose.FuncTransformer(os.system) | LINE, x="x", y="y"), GraphError, "system is no part"),
-        (lambda s: s.assign(l="k").learn(LINE, x="x", y="y", order="event_time").node and UNTIMED(), EventTimeError,
+        (lambda s: s.assign(l="k").learn(LINE, x="x", y="y", order="event_time").node and untimed(), EventTimeError,
          "or say order='arrival'"),
         (lambda s: s.window(fl.FixedWindows("9s"), accumulation="retracting", allowed_lateness="1s")
          .agg(n=("x", "sum")).learn(LINE, x="n", y="n2"), ColumnError, "n2"),
@@ -195,7 +199,7 @@ def test_what_does_not_fit_is_refused_by_name(make: Any, error: Any, said: str) 
 LINE = linear_model.LinearRegression()
 
 
-def UNTIMED() -> fl.Stream:  # noqa: N802
+def untimed() -> fl.Stream:
     return fl.read.frame(ROWS).learn(LINE, x="x", y="y", order="event_time")
 
 
@@ -237,7 +241,9 @@ def test_a_model_is_read_as_it_was_written_after_it_has_learnt(model: Any) -> No
             models.predictor(each, held.task, labelled=held.labelled)(x, y)
             models.learner(each, labelled=held.labelled)(x, y)
         other = models.read(models.written(other))
-    ask = [models.predictor(each, held.task, labelled=held.labelled)({"x": 0.3, "z": 0.1}, True) for each in (one, other)]
+    ask = [
+        models.predictor(each, held.task, labelled=held.labelled)({"x": 0.3, "z": 0.1}, True) for each in (one, other)
+    ]
     assert ask[0] == ask[1]
 
 
@@ -265,7 +271,7 @@ class Harm:
     [
         Harm(os.system, "true"),
         Harm(eval, "1"),
-        Harm(getattr, random, "_os"),
+        Harm(getattr, "text", "join"),
         Harm(getattr, random.Random, "__init__"),
         Harm(np.load, "somewhere"),
         Harm(pickle.loads, b"N."),
@@ -304,10 +310,12 @@ def test_what_a_module_of_river_has_only_imported_is_refused(module: str, name: 
 
 
 def test_a_script_makes_the_same_step(tmp_path: Path) -> None:
-    rows = fl.read.parquet(fl.datasets.flights)
+    rows = fl.read.parquet(fl.datasets.flights).assign(arrival_delay="delay + 1")
     for made in (
         rows.groupby("carrier").learn(EVERY[2], x=["distance"], y="delay", prediction="p", missing="omit"),
-        rows.learn(LINE, x=["distance", "delay"], y="air_time", mini_batch=True, order="arrival", checkpoint="pickle"),
+        rows.learn(
+            LINE, x=["distance", "delay"], y="arrival_delay", mini_batch=True, order="arrival", checkpoint="pickle"
+        ),
         rows.score(EVERY[6], x="distance", score="s"),
     ):
         to_script(tmp_path / "job.py", made)
@@ -315,15 +323,16 @@ def test_a_script_makes_the_same_step(tmp_path: Path) -> None:
         namespace: dict[str, Any] = {"__name__": "job"}
         exec(compile(text, "job.py", "exec"), namespace)
         again, node = namespace["pipeline"]().node, made.node
-        assert {**vars(again), "input": None, "call": None} | {"model": again.model.text} == {
-            **vars(node), "input": None, "call": None
-        } | {"model": node.model.text}  # fmt: skip
+        for field in dataclasses.fields(Learn):
+            if field.name not in ("name", "call", "input", "model"):
+                assert getattr(again, field.name) == getattr(node, field.name)
+        assert (again.verb, again.model.text) == (node.verb, node.model.text)
 
 
 def test_a_model_that_has_learnt_cannot_be_written_into_a_script(tmp_path: Path) -> None:
     model = linear_model.LinearRegression()
     model.learn_one({"distance": 1.0}, 2.0)
-    with pytest.raises(GraphError, match="step 'learn-1'.*it has learnt something already"):
+    with pytest.raises(GraphError, match=r"step 'learn-1'.*a model that has learnt nothing"):
         to_script(tmp_path / "job.py", fl.read.parquet(fl.datasets.flights).learn(model, x="distance", y="delay"))
 
 

@@ -55,6 +55,9 @@ PIVOTED = ("tests/api/test_pivot.py",)
 PROCESSED = "flower/engine/processed.py"
 PROCESSING = "flower/engine/processing.py"
 KEPT = "flower/engine/kept.py"
+LEARNING = "flower/engine/learning.py"
+MODELS = "flower/graph/models.py"
+LEARNT = ("tests/test_learning_transcripts.py", "tests/equivalence/test_learners_agree.py")
 CALLING = "flower/engine/calling.py"
 VECTORISED = "flower/engine/vectorised.py"
 CODE = ("tests/test_process_transcripts.py", "tests/equivalence/test_processes_agree.py")
@@ -340,6 +343,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("code with state for many keys: a timer set again holds as before", VECTORISED, "self.holds[number][at] = self.hold_of(number, time[changed], then[changed])", "pass", CODE),
     Mutant("code with state: a schema of state may change", "flower/engine/recovery.py", "    told |= {f\"state {name!r}\": repr(kind) for name, kind in step.state}\n", "", ("tests/recovery/test_processes.py",)),
     Mutant("code with state: columns are kept as they are declared", "flower/engine/job.py", "tuple(sorted(node.state, key=lambda each: each[0]))", "node.state", ("tests/recovery/test_processes.py",)),
+    # Models that learn
+    Mutant("a model learns from a row that others of its time may precede", LEARNING, "passed = piece.batch.time < w1", "passed = piece.batch.time <= w1", LEARNT),
+    Mutant("a model learns at once where rows wait", LEARNING, "not (step.waits or step.batch)", "not step.batch", LEARNT),
+    Mutant("a model learns before it is asked", LEARNING, "        answer = fit(self._predict(x, y), self.step)\n        if self.step.y is None or y is not None:\n            self._learn(x, y)\n        return answer", "        if self.step.y is None or y is not None:\n            self._learn(x, y)\n        return fit(self._predict(x, y), self.step)", LEARNT),
+    Mutant("a model learns from a label that is missing", LEARNING, "        if self.step.y is None or y is not None:\n            self._learn(x, y)", "        self._learn(x, y)", LEARNT),
+    Mutant("a row that fails half way stays in the model", LEARNING, "            self._again()\n            raise", "            raise", ("tests/api/test_learning.py",)),
+    Mutant("rows before one that fails are forgotten", LEARNING, "        for x, y in self._since:\n            self._answer(x, y)\n", "", ("tests/api/test_learning.py",)),
+    Mutant("a mini-batch that fails stays in the model", LEARNING, "            self._load()\n            return None", "            return None", (*LEARNT, "tests/api/test_learning.py")),
+    Mutant("keys share a model", LEARNING, "step.model.data if not data.is_valid else", "known.values[0][0].as_py() or step.model.data if not data.is_valid else", LEARNT),
+    Mutant("what a model has learnt is forgotten after an epoch", LEARNING, "models.append(model.written() if mine else data.as_py())", "models.append(data.as_py())", LEARNT),
+    Mutant("a row too late for a model is taken", LEARNING, "return 0 if self.waits else MAX_TIME", "return MAX_TIME", LEARNT),
+    Mutant("rows without a feature reach the model", LEARNING, "        good &= ~none\n", "", LEARNT),
+    Mutant("bytes name what a module of river has imported", MODELS, "callable(found) and found.__module__ == module and found.__qualname__ == name", "callable(found)", ("tests/api/test_learning.py",)),
+    Mutant("bytes name anything", MODELS, "        raise pickle.UnpicklingError(f\"{module}.{name} is no part", "        return super().find_class(module, name)\n        raise pickle.UnpicklingError(f\"{module}.{name} is no part", ("tests/api/test_learning.py",)),
+    Mutant("bytes get any attribute", MODELS, "    if not own or name.startswith(\"__\") or", "    if", ("tests/api/test_learning.py",)),
+    Mutant("models are stored though nobody said so", "flower/engine/embedded.py", "            if self._recovery is not None:\n                require", "            if False:\n                require", ("tests/recovery/test_learning.py",)),
+    Mutant("models are read by another version of river", "flower/engine/recovery.py", "        \"version of river\": step.model.version,\n", "", ("tests/recovery/test_learning.py",)),
     # Retractions
     Mutant("a retraction does not come before its replacement", PANES, "return Batch.concat([old, new]), kept", "return new, kept", RETRACT),
     Mutant("a retraction has the values of the new pane", "flower/engine/standing.py", "new = _kept(panes, keys)\n", "new = _kept(panes.slice(0, len(panes)), keys) if len(panes) < 1 else _kept(pa.RecordBatch.from_arrays([c.take(pa.array([0] * len(panes))) for c in panes.columns], schema=panes.schema), keys)\n", RETRACT),
