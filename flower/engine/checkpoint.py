@@ -28,6 +28,7 @@ import pyarrow as pa
 from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
 from flower.engine.blocks import Block, SessionRun
+from flower.engine.bloom import Generation
 from flower.engine.counted import CountedState
 from flower.engine.counts import Counts
 from flower.engine.deduplication import DistinctState
@@ -61,7 +62,7 @@ STORED: dict[str, type] = {
     for kind in (
         *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, Block, SessionRun),
         *(JoinedState, IntervalState, AsofState, InWindowState, Held),
-        *(CountedState, DistinctState, ProcessedState, LearnedState, Kept, Batch, Pairs),
+        *(CountedState, DistinctState, Generation, ProcessedState, LearnedState, Kept, Batch, Pairs),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
     )
 }

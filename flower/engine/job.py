@@ -287,7 +287,9 @@ def _learning(name: str, node: Learn, batch: bool) -> Learning:
 def _distinct(name: str, node: Deduplicate, batch: bool) -> Distinct:
     keys = [node.schema.field(key) for key in node.keys]
     alike = exact([key.type for key in keys], [key.nullable for key in keys])
-    return Distinct(name, node.keys, node.within, alike, batch, node.schema, node.dropped_schema)
+    return Distinct(
+        name, node.keys, node.within, node.slice, node.reach, node.error, alike, batch, node.schema, node.dropped_schema
+    )
 
 
 def with_tables(job: Job, tables: Mapping[str, Table]) -> Job:

@@ -316,7 +316,8 @@ def _of_join(step: Joint) -> dict[str, str]:
 
 def _of_distinct(step: Distinct) -> dict[str, str]:
     keys = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
-    return {"kind": "deduplication", "keys": keys, "within": duration_text(step.within)}
+    told = {"kind": "deduplication", "keys": keys, "within": duration_text(step.within)}
+    return told | {"error": "none" if step.error is None else repr(step.error)}
 
 
 def _of_process(step: Processing) -> dict[str, str]:

@@ -120,7 +120,7 @@ class _Oracle:
         for index, oracle in self.joins.items():
             oracle.same, oracle.retracts = self.job.joins[index].same, self.job.joins[index].retracts
         self.distinct = {
-            index: DeduplicationOracle(step.keys, step.within, at_end=step.batch)
+            index: DeduplicationOracle(step.keys, step.reach, step.slice, at_end=step.batch)
             for index, step in self.job.distinct.items()
         }
         self.processes = {index: process_oracle(step) for index, step in self.job.processes.items()}

@@ -146,9 +146,10 @@ def _deduplicates(driver: Known, index: int) -> Why:
     held = driver.seen.keyed.get(index)
     if held is not None:
         span = duration_text(step.within)
+        how = "remembered, each" if step.error is None else "in a sketch, part of which goes at a time, each at least"
         told.reasons.append(
-            f"{held.groups:,} rows are remembered, each until the watermark is {span} past it. None waits: the first of"
-            " each key is given at once."
+            f"{held.groups:,} rows are {how} until the watermark is {span} past it. None waits: the first of each key"
+            " is given at once."
         )
     told.holds(index, set())
     return _bare(step.name, watermark, told)

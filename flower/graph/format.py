@@ -159,7 +159,8 @@ def _arguments(node: Node) -> str:
             parts = [node.model.text, *(f"{name}={value!r}" for name, value in learn_options(node).items())]
             return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(parts)
         case Deduplicate():
-            return f"by {', '.join(node.keys)}, within={duration_text(node.within)!r}"
+            error = "" if node.error is None else f", error={node.error!r}"
+            return f"by {', '.join(node.keys)}, within={duration_text(node.within)!r}{error}"
         case Write():
             return node.sink.label
     return ""
@@ -313,7 +314,9 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             ]
         case Deduplicate() as distinct:
             lines += [
-                "state: the keys and event times of the rows given",
+                "state: the keys and event times of the rows given"
+                if distinct.error is None
+                else f"state: a Bloom filter of the rows given, which errs {distinct.error:g} of the time",
                 "fires: at once",
                 f"they are held until the watermark passes the time by {duration_text(distinct.within)}",
             ]

@@ -210,7 +210,9 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
         case FlatMapRows():
             return verb("flat_map_rows", render(node.fn), **_output(node, node.output != node.input.schema))
         case Deduplicate():
-            return verb("deduplicate", *map(ast.Constant, node.keys), within=ast.Constant(duration_text(node.within)))
+            error = {} if node.error is None else {"error": ast.Constant(node.error)}
+            within = ast.Constant(duration_text(node.within))
+            return verb("deduplicate", *map(ast.Constant, node.keys), within=within, **error)
         case WindowInto():
             call = _window(node.into, render)
             call.func = ast.Attribute(on, "window", ast.Load())

@@ -48,6 +48,12 @@ ENRICHED = ("tests/test_join_transcripts.py", "tests/engine/test_enriching.py")
 JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
 DEDUPLICATION = "flower/engine/deduplication.py"
+BLOOM = "flower/engine/bloom.py"
+SKETCHED = (
+    "tests/test_choosing_transcripts.py",
+    "tests/engine/test_deduplication.py",
+    "tests/equivalence/test_choosing_agrees.py",
+)
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
 CHOSEN = "flower/model/combiners/chosen.py"
 CHOSEN_OF = ("tests/model/test_chosen.py", "tests/equivalence/test_chosen_agree.py")
@@ -343,6 +349,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("code with state for many keys: a timer set again holds as before", VECTORISED, "self.holds[number][at] = self.hold_of(number, time[changed], then[changed])", "pass", CODE),
     Mutant("code with state: a schema of state may change", "flower/engine/recovery.py", "    told |= {f\"state {name!r}\": repr(kind) for name, kind in step.state}\n", "", ("tests/recovery/test_processes.py",)),
     Mutant("code with state: columns are kept as they are declared", "flower/engine/job.py", "tuple(sorted(node.state, key=lambda each: each[0]))", "node.state", ("tests/recovery/test_processes.py",)),
+    # Sketches of rows that were given
+    Mutant("a sketch forgets what it held", BLOOM, "        set_ = (each.words[word] & bit) != 0\n", "        set_ = (each.words[word] & bit) != 0\n        set_[::97] = False\n", SKETCHED),
+    Mutant("a sketch has too few bits", BLOOM, "math.ceil(-math.log2(error)) + len(before) + 1", "max(1, math.ceil(-math.log2(error)) - 4)", SKETCHED),
+    Mutant("a sketch is asked about one slice only", BLOOM, "sorted(range(-reach, reach + 1), key=abs)", "range(1)", SKETCHED),
+    Mutant("a sketch knows no slices", BLOOM, "return _mixed(mixed + slices.view(np.uint64) * np.uint64(0xD1342543DE82EF95))", "return _mixed(mixed)", SKETCHED),
+    Mutant("a sketch takes a key in a slice for the other way round", BLOOM, "return _mixed(mixed + slices.view(np.uint64) * np.uint64(0xD1342543DE82EF95))", "return _mixed(mixed + _mixed(slices.view(np.uint64)))", SKETCHED),
+    Mutant("a sketch is changed where it is", BLOOM, "words = last.words.copy()", "words = last.words", SKETCHED),
+    Mutant("a sketch takes more than it has room for", BLOOM, "if not grown or grown[-1].count >= grown[-1].capacity:", "if not grown:", SKETCHED),
+    Mutant("a sketch goes too early", BLOOM, "if each.last >= least)", "if each.last > least)", SKETCHED),
+    Mutant("a sketch never goes", BLOOM, "if each.last >= least)", "if True)", SKETCHED),
+    Mutant("a sketch of rows that wait for nobody forgets them at once", DEDUPLICATION, "least = w1 // step.slice - step.reach", "least = w1 // step.slice + 1", SKETCHED),
+    Mutant("rows of one epoch are told apart by their times, not their slices", DEDUPLICATION, "new.time[among] // step.slice\n", "new.time[among]\n", SKETCHED),
     # Models that learn
     Mutant("a model learns from a row that others of its time may precede", LEARNING, "passed = piece.batch.time < w1", "passed = piece.batch.time <= w1", LEARNT),
     Mutant("a model learns at once where rows wait", LEARNING, "not (step.waits or step.batch)", "not step.batch", LEARNT),
