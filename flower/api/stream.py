@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 import pyarrow as pa
@@ -83,6 +83,15 @@ class Stream(Choosing, Combining, Learners):
         """
         return self.node.schema
 
+    def __getitem__(self, what: object) -> NoReturn:
+        raise GraphError(
+            "a stream has verbs where a frame has []",
+            got=f"[{what!r}]"[:80],
+            hint="write .select('a', 'b') for columns, .filter('a > 1') for rows, or .collect() for a frame",
+        )
+
+    __iter__ = None  # neither by [0], [1] and so on
+
     # -- rows and columns
 
     def filter(self, condition: object) -> Stream:
@@ -151,8 +160,8 @@ class Stream(Choosing, Combining, Learners):
         """
         with step_errors(self.node, "rename"):
             at_least_one("rename", columns, ".rename(old='new')")
-            require_columns(self.schema, columns)
             column_names("rename", tuple(columns.values()), ".rename(old='new')")
+            require_columns(self.schema, columns)
             pairs = tuple((columns.get(name, name), name) for name in self.schema.names)
             new = [name for name, _ in pairs]
             if twice := [name for name in columns.values() if new.count(name) > 1]:
