@@ -35,6 +35,7 @@ from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keys import shard_of
+from flower.engine.learning import require_declared
 from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of
 from flower.engine.open_windows import OpenWindow, together
 from flower.engine.travel import packed_job, stays
@@ -89,6 +90,7 @@ class DaskDriver(Driver):
 
     def __init__(self, outputs: Sequence[Node], options: Options, executor: Any, *, batch: bool = False) -> None:
         super().__init__(outputs, options, batch=batch)
+        require_declared(self.job.learners.values(), "a run on Dask remembers")
         packed_job(self.job)  # refuses what cannot travel before anything is started
         self._rows = options.epoch_rows or FIRST_ROWS
         self._executor = executor

@@ -23,6 +23,7 @@ from flower.engine.clock import Clock, Pace, SystemClock
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
 from flower.engine.job import Job, JobState, discovered, initial, job
+from flower.engine.learning import require_declared
 from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of, records_of
 from flower.engine.metrics import Metrics, StepMetrics, remedy
 from flower.engine.open_windows import OpenWindow, open_windows_of
@@ -123,6 +124,8 @@ class Driver:
         try:
             outputs, self._live = opened(outputs, keep=None if self._recovery is None else self._recovery.kept)
             self.job: Job = job(outputs, batch=batch)
+            if self._recovery is not None:
+                require_declared(self.job.learners.values(), "a run with a checkpoint remembers")
             self._prepare(options, batch)
         except BaseException:
             self._let_go()

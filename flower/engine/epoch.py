@@ -260,8 +260,9 @@ def lift_delivery(
         others = min(others, there)
     if target in job.joins:
         return lift_side(rows, job.joins[target], side, watermark=start, elsewhere=others)
-    if target in job.processes:
-        return lift_process(rows, job.processes[target], watermark=start, elsewhere=others)
+    if target in job.processes or target in job.learners:
+        step = job.processes.get(target) or job.learners[target]
+        return lift_process(rows, step, watermark=start, elsewhere=others)
     if target in job.distinct:
         return lift_rows(rows, job.distinct[target], watermark=start, elsewhere=others)
     return lift(rows, job.keyed[target], watermark=start, elsewhere=others, now=context.now)
