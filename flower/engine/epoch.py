@@ -381,6 +381,7 @@ class _Epoch:
         failed = [batch for batches in self.errors.values() for batch in batches]
         state = JobState(self.epoch.epoch + 1, self.epoch.now, self.sources, self.keyed, tuple(self.watermarks))
         outputs = {port: Batch.concat(batches) for port, batches in self.outputs.items()}
+        held = {self.job.steps[index].name: (held.groups, held.nbytes) for index, held in self.keyed.items()}
         report = Report(
             self.rows_in,
             self.bytes_in,
@@ -389,9 +390,9 @@ class _Epoch:
             sum(len(batch) for batch in failed),
             first_error(failed),
             tuple(dict.fromkeys(self.notes)),
-            sum(held.groups for held in self.keyed.values()),
-            sum(held.nbytes for held in self.keyed.values()),
-            {self.job.steps[index].name: (held.groups, held.nbytes) for index, held in self.keyed.items()},
+            sum(groups for groups, _ in held.values()),
+            sum(nbytes for _, nbytes in held.values()),
+            held,
         )
         return EpochResult(state, outputs, report)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,13 +15,15 @@ from flower.model.time import I64, MAX_TIME, MIN_TIME
 
 def constant(value: int, length: int) -> I64:
     """``length`` times ``value`` without the memory: a read-only array of stride zero."""
-    repeated: I64 = np.broadcast_to(np.int64(value), length)
+    # What `np.broadcast_to` makes, in a tenth of the time: an epoch of a few rows makes many.
+    one = int(value).to_bytes(8, sys.byteorder, signed=True)
+    repeated: I64 = np.ndarray((length,), np.int64, one, 0, (0,))
     return repeated
 
 
 def _select(array: I64, indices: I64, length: int) -> I64:
     if array.strides == (0,) and len(array):
-        return np.broadcast_to(array[0], length)
+        return constant(int(array[0]), length)
     return array[indices]
 
 
