@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flower.model.arrays import Bools, group_starts, numbers, order
+from flower.model.arrays import Bools, arrow, group_starts, numbers, order
 from flower.model.time import I64
 
 Keys = tuple[pa.Array, ...]
@@ -93,14 +93,7 @@ def _encode_numbers(column: pa.Array, length: int) -> Encoded:
         first = group_starts(ascending)
         hash_, codes = ascending[first], np.empty(length, np.int64)
         codes[by_value] = np.repeat(np.arange(len(first)), np.diff(np.append(first, length)))
-    return Encoded(np.asarray(codes, np.int64), (_as_column(hash_, column.type),), hash_)
-
-
-def _as_column(values: I64, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_temporal(kind):
-        width = pa.int32() if kind.bit_width == 32 else pa.int64()
-        return pa.array(values.astype(width.to_pandas_dtype(), copy=False)).view(kind)
-    return pa.array(values.astype(kind.to_pandas_dtype(), copy=False))
+    return Encoded(np.asarray(codes, np.int64), (arrow(hash_, column.type),), hash_)
 
 
 def _distinct(columns: Sequence[pa.Array]) -> tuple[I64, Keys]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -86,9 +87,7 @@ class Batch:
     @staticmethod
     def empty(schema: pa.Schema) -> Batch:
         """No rows of ``schema``."""
-        none = constant(MIN_TIME, 0)
-        rows = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
-        return Batch(rows, none, none, none, none)
+        return _empty(schema)
 
     @staticmethod
     def concat(batches: Sequence[Batch]) -> Batch:
@@ -110,3 +109,10 @@ class Batch:
             if all(b.oldest is None for b in batches)
             else np.concatenate([constant(MAX_TIME, len(b)) if b.oldest is None else b.oldest for b in batches]),
         )
+
+
+@lru_cache(256)
+def _empty(schema: pa.Schema) -> Batch:
+    none = constant(MIN_TIME, 0)
+    rows = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+    return Batch(rows, none, none, none, none)

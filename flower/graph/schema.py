@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flower.errors import ColumnError, DtypeError, SchemaError
+from flower.model.arrays import numbers, shared
 
 CATEGORY = pa.dictionary(pa.int8(), pa.string(), ordered=True)
 """The type of the dtype text ``category``; in batches only the panes' timing is one."""
@@ -258,7 +259,9 @@ def frame_of(rows: pa.RecordBatch | pa.Table) -> pd.DataFrame:
     dtype: object
     """
     columns = {f.name: _values(c, f.nullable) for c, f in zip(rows.columns, rows.schema, strict=True)}
-    return pd.DataFrame(columns, index=pd.RangeIndex(rows.num_rows), columns=None if columns else [], copy=False)
+    if not columns:
+        return pd.DataFrame(index=pd.RangeIndex(rows.num_rows), columns=[])
+    return pd.DataFrame(columns, copy=False)  # which numbers the rows by itself, and sooner
 
 
 def columns_of(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.RecordBatch:
@@ -507,7 +510,10 @@ def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
     t = column.type
     if pa.types.is_large_string(t) or pa.types.is_string(t):
         return _STR.__from_arrow__(column)  # type: ignore[attr-defined]
+    plain = shared(column) if isinstance(column, pa.Array) else None
     if pa.types.is_timestamp(t) and t.tz is not None:
+        if plain is not None and t.tz == "UTC":
+            return pd.array(plain.view(f"M8[{t.unit}]").copy(), dtype=pd.DatetimeTZDtype(t.unit, t.tz), copy=False)
         values = pd.DatetimeTZDtype(t.unit, t.tz).__from_arrow__(column)
         several = isinstance(column, pa.ChunkedArray) and column.num_chunks > 1
         return values if column.null_count or several else values.copy()
@@ -515,9 +521,11 @@ def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
         column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         indices = column.indices.fill_null(-1) if column.null_count else column.indices
         dtype = _categories(tuple(column.dictionary.to_pylist()))
-        return pd.Categorical.from_codes(indices.to_numpy(zero_copy_only=False).copy(), dtype=dtype)
+        return pd.Categorical.from_codes(numbers(indices).copy(), dtype=dtype)
     if nullable and t in _NULLABLE_DTYPES:
         return _NULLABLE_DTYPES[t].__from_arrow__(column)
+    if plain is not None and not pa.types.is_temporal(t):
+        return plain.copy()
     values = column.to_numpy(zero_copy_only=False)
     return values if values.flags.writeable else values.copy()
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.errors import SourceError
+from flower.model.arrays import arrow
 from flower.model.time import instant_us
 
 _COLUMNS = [
@@ -99,10 +100,11 @@ class RateSource:
             after = value // self._rate * 1_000_000 + value % self._rate * 1_000_000 // self._rate
         else:
             after = np.floor(value * (1_000_000 / self._rate)).astype(np.int64)
-        arrays = [pa.array(self._start + after).cast(pa.timestamp("us", "UTC")), pa.array(value)]
+        values = [self._start + after, value]
         if self._keys is not None:
-            arrays.append(pa.array(value % self._keys))
-        table = pa.Table.from_arrays(arrays, schema=self.schema)
+            values.append(value % self._keys)
+        made = [arrow(column, field.type) for column, field in zip(values, self.schema, strict=True)]
+        table = pa.Table.from_arrays(made, schema=self.schema)
         return table if columns is None else table.select(list(columns))
 
     def ended(self, partition: int, position: int) -> bool:
