@@ -124,9 +124,8 @@ def advance(
     # Passed now: the on-time panes.
     blind = [run.split(w1) for run in state.blind]
     front, open_ = _cut(state.open, w1, law)
-    whole = _added(
-        _added(_whole([done for done, _ in blind if done is not None], law, newest_wins=False), front, law), passing, law
-    )
+    closing = _whole([done for done, _ in blind if done is not None], law, newest_wins=False)
+    whole = _added(_added(closing, front, law), passing, law)
     sliced = (*state.slices, *cut)
     for windows in _beside(whole, slices.passed(sliced, w0, w1, law), law):
         pane, whole = _fire(windows, step, w0, w1, now)

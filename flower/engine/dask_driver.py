@@ -87,6 +87,8 @@ class DaskDriver(Driver):
     ``state`` is the state as of the last epoch that was planned, ``seen`` as of the last that is done.
     """
 
+    prompt = False
+
     def __init__(self, outputs: Sequence[Node], options: Options, executor: Any, *, batch: bool = False) -> None:
         super().__init__(outputs, options, batch=batch)
         packed_job(self.job)  # refuses what cannot travel before anything is started

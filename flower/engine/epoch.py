@@ -27,6 +27,7 @@ from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Dropped, Errors, Read, Stateful
 from flower.graph.plan import Stage
 from flower.io.ingest import Ingested, ingest
+from flower.model.arrays import size_of
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import Estimate, combined, elsewhere
 
@@ -323,7 +324,7 @@ class _Epoch:
         if len(rows.errors):
             self.errors[stage.name].append(errors_of_source(stage, rows.errors))
         self.rows_in += rows.rows_read
-        self.bytes_in += rows.batch.rows.nbytes
+        self.bytes_in += sum(map(size_of, rows.batch.rows.columns))
         self.notes += rows.notes
 
     def run(self, index: int) -> None:

@@ -89,8 +89,11 @@ class Run:
 
     def split(self, watermark: int) -> tuple[Run | None, Run | None]:
         """The windows whose end a watermark has passed, and the rest; None for none."""
-        at, n = int(self.end.searchsorted(watermark, side="right")), len(self.end)
-        return (self.windows(0, at) if at else None), (self.windows(at, n) if at < n else None)
+        n = len(self.end)
+        if not n or self.end[0] > watermark:
+            return None, self if n else None
+        at = int(self.end.searchsorted(watermark, side="right"))
+        return self.windows(0, at), self.windows(at, n) if at < n else None
 
     def spread(self, per_window: I64) -> I64:
         """A value a window as a value a group."""

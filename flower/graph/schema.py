@@ -502,7 +502,7 @@ def _batch(columns: Sequence[pa.Array], schema: pa.Schema, length: int) -> pa.Re
 @lru_cache(64)
 def _categories(values: tuple[str, ...]) -> pd.CategoricalDtype:
     """The dtype of a column of ordered categories: to make one takes longer than an epoch of a few rows should."""
-    return pd.CategoricalDtype(values, ordered=True)
+    return pd.CategoricalDtype(list(values), ordered=True)
 
 
 def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
@@ -526,6 +526,8 @@ def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
         return _NULLABLE_DTYPES[t].__from_arrow__(column)
     if plain is not None and not pa.types.is_temporal(t):
         return plain.copy()
+    if pa.types.is_boolean(t) and isinstance(column, pa.Array) and not column.null_count:
+        return numbers(column)
     values = column.to_numpy(zero_copy_only=False)
     return values if values.flags.writeable else values.copy()
 

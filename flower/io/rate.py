@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -83,6 +85,12 @@ class RateSource:
         if self._rows is not None:
             there = min(there, self._rows)
         return max(position, min(there, position + limit_rows))
+
+    def due(self, partition: int, position: int) -> int | None:
+        """When the row at ``position`` appears."""
+        if self._rows is not None and position >= self._rows:
+            return None
+        return math.ceil((position + 1) * 1_000_000 / self._rate)
 
     def waiting(self, partition: int, position: int, elapsed_us: int) -> int:
         """Rows that the time is worth already."""

@@ -30,7 +30,8 @@ def _plain(kind: pa.DataType) -> np.dtype[Any] | None:
     if pa.types.is_temporal(kind) and kind.bit_width in (32, 64):
         return np.dtype(np.int32 if kind.bit_width == 32 else np.int64)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return np.dtype(kind.to_pandas_dtype())
+        plain: np.dtype[Any] = np.dtype(kind.to_pandas_dtype())
+        return plain
     return None
 
 
@@ -48,6 +49,15 @@ def shared(column: pa.Array) -> npt.NDArray[Any] | None:
     if memory is None or not len(column):
         return np.zeros(0, kind)
     return np.frombuffer(memory, kind, len(column), column.offset * kind.itemsize)
+
+
+def _bools(column: pa.Array) -> Bools:
+    """The bits of a column without a null, a byte each."""
+    n, memory = len(column), column.buffers()[1]
+    if memory is None or not n:
+        return np.zeros(0, np.bool_)
+    byte, bit = divmod(column.offset, 8)
+    return np.unpackbits(np.frombuffer(memory, np.uint8)[byte:], count=bit + n, bitorder="little")[bit:].view(np.bool_)
 
 
 def take(column: Column, indices: I64) -> Column:
@@ -71,10 +81,8 @@ def joined(columns: Sequence[Column]) -> Column:
         return columns[0]
     if isinstance(columns[0], np.ndarray):
         return np.concatenate(columns)
-    values = [shared(column) for column in columns]
-    if any(each is None for each in values):
-        return pa.concat_arrays(columns)
-    return arrow(np.concatenate(values), columns[0].type)
+    values = [each for column in columns if (each := shared(column)) is not None]
+    return pa.concat_arrays(columns) if len(values) < len(columns) else arrow(np.concatenate(values), columns[0].type)
 
 
 def size_of(column: Column) -> int:
@@ -167,7 +175,7 @@ def numbers(column: pa.Array) -> npt.NDArray[Any]:
     kind = column.type
     if pa.types.is_boolean(kind):
         filled = column.fill_null(False) if column.null_count else column
-        return np.asarray(filled.to_numpy(zero_copy_only=False))
+        return _bools(filled)
     if pa.types.is_temporal(kind):
         width = pa.int32() if kind.bit_width == 32 else pa.int64()
         column = column.view(width)

@@ -108,7 +108,7 @@ def instants(time: I64) -> pa.Array:
 
 def timings(codes: npt.NDArray[np.int8]) -> pa.DictionaryArray:
     """The column ``pane_timing`` of codes `EARLY`, `ON_TIME`, `LATE`."""
-    return pa.DictionaryArray.from_arrays(arrow(codes, pa.int8()), _TIMINGS, ordered=True)
+    return pa.DictionaryArray.from_arrays(arrow(codes, pa.int8()), _TIMINGS, ordered=True, safe=False)
 
 
 def view_of(
