@@ -88,6 +88,8 @@ class DaskDriver(Driver):
     ``state`` is the state as of the last epoch that was planned, ``seen`` as of the last that is done.
     """
 
+    prompt = False
+
     def __init__(self, outputs: Sequence[Node], options: Options, executor: Any, *, batch: bool = False) -> None:
         super().__init__(outputs, options, batch=batch)
         require_declared(self.job.learners.values(), "a run on Dask remembers")

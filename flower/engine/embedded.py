@@ -32,7 +32,7 @@ from flower.engine.recovery import Recovery
 from flower.engine.results import KEPT_ROWS, Results
 from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
-from flower.graph.protocols import EpochedSource, Measured, ResumableSink, Sink, Waiting
+from flower.graph.protocols import EpochedSource, Measured, ResumableSink, Scheduled, Sink, Waiting
 from flower.io.ingest import Ingested
 from flower.io.live import LiveRun, opened
 from flower.model.time import Duration, duration_us
@@ -118,6 +118,9 @@ class Driver:
         Whether the watermark stays behind until the input has ended.
     """
 
+    prompt = True
+    """Whether an epoch costs so little that one may begin for a row."""
+
     def __init__(self, outputs: Sequence[Node], options: Options, *, batch: bool = False) -> None:
         self._recovery = None if options.checkpoint is None else Recovery(options.checkpoint)
         self._live: list[LiveRun] = []
@@ -143,6 +146,9 @@ class Driver:
             if not isinstance(self.job.plan.consumers[port].node, Write)
         }
         self.changed = threading.Condition()
+        self._came = False
+        for live in self._live:
+            live.woken = self._wake
         self.reads_table: tuple[str, int] | None = None
         """The step whose table is being read, and how many rows of it are."""
         self._sinks = {
@@ -168,6 +174,7 @@ class Driver:
         # When which epoch was done, and the rows up to it: the last second's.
         self._recent: deque[tuple[float, int]] = deque()
         self._waiting = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Waiting)]
+        self._scheduled = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Scheduled)]
         self._measured = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Measured)]
         self._ahead: dict[Range, Future[Ingested]] = {}
         self._reader = ThreadPoolExecutor(1, "flower-reader")
@@ -459,6 +466,32 @@ class Driver:
             if wanted.end - wanted.start >= (self._limit() // 2 if comes else 1):
                 return True
         return False
+
+    def _wake(self) -> None:
+        """Rows have come; called by the threads of live sources."""
+        with self.changed:
+            self._came = True
+            self.changed.notify_all()
+
+    def come(self) -> bool:
+        """Whether live sources have given rows since this was last asked."""
+        came, self._came = self._came, False
+        return came and self.prompt
+
+    def due(self) -> float | None:
+        """Seconds until the next row appears, of the sources that can tell; 0: it is there; None: none can."""
+        if not (self.prompt and self._scheduled):
+            return None
+        dues = [
+            due
+            for stage, source in self._scheduled
+            for partition, position in enumerate(self.state.sources[stage].positions)
+            if (due := source.due(partition, position)) is not None
+        ]
+        if not dues:
+            return None
+        age = self.pace.elapsed(max(self.options.clock.now_us(), self.state.now))
+        return max(0.0, (min(dues) - age) / self.pace.speed / 1e6)
 
     @property
     def paced(self) -> bool:

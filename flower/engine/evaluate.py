@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from flower.graph.expressions import Binary, Call, Column, Compare, Expr, IsIn, Literal, Logical, Unary
 from flower.graph.expressions.signatures import kind, literal_field, signature, text_scalar
+from flower.model import arrays
 from flower.model.event_time import local_us
 
 REASONS = (
@@ -114,10 +115,10 @@ def _array(value: _Value, length: int) -> pa.Array:
     if missing is not None:
         missing = np.broadcast_to(missing, length) if np.any(missing) else None
     if kind(t) in ("time", "naive time", "duration"):
-        return pa.array(data, pa.int64(), mask=missing).view(t)
+        return arrays.arrow(data, t, missing)
     if pa.types.is_null(t):
         return pa.nulls(length, t)
-    return pa.array(data, t, mask=missing)
+    return arrays.arrow(data, t) if missing is None else pa.array(data, t, mask=missing)
 
 
 def _decoded(column: pa.Array) -> pa.Array:
@@ -139,7 +140,7 @@ def _column(name: str, rows: pa.RecordBatch, field: pa.Field) -> _Value:
     if missing is not None:
         column = column.fill_null(False if what == "bool" else float("nan") if what == "float" else 0)
         missing = None if what == "float" else missing
-    return _Value(field, column.to_numpy(zero_copy_only=False), missing)
+    return _Value(field, arrays.numbers(column), missing)
 
 
 def _literal(value: object, field: pa.Field) -> _Value:
