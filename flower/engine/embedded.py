@@ -31,6 +31,7 @@ from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import KEPT_ROWS, Results
+from flower.engine.sizing import Sizing
 from flower.engine.state import KeyedState
 from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
@@ -165,6 +166,7 @@ class Driver:
         self._scripted = _scripted(self._reads)
         self._ticks = self._needs_ticks()
         self._rows = options.epoch_rows or FIRST_ROWS
+        self._sizing = Sizing(options.latency_us / 1e6, FIRST_ROWS, least=LEAST_ROWS, most=MOST_ROWS)
         self._counts = Counts()
         self._counts_of: dict[str, Counts] = {}
         if self._recovery is not None:
@@ -431,14 +433,8 @@ class Driver:
     def _size(self, result: EpochResult, seconds: float) -> None:
         """Make the next epoch as large as the latency allows."""
         rows = result.report.rows_in
-        if self.options.epoch_rows is not None or rows == 0:
-            return
-        fits = int(rows / max(seconds, 1e-6) * self.options.latency_us / 1e6)
-        if rows < self._rows // 2 and fits <= self._rows:
-            return  # there were not more: what it costs by itself weighs too much
-        most = min(MOST_ROWS, MOST_BYTES * rows // max(result.report.bytes_in, 1))
-        # What one epoch took says little: the size changes by a factor at a time.
-        self._rows = max(LEAST_ROWS, self._rows // 2, min(fits, 4 * self._rows, most))
+        if self.options.epoch_rows is None:
+            self._rows = self._sizing.after(rows, seconds, MOST_BYTES * rows // max(result.report.bytes_in, 1))
 
     def _measure(self, result: EpochResult) -> None:
         now = time.perf_counter()
