@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -79,9 +80,11 @@ class Work:
     rounds : int
         That count.
     limit_seconds : float or None
-        The first subject's median, or its difference to the last with ``minus``, may not exceed this.
+        No median of Flower's subjects, or no difference of the first to that with ``minus``, may exceed this.
     minus : str or None
         A subject.
+    equal : mapping of str to float
+        Figures whose medians may not differ by more than that share of the largest, whoever the subject is.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Work:
     rounds: int = 5
     limit_seconds: float | None = None
     minus: str | None = None
+    equal: Mapping[str, float] = field(default_factory=dict)
 
 
 def own(file: str, variant: str = "", **functions: str) -> tuple[Subject, ...]:

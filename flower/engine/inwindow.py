@@ -46,7 +46,7 @@ def advance(state: InWindowState, fresh: Sequence[Held], step: Joint, w1: int) -
     assert step.lookup is not None
     left, right = new_of(fresh, step.sides, 0), new_of(fresh, step.sides, 1)
     right = right.marked(np.full(len(right), state.epochs))
-    tables = with_more(state.right, right, lambda table: _newest(table, step))
+    tables = with_more(state.right, right, lambda table: newest(table, step))
     asking, waiting = [], []
     for table in (*state.left, left):
         asks = table.until <= w1
@@ -83,7 +83,7 @@ def _pick(step: Joint, left: Held, right: Held) -> I64:
     return pick
 
 
-def _newest(table: Held, step: Joint) -> Held:
+def newest(table: Held, step: Joint) -> Held:
     """Right rows by key and window, the newest of each."""
     columns = (table.position, table.partition, table.mark, table.time, table.at, table.hash)
     table = table.take(np.lexsort(columns))

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flower.model.arrays import Bools, group_starts, numbers, order
+from flower.model.arrays import Bools, arrow, group_starts, numbers, order
 from flower.model.time import I64
 
 Keys = tuple[pa.Array, ...]
@@ -77,7 +77,7 @@ def encode(columns: Sequence[pa.Array], length: int, *, exact: bool) -> Encoded:
 
 def _encode_numbers(column: pa.Array, length: int) -> Encoded:
     codes, hash_ = ranked(numbers(column).astype(np.int64, copy=False))
-    return Encoded(codes, (_as_column(hash_, column.type),), hash_)
+    return Encoded(codes, (arrow(hash_, column.type),), hash_)
 
 
 def ranked(values: I64) -> tuple[I64, I64]:
@@ -110,13 +110,6 @@ def hashes(columns: Sequence[pa.Array], length: int, *, exact: bool) -> I64:
         return numbers(columns[0]).astype(np.int64, copy=False)
     codes, distinct = _distinct(columns)
     return _mixed([_hash(column) for column in distinct])[codes]
-
-
-def _as_column(values: I64, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_temporal(kind):
-        width = pa.int32() if kind.bit_width == 32 else pa.int64()
-        return pa.array(values.astype(width.to_pandas_dtype(), copy=False)).view(kind)
-    return pa.array(values.astype(kind.to_pandas_dtype(), copy=False))
 
 
 def _distinct(columns: Sequence[pa.Array]) -> tuple[I64, Keys]:

@@ -48,6 +48,12 @@ ENRICHED = ("tests/test_join_transcripts.py", "tests/engine/test_enriching.py")
 JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
 DEDUPLICATION = "flower/engine/deduplication.py"
+BLOOM = "flower/engine/bloom.py"
+SKETCHED = (
+    "tests/test_choosing_transcripts.py",
+    "tests/engine/test_deduplication.py",
+    "tests/equivalence/test_choosing_agrees.py",
+)
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
 CHOSEN = "flower/model/combiners/chosen.py"
 CHOSEN_OF = ("tests/model/test_chosen.py", "tests/equivalence/test_chosen_agree.py")
@@ -55,6 +61,9 @@ PIVOTED = ("tests/api/test_pivot.py",)
 PROCESSED = "flower/engine/processed.py"
 PROCESSING = "flower/engine/processing.py"
 KEPT = "flower/engine/kept.py"
+LEARNING = "flower/engine/learning.py"
+MODELS = "flower/graph/models.py"
+LEARNT = ("tests/test_learning_transcripts.py", "tests/equivalence/test_learners_agree.py")
 CALLING = "flower/engine/calling.py"
 VECTORISED = "flower/engine/vectorised.py"
 CODE = ("tests/test_process_transcripts.py", "tests/equivalence/test_processes_agree.py")
@@ -123,7 +132,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("custom windows may end before they start", PLACING, "np.flatnonzero(start >= end)", "np.flatnonzero(start > end)", OWN),
     Mutant("custom windows are those of other rows", PLACING, "row = row.astype(np.int64)", "row = np.sort(row.astype(np.int64))", OWN),
     Mutant("touching windows do not merge", WINDOWS, "isinstance(windows, Sessions | WindowFn) and windows.merge_touching", "False"),
-    Mutant("a calendar's day is UTC's", CALENDAR, "pa.timestamp(\"us\", self.tz))\n", "pa.timestamp(\"us\", \"UTC\"))\n", (*TRANSCRIPTS, "tests/model/test_calendar.py")),
+    Mutant("a calendar's day is UTC's", CALENDAR, "np.clip(time, _FIRST, _LAST), self.tz)", "np.clip(time, _FIRST, _LAST), \"UTC\")", (*TRANSCRIPTS, "tests/model/test_calendar.py")),
     Mutant("a calendar's weeks begin on Thursday", CALENDAR, "(days - 4) // (7 * self.n)", "days // (7 * self.n)", (*TRANSCRIPTS, "tests/model/test_calendar.py")),
     Mutant("a calendar shows a day once more where clocks go back over midnight", CALENDAR, "again = time >= ends[code]", "again = time > MAX_TIME - 1 + 0 * ends[code]", ("tests/model/test_calendar.py",)),
     Mutant("processing: a row's own time places it", LIFT, "batch = replace(batch, time=constant(now, len(batch)), met", "batch = replace(batch, met"),
@@ -347,6 +356,35 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("code with state for many keys: a timer set again holds as before", VECTORISED, "self.holds[number][at] = self.hold_of(number, time[changed], then[changed])", "pass", CODE),
     Mutant("code with state: a schema of state may change", "flower/engine/recovery.py", "    told |= {f\"state {name!r}\": repr(kind) for name, kind in step.state}\n", "", ("tests/recovery/test_processes.py",)),
     Mutant("code with state: columns are kept as they are declared", "flower/engine/job.py", "tuple(sorted(node.state, key=lambda each: each[0]))", "node.state", ("tests/recovery/test_processes.py",)),
+    # Sketches of rows that were given
+    Mutant("a sketch forgets what it held", BLOOM, "        set_ = (each.words[word] & bit) != 0\n", "        set_ = (each.words[word] & bit) != 0\n        set_[::97] = False\n", SKETCHED),
+    Mutant("a sketch has too few bits", BLOOM, "math.ceil(-math.log2(error)) + len(before) + 1", "max(1, math.ceil(-math.log2(error)) - 4)", SKETCHED),
+    Mutant("a sketch is asked about one slice only", BLOOM, "sorted(range(-reach, reach + 1), key=abs)", "range(1)", SKETCHED),
+    Mutant("a sketch knows no slices", BLOOM, "return _mixed(mixed + slices.view(np.uint64) * np.uint64(0xD1342543DE82EF95))", "return _mixed(mixed)", SKETCHED),
+    Mutant("a sketch takes a key in a slice for the other way round", BLOOM, "return _mixed(mixed + slices.view(np.uint64) * np.uint64(0xD1342543DE82EF95))", "return _mixed(mixed + _mixed(slices.view(np.uint64)))", SKETCHED),
+    Mutant("a sketch is changed where it is", BLOOM, "words = last.words.copy()", "words = last.words", SKETCHED),
+    Mutant("a sketch takes more than it has room for", BLOOM, "if not grown or grown[-1].count >= grown[-1].capacity:", "if not grown:", SKETCHED),
+    Mutant("a sketch goes too early", BLOOM, "if each.last >= least)", "if each.last > least)", SKETCHED),
+    Mutant("a sketch never goes", BLOOM, "if each.last >= least)", "if True)", SKETCHED),
+    Mutant("a sketch of rows that wait for nobody forgets them at once", DEDUPLICATION, "least = w1 // step.slice - step.reach", "least = w1 // step.slice + 1", SKETCHED),
+    Mutant("rows of one epoch are told apart by their times, not their slices", DEDUPLICATION, "new.time[among] // step.slice\n", "new.time[among]\n", SKETCHED),
+    # Models that learn
+    Mutant("a model learns from a row that others of its time may precede", LEARNING, "passed = piece.batch.time < w1", "passed = piece.batch.time <= w1", LEARNT),
+    Mutant("a model learns at once where rows wait", LEARNING, "not (step.waits or step.batch)", "not step.batch", LEARNT),
+    Mutant("a model learns before it is asked", LEARNING, "        answer = fit(self._predict(x, y), self.step)\n        if self.step.y is None or y is not None:\n            self._learn(x, y)\n        return answer", "        if self.step.y is None or y is not None:\n            self._learn(x, y)\n        return fit(self._predict(x, y), self.step)", LEARNT),
+    Mutant("a model learns from a label that is missing", LEARNING, "        if self.step.y is None or y is not None:\n            self._learn(x, y)", "        self._learn(x, y)", LEARNT),
+    Mutant("a row that fails half way stays in the model", LEARNING, "            self._again()\n            raise", "            raise", ("tests/api/test_learning.py",)),
+    Mutant("rows before one that fails are forgotten", LEARNING, "        for x, y in self._since:\n            self._answer(x, y)\n", "", ("tests/api/test_learning.py",)),
+    Mutant("a mini-batch that fails stays in the model", LEARNING, "            self._load()\n            return None", "            return None", (*LEARNT, "tests/api/test_learning.py")),
+    Mutant("keys share a model", LEARNING, "step.model.data if not data.is_valid else", "known.values[0][0].as_py() or step.model.data if not data.is_valid else", LEARNT),
+    Mutant("what a model has learnt is forgotten after an epoch", LEARNING, "models.append(model.written() if mine else data.as_py())", "models.append(data.as_py())", LEARNT),
+    Mutant("a row too late for a model is taken", LEARNING, "return 0 if self.waits else MAX_TIME", "return MAX_TIME", LEARNT),
+    Mutant("rows without a feature reach the model", LEARNING, "        good &= ~none\n", "", LEARNT),
+    Mutant("bytes name what a module of river has imported", MODELS, "callable(found) and found.__module__ == module and found.__qualname__ == name", "callable(found)", ("tests/api/test_learning.py",)),
+    Mutant("bytes name anything", MODELS, "        raise pickle.UnpicklingError(f\"{module}.{name} is no part", "        return super().find_class(module, name)\n        raise pickle.UnpicklingError(f\"{module}.{name} is no part", ("tests/api/test_learning.py",)),
+    Mutant("bytes get any attribute", MODELS, "    if not own or name.startswith(\"__\") or", "    if", ("tests/api/test_learning.py",)),
+    Mutant("models are stored though nobody said so", "flower/engine/embedded.py", "            if self._recovery is not None:\n                require", "            if False:\n                require", ("tests/recovery/test_learning.py",)),
+    Mutant("models are read by another version of river", "flower/engine/recovery.py", "        \"version of river\": step.model.version,\n", "", ("tests/recovery/test_learning.py",)),
     # Retractions
     Mutant("a retraction does not come before its replacement", PANES, "return Batch.concat([old, new]), kept", "return new, kept", RETRACT),
     Mutant("a retraction has the values of the new pane", "flower/engine/standing.py", "new = _kept(panes, keys)\n", "new = _kept(panes.slice(0, len(panes)), keys) if len(panes) < 1 else _kept(pa.RecordBatch.from_arrays([c.take(pa.array([0] * len(panes))) for c in panes.columns], schema=panes.schema), keys)\n", RETRACT),
