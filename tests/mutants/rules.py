@@ -281,7 +281,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("keys of one hash are one key, within an interval", PAIRING, "    return (mine, theirs) if same.all() else (mine[same], theirs[same])\n", "    return mine, theirs\n", HELD),
     Mutant("keys of one hash are one key, as of a time", ASOF, "wrong = nearest.others(left, tables, step.keys)", "wrong = nearest.row[:0]", HELD),
     Mutant("a time before all of a table is that of its first row", PAIRING, "before = int(table.at.min()) - 1", "before = int(table.at.min())", PAIRS),
-    Mutant("of rows in several tables the older one's is the nearest", ASOF, "new[at] = _less(two, one) if last else _less(one, two)", "new[at] = False", JOINS_AGREE),
+    Mutant("of rows in several tables the older one's is the nearest", ASOF, "new[at] = _less(two, one) if last else _less(one, two)", "new[at] = False", HELD),
     Mutant("rows that were held are not given alone", INTERVAL, "    over = by[begin:end]\n", "    over = by[end:end]\n", JOINS),
     Mutant("rows that were held and are to be given alone do not hold the watermark", INTERVAL, "while end < len(by) and first == MAX_TIME:", "while False:", JOINS),
     Mutant("a late row is joined with no row before it", JOINED, "sides.append(joined([late[side], *known]))", "sides.append(joined([late[side], *known[:0]]))", JOINS),
