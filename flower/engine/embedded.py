@@ -31,6 +31,7 @@ from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import KEPT_ROWS, Results
+from flower.engine.reuse import keep_freed_blocks
 from flower.engine.sizing import Sizing
 from flower.engine.state import KeyedState
 from flower.errors import GraphError, RunError
