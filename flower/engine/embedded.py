@@ -142,6 +142,7 @@ class Driver:
             raise
 
     def _prepare(self, options: Options, batch: bool) -> None:
+        keep_freed_blocks()
         self.options = options
         self.started = options.clock.now_us()
         self.state: JobState = initial(self.job, self.started)
