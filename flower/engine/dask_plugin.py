@@ -7,7 +7,6 @@ from typing import Any
 from distributed import WorkerPlugin
 
 from flower.engine import dask_tasks
-from flower.engine.reuse import keep_freed_blocks
 from flower.engine.travel import unpacked_job
 
 
@@ -20,7 +19,6 @@ class JobPlugin(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Make the job known."""
-        keep_freed_blocks()
         dask_tasks.jobs[self._job] = unpacked_job(self._blob)
 
     def teardown(self, worker: Any) -> None:
