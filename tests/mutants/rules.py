@@ -256,7 +256,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Deduplication
     Mutant("rows given in earlier epochs are forgotten", DEDUPLICATION, "        repeats[mine] = True\n", "        pass\n", DEDUPLICATED),
     Mutant("what repeats a row left out is left out", DEDUPLICATION, "        following = following[following]\n", "        break\n", DEDUPLICATED),
-    Mutant("a row that is as far away as it may be is another", DEDUPLICATION, "later(time, step.within), inclusive=True)", "later(time, step.within), inclusive=False)", DEDUPLICATED),
+    Mutant("a row that is as far away as it may be is another", DEDUPLICATION, "later(time, step.reach), inclusive=True)", "later(time, step.reach), inclusive=False)", DEDUPLICATED),
     Mutant("a late row is compared", DEDUPLICATION, "np.flatnonzero(met > batch.time)", "np.flatnonzero(met > batch.time + 10**12)", DEDUPLICATED),
     Mutant("the first is the first in its partition", DEDUPLICATION, "np.lexsort((new.position[among], new.partition[among], new.time[among], key))", "np.lexsort((new.time[among], new.position[among], new.partition[among], key))", DEDUPLICATED),
     Mutant("what was given is let go an instant too soon", DEDUPLICATION, "seen.where(seen.until >= w1)", "seen.where(seen.until > w1)", DEDUPLICATED),
