@@ -1,0 +1,182 @@
+"""The state of a step may be dealt into shards after any epoch, and those put together again: nothing comes otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, reject
+from hypothesis import strategies as st
+from scripted import (
+    aggregated,
+    alone,
+    asofs,
+    canonical,
+    deduplications,
+    enrichments,
+    examples,
+    interval_joins,
+    joined_sides,
+    keys,
+    processes,
+    retracting_joins,
+    scripted,
+    scripts,
+    taken_back,
+    triggers,
+    ttls,
+    window_joins,
+)
+
+import flower as fl
+from flower.engine.embedded import Driver, Options
+from flower.engine.job import JobState
+from flower.engine.keys import shard_of
+from flower.engine.resharding import dealt, together
+from flower.errors import GraphError
+from flower.testing import ManualClock
+
+START = pd.Timestamp("2000-01-01T00:00:00Z")
+
+shards = st.lists(st.integers(1, 4), min_size=1, max_size=3)
+"""Into how many the state is dealt, epoch after epoch."""
+
+
+def panes_of(
+    outputs: list[Any], between: Callable[[Driver, JobState], JobState], *, batch: bool = False
+) -> list[pd.DataFrame]:
+    """What comes out if the state is changed so after every epoch."""
+    clock = ManualClock()
+    driver = Driver(outputs, Options.make(clock=clock, epoch_rows=3), batch=batch)
+    try:
+        driver.read_tables()
+        while not driver.over():
+            clock.set(START + pd.Timedelta(driver.state.epoch, unit="s"))
+            plan = driver.next_epoch()
+            assert plan is not None
+            driver.run(plan)
+            driver.state = between(driver, driver.state)
+        return [results.panes() for results in driver.results.values()]
+    finally:
+        driver.close()
+
+
+def same_however_dealt(outputs: list[Any], deals: list[int], *, batch: bool = False) -> None:
+    def anew(driver: Driver, state: JobState) -> JobState:
+        n = deals[state.epoch % len(deals)]
+        keyed = {
+            index: together([dealt(held, shard, n) for shard in range(n)], step)
+            for index, step in driver.job.steps.items()
+            for held in [state.keyed[index]]
+        }
+        return replace(state, keyed={i: keyed[i] if driver.job.steps[i].keys else state.keyed[i] for i in keyed})
+
+    whole = panes_of(outputs, lambda driver, state: state, batch=batch)
+    for one, other in zip(whole, panes_of(outputs, anew, batch=batch), strict=True):
+        pd.testing.assert_frame_equal(canonical(other), canonical(one))
+
+
+@examples(80)
+@given(
+    scripts,
+    alone,
+    triggers,
+    st.sampled_from(["accumulating", "discarding", "retracting"]),
+    st.sampled_from(["0s", "2s", "unbounded"]),
+    st.sampled_from(["end_of_window", "earliest", "latest"]),
+    ttls,
+    keys.filter(bool),
+    shards,
+)
+def test_windows_of_every_kind(
+    script: Any, where: Any, when: Any, how: Any, lateness: Any, stamp: Any, ttl: Any, by: Any, deals: Any
+) -> None:
+    options = {"allowed_lateness": lateness, "timestamp_combiner": stamp, "ttl": ttl}
+    if where.merging and when.finishes:
+        when = fl.Repeatedly(when)
+    if isinstance(where, fl.CountWindows):
+        options = {"timestamp_combiner": stamp}
+    else:
+        options |= {"trigger": when, "allow_finishing": when.finishes, "accumulation": how}
+    try:
+        panes = aggregated(scripted(script).window(where, **options), by)
+    except GraphError:
+        reject()
+    same_however_dealt([panes.node, panes.dropped.node], deals)
+
+
+@examples(40)
+@given(scripts, st.sampled_from([fl.SlidingWindows("6s", every="2s"), fl.SlidingWindows("5s", every="3s")]), shards)
+def test_sliding_windows_that_are_put_together_from_slices(script: Any, where: Any, deals: Any) -> None:
+    counts = scripted(script).window(where).groupby("k").agg(rows="count", total=("n", "sum"))
+    same_however_dealt([counts.node], deals)
+
+
+@examples(80)
+@given(joined_sides(), st.one_of(window_joins, retracting_joins, interval_joins, asofs, enrichments), shards)
+def test_joins_and_enrichments(sides: Any, join: Any, deals: Any) -> None:
+    try:
+        joined = join(*sides)
+    except GraphError:
+        reject()
+    same_however_dealt([joined.node, joined.dropped.node], deals)
+
+
+@examples(40)
+@given(joined_sides(), taken_back, st.one_of(interval_joins, asofs), shards)
+def test_joins_of_panes_that_are_taken_back(sides: Any, back: Any, join: Any, deals: Any) -> None:
+    try:
+        joined = join(back(sides[0]), back(sides[1]))
+    except GraphError:
+        reject()
+    same_however_dealt([joined.node], deals)
+
+
+@examples(60)
+@given(scripts, st.one_of(deduplications, processes), shards, st.booleans())
+def test_deduplications_and_code(script: Any, chosen: Any, deals: Any, batch: bool) -> None:
+    same_however_dealt([chosen(scripted(script)).node], deals, batch=batch)
+
+
+def test_a_shard_has_its_keys_and_no_other_and_all_have_every_key_once() -> None:
+    n = 4_000
+    frame = pd.DataFrame({"t": START + pd.to_timedelta(np.arange(n) // 8, unit="s"), "k": np.arange(n) * 11 % 371})
+    stream = fl.read.frame(frame, event_time="t")
+    early = fl.AfterWatermark(early=fl.AfterCount(2))
+    steps = [
+        stream.window(fl.FixedWindows("1h")).groupby("k").agg(rows="count"),
+        stream.window(fl.FixedWindows("1h"), trigger=early).groupby("k").agg(rows="count"),
+        stream.window(fl.Sessions("10min")).groupby("k").agg(rows="count"),
+        stream.window(fl.CountWindows(1_000)).groupby("k").agg(rows="count"),
+        stream.deduplicate("k", within="1h"),
+    ]
+    driver = Driver([step.node for step in steps], Options.make(epoch_rows=1_000))
+    for _ in range(3):
+        plan = driver.next_epoch()
+        assert plan is not None
+        driver.run(plan)
+    driver.close()
+    for index, step in driver.job.steps.items():
+        held = driver.state.keyed[index]
+        parts = [dealt(held, shard, 3) for shard in range(3)]
+        assert [shard for part, shard in zip(parts, range(3), strict=True) if (hashes_of(part) != shard).any()] == []
+        assert sum(part.groups for part in parts) == held.groups >= 371
+        assert together(parts, step).groups == held.groups
+        assert dealt(held, 0, 1) is held
+
+
+def hashes_of(state: Any) -> np.ndarray:
+    """The shard of each key that a state holds."""
+    match type(state).__name__:
+        case "AlignedState":
+            hashes = [run.groups.hash for run in (*state.blind, *state.open.runs)]
+        case "SessionState":
+            hashes = [block.run.groups.hash for block in state.blocks]
+        case "CountedState":
+            hashes = [run.groups.hash for run in state.runs]
+        case _:
+            hashes = [table.hash for table in state.given]
+    return shard_of(np.concatenate(hashes), 3)
