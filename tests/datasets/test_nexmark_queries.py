@@ -231,15 +231,15 @@ def test_a_query_on_a_cluster_that_is_killed_goes_on_there_or_in_this_process(nu
     def run(name: str, executor: Any) -> pd.DataFrame:
         query, out = nexmark.QUERIES[number](streams), tmp_path / name
         played(query.write.parquet(out / "rows"), executor, epoch_rows=300, checkpoint=out / "c")
-        parts = [pq.read_table(each) for each in sorted((out / "rows").rglob("[!._]*.parquet"))]
+        parts = [pq.read_table(each) for each in sorted((out / "rows").rglob("[!._]*.parquet")) if each.is_file()]
         return pd.concat([part.to_pandas() for part in parts], ignore_index=True)
 
     wanted = (
         came_in_epochs(nexmark.frames(**OPTIONS, out_of_order_group_size=150), 276) if number == 12 else answer(number)
     )
-    for then in (client, "embedded"):
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(Death):
-            patch.setattr(recovery.Recovery, "commit", commit)
-            run(str(then)[:6], client)
-        whole = run(str(then)[:6], then)
-        same(whole[list(wanted.columns)], wanted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recovery.Recovery, "commit", commit)
+        with pytest.raises(Death):
+            run("out", client)
+    whole = run("out", client if number % 2 else "embedded")
+    same(whole[list(wanted.columns)], wanted)

@@ -1,4 +1,4 @@
-"""The state of a step may be dealt into shards after any epoch, and those put together again: nothing comes otherwise."""
+"""A step's state may be dealt into shards after any epoch, and those put together again: nothing comes otherwise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 from scripted import (
@@ -38,6 +39,8 @@ from flower.engine.keys import shard_of
 from flower.engine.resharding import dealt, together
 from flower.errors import GraphError
 from flower.testing import ManualClock
+
+pytestmark = pytest.mark.slow
 
 START = pd.Timestamp("2000-01-01T00:00:00Z")
 
@@ -79,7 +82,7 @@ def same_however_dealt(outputs: list[Any], deals: list[int], *, batch: bool = Fa
         pd.testing.assert_frame_equal(canonical(other), canonical(one))
 
 
-@examples(80)
+@examples(50)
 @given(
     scripts,
     alone,
@@ -108,14 +111,14 @@ def test_windows_of_every_kind(
     same_however_dealt([panes.node, panes.dropped.node], deals)
 
 
-@examples(40)
+@examples(25)
 @given(scripts, st.sampled_from([fl.SlidingWindows("6s", every="2s"), fl.SlidingWindows("5s", every="3s")]), shards)
 def test_sliding_windows_that_are_put_together_from_slices(script: Any, where: Any, deals: Any) -> None:
     counts = scripted(script).window(where).groupby("k").agg(rows="count", total=("n", "sum"))
     same_however_dealt([counts.node], deals)
 
 
-@examples(80)
+@examples(50)
 @given(joined_sides(), st.one_of(window_joins, retracting_joins, interval_joins, asofs, enrichments), shards)
 def test_joins_and_enrichments(sides: Any, join: Any, deals: Any) -> None:
     try:
@@ -125,7 +128,7 @@ def test_joins_and_enrichments(sides: Any, join: Any, deals: Any) -> None:
     same_however_dealt([joined.node, joined.dropped.node], deals)
 
 
-@examples(40)
+@examples(25)
 @given(joined_sides(), taken_back, st.one_of(interval_joins, asofs), shards)
 def test_joins_of_panes_that_are_taken_back(sides: Any, back: Any, join: Any, deals: Any) -> None:
     try:
@@ -135,7 +138,7 @@ def test_joins_of_panes_that_are_taken_back(sides: Any, back: Any, join: Any, de
     same_however_dealt([joined.node], deals)
 
 
-@examples(60)
+@examples(40)
 @given(scripts, st.one_of(deduplications, processes), shards, st.booleans())
 def test_deduplications_and_code(script: Any, chosen: Any, deals: Any, batch: bool) -> None:
     same_however_dealt([chosen(scripted(script)).node], deals, batch=batch)

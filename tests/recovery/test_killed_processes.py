@@ -103,19 +103,21 @@ def killed_until_finished(directory: Path, chosen: Callable[[int], tuple[str, in
 
 def seen_once(directory: Path) -> None:
     """Every row is in the files once, and so is every pane."""
-    rows = [
-        value
-        for file in sorted((directory / "rows").rglob("[!._]*.parquet"))
-        for value in pq.read_table(file)["v"].to_pylist()
-    ]
+    files = visible(directory / "rows")
+    rows = [value for file in files for value in pq.read_table(file)["v"].to_pylist()]
     assert sorted(rows) == list(range(ROWS))
-    texts = [file.read_text() for file in sorted((directory / "panes").glob("run-*"))]
+    texts = [file.read_text() for file in visible(directory / "panes")]
     panes = pd.DataFrame([json.loads(line) for text in texts for line in text.splitlines()])
     assert not panes.duplicated(["k", "window_start", "pane_index"]).any()
     assert panes["n"].sum() == ROWS
     pd.testing.assert_series_equal(panes.groupby("k")["total"].sum(), expected(), check_names=False)
     hidden: list[Any] = [each for each in (directory / "rows").iterdir() if each.name.startswith(".")]
     assert hidden == []
+
+
+def visible(directory: Path) -> list[Path]:
+    """The files that readers see; an epoch that several workers have written is a directory of them."""
+    return sorted(file for file in directory.rglob("[!._]*") if file.is_file())
 
 
 def newest(checkpoint: Path) -> int:
