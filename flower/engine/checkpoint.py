@@ -26,6 +26,7 @@ import pyarrow as pa
 from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
 from flower.engine.blocks import Block, SessionRun
+from flower.engine.bloom import Generation
 from flower.engine.counted import CountedState
 from flower.engine.counts import Counts
 from flower.engine.deduplication import DistinctState
@@ -36,6 +37,7 @@ from flower.engine.inwindow import InWindowState
 from flower.engine.job import JobState, SourceState
 from flower.engine.joined import JoinedState
 from flower.engine.kept import Kept
+from flower.engine.learning import LearnedState
 from flower.engine.metrics import Metrics, StepMetrics
 from flower.engine.pairs import Pairs
 from flower.engine.processed import ProcessedState
@@ -74,7 +76,7 @@ STORED: dict[str, type] = {
     for kind in (
         *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, Block, SessionRun),
         *(JoinedState, IntervalState, AsofState, InWindowState, Held),
-        *(CountedState, DistinctState, ProcessedState, Kept, Batch, Pairs),
+        *(CountedState, DistinctState, Generation, ProcessedState, LearnedState, Kept, Batch, Pairs),
         *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics, Stored),
     )
 }

@@ -36,6 +36,7 @@ from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.keys import shard_of
+from flower.engine.learning import require_declared
 from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of
 from flower.engine.open_windows import OpenWindow, together
 from flower.engine.parts import Parts
@@ -89,11 +90,13 @@ class DaskDriver(Driver):
     ``state`` is the state as of the last epoch that was planned, ``seen`` as of the last that is done.
     """
 
+    prompt = False
     holds_state = False
 
     def __init__(self, outputs: Sequence[Node], options: Options, executor: Any, *, batch: bool = False) -> None:
         super().__init__(outputs, options, batch=batch)
         try:
+            require_declared(self.job.learners.values(), "a run on Dask remembers")
             packed_job(self.job)  # refuses what cannot travel before anything is started
         except BaseException:
             self._let_go()
@@ -108,7 +111,7 @@ class DaskDriver(Driver):
         self._attempt = self._failures = 0
         self._job = ""
         self._run = uuid.uuid4().hex[:12]
-        self._saved_at = self._finished_at = time.monotonic()
+        self._saved_at = time.monotonic()
         self._save_seconds = 0.0
         self._waited_for = waited_for(self.job)
 
@@ -376,13 +379,12 @@ class DaskDriver(Driver):
             self._seen = seen
             self._measure(result)
             self.changed.notify_all()
-        now = time.monotonic()
-        self._size(result, now - self._finished_at)
-        self._finished_at = now
+        self._grow(plan, result)
 
-    def _size(self, result: EpochResult, seconds: float) -> None:
+    def _grow(self, plan: EpochPlan, result: EpochResult) -> None:
+        """Make the next epoch larger if a partition has more rows than this one could take, whatever others have."""
         rows = result.report.rows_in
-        if self.options.epoch_rows is None and rows >= self._rows // 2 > 0:
+        if self.options.epoch_rows is None and rows and self.behind(plan):
             most = MOST_BYTES * rows // max(result.report.bytes_in, 1)
             self._rows = max(LEAST_ROWS, min(BACKLOG_ROWS, most, 4 * self._rows))
 

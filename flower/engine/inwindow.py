@@ -12,7 +12,8 @@ import numpy as np
 from flower.engine.asof import paired
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, expired
-from flower.engine.waiting import Held, by_until, joined, new_of, numbered, of_keys, same_key, with_more
+from flower.engine.pairing import numbered, same_key
+from flower.engine.waiting import Held, by_until, joined, new_of, of_keys, with_more
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME
 
@@ -59,7 +60,7 @@ def advance(state: InWindowState, fresh: Sequence[Held], step: Joint, w1: int) -
     found = joined([right.cut(0, 0), *(of_keys(table, asked.hash) for table in tables)])
     pick = _pick(step, asked, found)
     given = (pick >= 0) | (asked.until <= w1)
-    rows = paired(step, asked.where(given), found, pick[given])
+    rows = paired(step, asked.where(given), found.rows, pick[given], np.arange(np.count_nonzero(given)))
     back = joined([waiting.pop(), asked.where(~given)])
     left_ = with_more(tuple(table for table in waiting if len(table)), back, by_until)
     gone = expired(step.windowing, w1)
@@ -71,7 +72,7 @@ def advance(state: InWindowState, fresh: Sequence[Held], step: Joint, w1: int) -
 
 def _pick(step: Joint, left: Held, right: Held) -> I64:
     """For each left row the newest right one of its key and window; -1: there is none."""
-    mine, theirs, _ = numbered(left, right, step.keys, exact=step.exact)
+    mine, theirs, _ = numbered(left, right, step)
     order = np.lexsort((right.position, right.partition, right.mark, right.time, theirs))
     theirs = theirs[order]
     last = np.searchsorted(theirs, mine, side="right") - 1

@@ -20,6 +20,7 @@ from flower.engine.epoch import EpochPlan, Range
 from flower.engine.job import Job, JobState, SourceState
 from flower.engine.joint import Joint
 from flower.engine.keyed import Keyed
+from flower.engine.learning import Learning
 from flower.engine.ledger import Ledger, Logged, refuse
 from flower.engine.metrics import Metrics
 from flower.engine.processing import Processing
@@ -290,6 +291,7 @@ def described(job: Job) -> dict[str, dict[str, str]]:
     steps |= {step.name: _of_distinct(step) for step in job.distinct.values()}
     steps |= {name: _of_lookup(node) for name, node in job.lookups.items()}
     steps |= {step.name: _of_process(step) for step in job.processes.values()}
+    steps |= {step.name: _of_learning(step) for step in job.learners.values()}
     for port in job.plan.outputs:
         consumer = job.plan.consumers[port]
         if isinstance(consumer.node, Write):
@@ -346,13 +348,28 @@ def _of_join(step: Joint) -> dict[str, str]:
 
 def _of_distinct(step: Distinct) -> dict[str, str]:
     keys = ", ".join(f"{key}: {dtype_name(step.schema.field(key))}" for key in step.keys)
-    return {"kind": "deduplication", "keys": keys, "within": duration_text(step.within)}
+    told = {"kind": "deduplication", "keys": keys, "within": duration_text(step.within)}
+    return told | {"error": "none" if step.error is None else repr(step.error)}
 
 
 def _of_process(step: Processing) -> dict[str, str]:
     told = {"kind": "process", "keys": ", ".join(f"{key}: {dtype_name(step.before.field(key))}" for key in step.keys)}
     told |= {f"state {name!r}": repr(kind) for name, kind in step.state}
     return told | {f"timer {name!r}": f"of {domain} time" for name, domain in step.timers}
+
+
+def _of_learning(step: Learning) -> dict[str, str]:
+    fields = {name: dtype_name(step.before.field(name)) for name in (*step.keys, *step.x)}
+    return {
+        "kind": "models",
+        "keys": ", ".join(f"{key}: {fields[key]}" for key in step.keys),
+        "model": step.model.text,
+        "version of river": step.model.version,
+        "features": ", ".join(f"{name}: {fields[name]}" for name in step.x),
+        "label": "none" if step.y is None else f"{step.y}: {dtype_name(step.before.field(step.y))}",
+        "order": "event time" if step.waits else "arrival",
+        "models are written as": step.checkpoint or "nothing",
+    }
 
 
 def _of_windowing(windowing: Windowing) -> dict[str, str]:

@@ -16,6 +16,7 @@ import numpy as np
 from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
 from flower.engine.blocks import Block, SessionRun, side_by_side
+from flower.engine.bloom import Generation
 from flower.engine.counted import CountedState
 from flower.engine.deduplication import DistinctState
 from flower.engine.groups import Law
@@ -27,6 +28,7 @@ from flower.engine.kept import Kept
 from flower.engine.kept import together as kept_together
 from flower.engine.keyed import Keyed
 from flower.engine.keys import shard_of
+from flower.engine.learning import LearnedState
 from flower.engine.pairs import Pairs
 from flower.engine.processed import ProcessedState
 from flower.engine.runs import Run, merge
@@ -173,7 +175,8 @@ def _joined(states: Sequence[JoinedState], step: Joint) -> JoinedState:
 def _interval(states: Sequence[IntervalState], step: Joint) -> IntervalState:
     left, right = (_held([state.sides[side] for state in states], by_key) for side in (0, 1))
     # What is owed is of one side or the other, a table each.
-    return IntervalState((left, right), tuple(table for state in states for table in state.owed))
+    owed = tuple(table for state in states for table in state.owed)
+    return IntervalState(states[0].watermark, (left, right), owed)
 
 
 def _asof(states: Sequence[AsofState], step: Joint) -> AsofState:
@@ -192,12 +195,20 @@ def _in_window(states: Sequence[InWindowState], step: Joint) -> InWindowState:
 
 def _distinct(states: Sequence[DistinctState], step: object) -> DistinctState:
     waiting = tuple(table for state in states for table in state.waiting)
-    return DistinctState(_held([state.given for state in states], by_key), waiting)
+    sketch: dict[bytes, Generation] = {}  # dealt shards have had the same ones
+    for each in (each for state in states for each in state.sketch):
+        sketch.setdefault(bytes(each.words), each)
+    return DistinctState(_held([state.given for state in states], by_key), waiting, tuple(sketch.values()))
 
 
 def _processed(states: Sequence[ProcessedState], step: object) -> ProcessedState:
     waiting = tuple(pairs for state in states for pairs in state.waiting)
     return ProcessedState(_levels([state.tables for state in states], kept_together), waiting)
+
+
+def _learned(states: Sequence[LearnedState], step: object) -> LearnedState:
+    waiting = tuple(pairs for state in states for pairs in state.waiting)
+    return LearnedState(_levels([state.tables for state in states], kept_together), waiting)
 
 
 def _held(tables: Sequence[tuple[Held, ...]], in_order: Callable[[Held], Held]) -> tuple[Held, ...]:
@@ -221,4 +232,5 @@ _TOGETHER: dict[type, Callable[[Any, Any], Any]] = {
     InWindowState: _in_window,
     DistinctState: _distinct,
     ProcessedState: _processed,
+    LearnedState: _learned,
 }
