@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -49,15 +49,15 @@ shards = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 
 
 def panes_of(
-    outputs: list[Any], between: Callable[[Driver, JobState], JobState], *, batch: bool = False
+    outputs: list[Any], between: Callable[[Driver, JobState], JobState], *, batch: bool = False, epoch_rows: int = 3
 ) -> list[pd.DataFrame]:
     """What comes out if the state is changed so after every epoch."""
     clock = ManualClock()
-    driver = Driver(outputs, Options.make(clock=clock, epoch_rows=3), batch=batch)
+    driver = Driver(outputs, Options.make(clock=clock, epoch_rows=epoch_rows), batch=batch)
     try:
         driver.read_tables()
         while not driver.over():
-            clock.set(START + pd.Timedelta(driver.state.epoch, unit="s"))
+            clock.set(START + pd.Timedelta(driver.state.epoch * (epoch_rows if epoch_rows > 3 else 1), unit="s"))
             plan = driver.next_epoch()
             assert plan is not None
             driver.run(plan)
@@ -67,7 +67,7 @@ def panes_of(
         driver.close()
 
 
-def same_however_dealt(outputs: list[Any], deals: list[int], *, batch: bool = False) -> None:
+def same_however_dealt(outputs: list[Any], deals: list[int], *, batch: bool = False, epoch_rows: int = 3) -> None:
     def anew(driver: Driver, state: JobState) -> JobState:
         n = deals[state.epoch % len(deals)]
         keyed = {
@@ -77,12 +77,14 @@ def same_however_dealt(outputs: list[Any], deals: list[int], *, batch: bool = Fa
         }
         return replace(state, keyed={i: keyed[i] if driver.job.steps[i].keys else state.keyed[i] for i in keyed})
 
-    whole = panes_of(outputs, lambda driver, state: state, batch=batch)
-    for one, other in zip(whole, panes_of(outputs, anew, batch=batch), strict=True):
+    how: Any = {"batch": batch, "epoch_rows": epoch_rows}
+    whole = panes_of(outputs, lambda driver, state: state, **how)
+    assert epoch_rows == 3 or len(whole[0])
+    for one, other in zip(whole, panes_of(outputs, anew, **how), strict=True):
         pd.testing.assert_frame_equal(canonical(other), canonical(one))
 
 
-@examples(50)
+@examples(15)
 @given(
     scripts,
     alone,
@@ -111,14 +113,14 @@ def test_windows_of_every_kind(
     same_however_dealt([panes.node, panes.dropped.node], deals)
 
 
-@examples(25)
+@examples(15)
 @given(scripts, st.sampled_from([fl.SlidingWindows("6s", every="2s"), fl.SlidingWindows("5s", every="3s")]), shards)
 def test_sliding_windows_that_are_put_together_from_slices(script: Any, where: Any, deals: Any) -> None:
     counts = scripted(script).window(where).groupby("k").agg(rows="count", total=("n", "sum"))
     same_however_dealt([counts.node], deals)
 
 
-@examples(50)
+@examples(15)
 @given(joined_sides(), st.one_of(window_joins, retracting_joins, interval_joins, asofs, enrichments), shards)
 def test_joins_and_enrichments(sides: Any, join: Any, deals: Any) -> None:
     try:
@@ -128,7 +130,7 @@ def test_joins_and_enrichments(sides: Any, join: Any, deals: Any) -> None:
     same_however_dealt([joined.node, joined.dropped.node], deals)
 
 
-@examples(25)
+@examples(15)
 @given(joined_sides(), taken_back, st.one_of(interval_joins, asofs), shards)
 def test_joins_of_panes_that_are_taken_back(sides: Any, back: Any, join: Any, deals: Any) -> None:
     try:
@@ -138,10 +140,99 @@ def test_joins_of_panes_that_are_taken_back(sides: Any, back: Any, join: Any, de
     same_however_dealt([joined.node], deals)
 
 
-@examples(40)
+@examples(15)
 @given(scripts, st.one_of(deduplications, processes), shards, st.booleans())
 def test_deduplications_and_code(script: Any, chosen: Any, deals: Any, batch: bool) -> None:
     same_however_dealt([chosen(scripted(script)).node], deals, batch=batch)
+
+
+class Remembers:
+    """Tells of what it remembers when a key has been quiet, and forgets it."""
+
+    def on_rows(self, key: str, rows: pd.DataFrame, state: Any, timers: Any) -> None:
+        state.n += len(rows)
+        timers.quiet.set(rows["t"].max() + pd.Timedelta("15s"))
+
+    def on_timer(self, name: str, key: str, time: pd.Timestamp, state: Any, timers: Any) -> Iterator[dict[str, Any]]:
+        yield {"n": state.n}
+        state.n = 0
+
+
+def rows_of(seed: int) -> fl.Stream:
+    """Thirty epochs of rows of many keys, some too late; keys come in bouts, and are quiet between."""
+    n = 600
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "t": START + pd.to_timedelta(np.arange(n) - random.integers(0, 9, n), unit="s"),
+            "k": np.char.add("key ", (random.integers(0, 8, n) + np.arange(n) // 60 % 3 * 5).astype(str)),
+            "v": random.integers(0, 50, n),
+        }
+    )
+    return fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("5s"))
+
+
+def counted(where: Any, **how: Any) -> fl.Stream:
+    return rows_of(1).window(where, **how).groupby("k").agg(rows="count", total=("v", "sum"), last=("v", "last"))
+
+
+def back(seed: int) -> fl.Stream:
+    """Panes of a few keys that are taken back, some after the rows that they would be joined to."""
+    how = {"trigger": fl.AfterWatermark(early=fl.AfterCount(2)), "allowed_lateness": "20s"}
+    windowed = rows_of(seed).window(fl.FixedWindows("20s"), accumulation="retracting", **how)
+    return windowed.groupby("k").agg(total=("v", "sum"))
+
+
+EARLY = fl.AfterWatermark(early=fl.AfterProcessingTime("30s"), late=fl.AfterCount(1))
+MANY: dict[str, Callable[[], fl.Stream]] = {
+    "blind": lambda: counted(fl.FixedWindows("90s")),
+    "slices": lambda: counted(fl.SlidingWindows("90s", every="30s")),
+    "timers": lambda: counted(fl.FixedWindows("90s"), trigger=EARLY, accumulation="discarding", allowed_lateness="40s"),
+    "records": lambda: counted(
+        fl.FixedWindows("90s"), trigger=fl.AfterWatermark(early=fl.AfterCount(2)), accumulation="retracting"
+    ),
+    "lapsing": lambda: counted(fl.GlobalWindows(), trigger=fl.Repeatedly(fl.AfterCount(4)), ttl="25s"),
+    "sessions": lambda: counted(
+        fl.Sessions("6s"),
+        trigger=fl.AfterWatermark(early=fl.AfterCount(3), late=fl.AfterCount(1)),
+        accumulation="discarding",
+        allowed_lateness="30s",
+    ),
+    "rows": lambda: counted(fl.CountWindows(7)),
+    "join": lambda: (
+        rows_of(1)
+        .window(fl.FixedWindows("30s"), allowed_lateness="20s")
+        .join(rows_of(2).window(fl.FixedWindows("30s"), allowed_lateness="20s"), "k", "outer")
+    ),
+    "interval": lambda: rows_of(1).join(rows_of(2), "k", "outer", within=("-9s", "20s")),
+    "taken back": lambda: back(1).join(back(2), "k", within=("-20s", "20s")),
+    "as of": lambda: rows_of(1).join_asof(rows_of(2), "k", direction="backward"),
+    "in windows": lambda: rows_of(1).enrich(
+        rows_of(2).rename(v="w", t="at").window(fl.FixedWindows("30s")), "k", "left"
+    ),
+    "distinct": lambda: rows_of(1).deduplicate("k", within="25s"),
+    "code": lambda: (
+        rows_of(1)
+        .groupby("k")
+        .process(
+            Remembers,
+            state={"n": fl.state.Value("int64", default=0)},
+            timers={"quiet": "event"},
+            schema={"n": "int64"},
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_many_epochs_of_many_keys(name: str) -> None:
+    panes = MANY[name]()
+    same_however_dealt([panes.node, panes.dropped.node], [2, 3, 1, 4], epoch_rows=20)
+
+
+@pytest.mark.parametrize("name", ["distinct", "code"])
+def test_a_batch_whose_rows_wait_for_its_end(name: str) -> None:
+    same_however_dealt([MANY[name]().node], [2, 3, 1, 4], epoch_rows=20, batch=True)
 
 
 def test_a_shard_has_its_keys_and_no_other_and_all_have_every_key_once() -> None:
