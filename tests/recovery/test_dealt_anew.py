@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
+from river import linear_model
 from scripted import (
     aggregated,
     alone,
@@ -37,7 +38,7 @@ from flower.engine.embedded import Driver, Options
 from flower.engine.job import JobState
 from flower.engine.keys import shard_of
 from flower.engine.resharding import dealt, together
-from flower.errors import GraphError
+from flower.errors import GraphError, RunError
 from flower.testing import ManualClock
 
 pytestmark = pytest.mark.slow
@@ -167,6 +168,7 @@ def rows_of(seed: int) -> fl.Stream:
             "t": START + pd.to_timedelta(np.arange(n) - random.integers(0, 9, n), unit="s"),
             "k": np.char.add("key ", (random.integers(0, 8, n) + np.arange(n) // 60 % 3 * 5).astype(str)),
             "v": random.integers(0, 50, n),
+            "w": random.integers(0, 50, n) / 2,
         }
     )
     return fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("5s"))
@@ -208,9 +210,10 @@ MANY: dict[str, Callable[[], fl.Stream]] = {
     "taken back": lambda: back(1).join(back(2), "k", within=("-20s", "20s")),
     "as of": lambda: rows_of(1).join_asof(rows_of(2), "k", direction="backward"),
     "in windows": lambda: rows_of(1).enrich(
-        rows_of(2).rename(v="w", t="at").window(fl.FixedWindows("30s")), "k", "left"
+        rows_of(2).rename(v="v2", w="w2", t="at").window(fl.FixedWindows("30s")), "k", "left"
     ),
     "distinct": lambda: rows_of(1).deduplicate("k", within="25s"),
+    "models": lambda: rows_of(1).groupby("k").learn(linear_model.LinearRegression(), x="v", y="w", checkpoint="pickle"),
     "code": lambda: (
         rows_of(1)
         .groupby("k")
@@ -274,3 +277,18 @@ def hashes_of(state: Any) -> np.ndarray:
         case _:
             hashes = [table.hash for table in state.given]
     return shard_of(np.concatenate(hashes), 3)
+
+
+def test_a_sketch_is_everybodys_and_several_are_not_put_together() -> None:
+    panes = rows_of(1).deduplicate("k", "v", within="25s", error=0.01)
+    same_however_dealt([panes.node], [1], epoch_rows=20)
+    driver = Driver([panes.node], Options.make(epoch_rows=300))
+    plan = driver.next_epoch()
+    assert plan is not None
+    (held,) = driver.run(plan).state.keyed.values()
+    driver.close()
+    (step,) = driver.job.steps.values()
+    parts = [dealt(held, shard, 2) for shard in range(2)]
+    assert [part.groups for part in parts] == [held.groups, held.groups]
+    with pytest.raises(RunError, match=r"must go on in as many shards as it was in; got 2 shards"):
+        together(parts, step)
