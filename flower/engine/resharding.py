@@ -17,7 +17,6 @@ import numpy as np
 from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
 from flower.engine.blocks import Block, SessionRun, side_by_side
-from flower.engine.bloom import Generation
 from flower.engine.counted import CountedState
 from flower.engine.deduplication import Distinct, DistinctState
 from flower.engine.groups import Law
@@ -204,10 +203,7 @@ def _distinct(states: Sequence[DistinctState], step: Distinct) -> DistinctState:
             hint="give the cluster as many worker threads as it had; or begin anew with another checkpoint",
         )
     waiting = tuple(table for state in states for table in state.waiting)
-    sketch: dict[bytes, Generation] = {}  # dealt shards have had the same ones
-    for each in (each for state in states for each in state.sketch):
-        sketch.setdefault(bytes(each.words), each)
-    return DistinctState(_held([state.given for state in states], by_key), waiting, tuple(sketch.values()))
+    return DistinctState(_held([state.given for state in states], by_key), waiting)
 
 
 def _by_key(states: Sequence[ProcessedState] | Sequence[LearnedState], step: object) -> KeyedState:

@@ -241,7 +241,6 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("dealt: what has been taken out of sessions is there again", DEALT, "    left = value.left\n", "    left = value.run\n", ANEW),
     Mutant("dealt: what is remembered no more is remembered", DEALT, "    left = value.without(np.flatnonzero(~mine(value.hash)))\n", "    left = Kept(value.columns, value.keys, value.timers, mine(value.hash), value.dues, value.hold)\n", ANEW),
     Mutant("dealt: older records come last", DEALT, "for level in range(most, 0, -1))", "for level in range(1, most + 1))", ANEW),
-    Mutant("dealt: retractions that wait are lost", DEALT, "tuple(table for state in states for table in state.owed)", "()", ANEW),
     Mutant("dealt: rows of an as-of join are not by key", DEALT, "_held([state.right for state in states], by_key)", "_held([state.right for state in states], by_until)", ANEW),
     Mutant("dealt: a batch's rows that wait are lost", DEALT, "return DistinctState(_held([state.given for state in states], by_key), waiting)", "return DistinctState(_held([state.given for state in states], by_key), ())", ANEW),
     Mutant("workers: a checkpoint counts before its parts are there", LEDGER, "if missing := self._reader.parts.missing(parts.used):", "if missing := [][:0]:", WORKERS),

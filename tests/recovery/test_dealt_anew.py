@@ -148,7 +148,7 @@ def test_deduplications_and_code(script: Any, chosen: Any, deals: Any, batch: bo
 
 
 class Remembers:
-    """Tells of what it remembers when a key has been quiet, and forgets it."""
+    """Tells of what it remembers when a key has been quiet."""
 
     def on_rows(self, key: str, rows: pd.DataFrame, state: Any, timers: Any) -> None:
         state.n += len(rows)
@@ -156,7 +156,6 @@ class Remembers:
 
     def on_timer(self, name: str, key: str, time: pd.Timestamp, state: Any, timers: Any) -> Iterator[dict[str, Any]]:
         yield {"n": state.n}
-        state.n = 0
 
 
 def rows_of(seed: int) -> fl.Stream:
@@ -198,7 +197,7 @@ MANY: dict[str, Callable[[], fl.Stream]] = {
         fl.Sessions("6s"),
         trigger=fl.AfterWatermark(early=fl.AfterCount(3), late=fl.AfterCount(1)),
         accumulation="discarding",
-        allowed_lateness="30s",
+        allowed_lateness="unbounded",
     ),
     "rows": lambda: counted(fl.CountWindows(7)),
     "join": lambda: (
@@ -216,7 +215,7 @@ MANY: dict[str, Callable[[], fl.Stream]] = {
     "models": lambda: rows_of(1).groupby("k").learn(linear_model.LinearRegression(), x="v", y="w", checkpoint="pickle"),
     "code": lambda: (
         rows_of(1)
-        .groupby("k")
+        .groupby("k", "v")
         .process(
             Remembers,
             state={"n": fl.state.Value("int64", default=0)},
