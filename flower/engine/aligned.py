@@ -16,13 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from flower.engine import slices
+from flower.engine.compaction import compacted
 from flower.engine.counts import Counts
 from flower.engine.groups import GONE, Law, joined
 from flower.engine.holds import held
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs, refused
 from flower.engine.panes import ask, due, fire, together
-from flower.engine.runs import Run, compacted, find, merge
+from flower.engine.runs import Run, find, merge
 from flower.engine.slices import Slices
 from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch

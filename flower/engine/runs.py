@@ -161,14 +161,6 @@ def merge(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run:
     return Run(start, end, np.searchsorted(window[picks], np.arange(len(end) + 1)), merged)
 
 
-def compacted(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> tuple[Run, ...]:
-    """The same state in runs whose sizes at least double from the newest to the oldest; empty ones are dropped."""
-    kept = [run for run in runs if len(run)]
-    while len(kept) > 1 and len(kept[-2]) < 2 * len(kept[-1]):
-        kept[-2:] = [merge(kept[-2:], law, newest_wins=newest_wins)]
-    return tuple(kept)
-
-
 def find(run: Run, wanted: Run, exact: bool) -> I64:
     """Per group of ``wanted``, where ``run`` has it; -1: it has not."""
     _, ends, (mine, theirs) = numbered((run, wanted))
