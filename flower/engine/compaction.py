@@ -65,6 +65,8 @@ def _done(older: Run, newer: Run, law: Law, newest_wins: bool) -> Run:
     known = _begun.pop(whole[1], None)
     if known is None or known[0]() is not whole[0]:
         return merge((older, newer), law, newest_wins=newest_wins)
+    if known[1].cancel():  # a larger one is in its way
+        return merge((older, newer), law, newest_wins=newest_wins)
     merged = known[1].result()
     if whole == (older, newer):
         return merged
