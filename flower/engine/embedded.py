@@ -123,7 +123,7 @@ class Driver:
     """
 
     prompt = True
-    """Whether an epoch costs so little that one may begin for a row."""
+    """Whether an epoch may cost so little that one begins for a row."""
     holds_state = True
     """Whether what keyed steps hold is in this process."""
 
@@ -154,7 +154,7 @@ class Driver:
             if not isinstance(self.job.plan.consumers[port].node, Write)
         }
         self.changed = threading.Condition()
-        self._came = False
+        self._came, self.eager = False, True
         for live in self._live:
             live.woken = self._wake
         self.reads_table: tuple[str, int] | None = None
@@ -485,17 +485,16 @@ class Driver:
         """Rows have come; called by the threads of live sources."""
         with self.changed:
             self._came = True
-            self.changed.notify_all()
+            if self.eager:
+                self.changed.notify_all()
 
     def come(self) -> bool:
         """Whether live sources have given rows since this was last asked."""
         came, self._came = self._came, False
-        return came and self.prompt
+        return came
 
     def due(self) -> float | None:
         """Seconds until the next row appears, of the sources that can tell; 0: it is there; None: none can."""
-        if not (self.prompt and self._scheduled):
-            return None
         dues = [
             due
             for stage, source in self._scheduled
