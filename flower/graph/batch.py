@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
+
+SMALL = 4_096
+"""Of more numbers Arrow takes a part three times as fast as NumPy: a million of two million in 0.5 ms, not 1.6."""
 
 
 def constant(value: int, length: int) -> I64:
@@ -21,7 +25,26 @@ def constant(value: int, length: int) -> I64:
 def _select(array: I64, indices: I64, length: int) -> I64:
     if array.strides == (0,) and len(array):
         return np.broadcast_to(array[0], length)
+    if length > SMALL and array.flags.c_contiguous:
+        return _whole_numbers(pc.take(pa.array(array), pa.array(indices), boundscheck=False))
     return array[indices]
+
+
+def _column_of(rows: pa.RecordBatch, values: I64) -> int | None:
+    """The column whose very memory the values are: it need not be taken from twice."""
+    if not len(values) or values.strides != (8,):
+        return None
+    address = values.__array_interface__["data"][0]
+    for index, kind in enumerate(rows.schema.types):
+        if pa.types.is_timestamp(kind):
+            column = rows.column(index)
+            if not column.null_count and column.buffers()[1].address + 8 * column.offset == address:
+                return index
+    return None
+
+
+def _whole_numbers(column: pa.Array) -> I64:
+    return np.asarray(column.view(pa.int64()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +93,10 @@ class Batch:
     def take(self, indices: np.ndarray) -> Batch:
         """The rows at ``indices``, in that order; a row may be taken several times."""
         n = len(indices)
+        rows, at = self.rows.take(pa.array(indices)), _column_of(self.rows, self.time)  # which tells of bad indices
         return Batch(
-            self.rows.take(pa.array(indices)),
-            _select(self.time, indices, n),
+            rows,
+            _select(self.time, indices, n) if at is None else _whole_numbers(rows.column(at)),
             _select(self.met, indices, n),
             _select(self.partition, indices, n),
             _select(self.position, indices, n),
