@@ -13,6 +13,7 @@ from flower.api.arguments import at_least_one, column_names, resolved, resolved_
 from flower.api.choosing import Choosing
 from flower.api.combining import Combining
 from flower.api.display import made
+from flower.api.learning import Learners
 from flower.api.pipeline import step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
 from flower.graph.enriching import Enrich
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from flower.graph.expressions import FrameFunction
 
 
-class Stream(Choosing, Combining):
+class Stream(Choosing, Combining, Learners):
     """Rows that come over time, each with an event time; immutable, and nothing but a description until it is run.
 
     Every verb gives a new stream. Columns and dtypes are known before any row: `schema`. Made by ``fl.read``.
@@ -372,6 +373,9 @@ class Stream(Choosing, Combining):
         from flower.api.grouped import aggregated
 
         return aggregated(self, (), aggregations)
+
+    def _learners(self) -> tuple[Stream, tuple[str, ...]]:
+        return self, ()
 
     # -- what went another way
 
