@@ -51,14 +51,11 @@ class Cut:
             return bool(met[0] >= self.first[int(self.code.min())])
         if not (met[1:] >= met[:-1]).all():
             return bool((met >= self.first[self.code]).any())
-        # What rows meet ascends as they come: those from a place on meet the end of a window, and are late if they
-        # are in it or one before.
+        # What rows meet ascends as they come: those from a place on meet the first end of a slice's windows, and are
+        # late if they are in that slice or one before.
         at = np.searchsorted(met, self.first)
         slices = np.flatnonzero(at < len(met))
-        if not len(slices):
-            return False
-        least = np.minimum.reduceat(self.code, at[slices])
-        return bool((np.minimum.accumulate(least[::-1])[::-1] <= slices).any())
+        return len(slices) > 0 and bool((np.minimum.reduceat(self.code, at[slices]) <= slices).any())
 
 
 def cut(windows: FixedWindows | SlidingWindows, time: I64) -> Cut | None:

@@ -33,11 +33,11 @@ def test_values_that_differ_in_their_lowest_bits_alone_are_put_right(distinct: i
 @pytest.mark.parametrize("kind", ["as they come", "nearly in order", "in order", "backwards"])
 def test_the_greatest_value_so_far_is_that_of_all_up_to_there(kind: str) -> None:
     random = np.random.default_rng(0)
-    for rows in (0, 1, 63, 255, 256, 300, 1_000, 5_000):
+    for rows in (0, 1, 63, 255, 256, 319, 1_000, 5_055):
         for least in (-(2**63), 200, 10_000):
             values = random.integers(-500, 500, rows)
             if kind == "nearly in order":
-                values += np.arange(rows) * 20
+                values += np.arange(rows) * 4
             elif kind != "as they come":
                 values = np.sort(values)[:: -1 if kind == "backwards" else 1]
             before = values.copy()

@@ -112,6 +112,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("sessions that touch merge", SESSIONS, "else start >= reach", "else start > reach"),
     Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
     Mutant("slices: a row that is late for a window is in a slice", LIFT, "late = met >= whole.first[whole.code]", "late = met > whole.first[whole.code]", SLICED),
+    Mutant("slices: a row that meets the end of its window is not late", SLICES, "np.minimum.reduceat(self.code, at[slices]) <= slices", "np.minimum.reduceat(self.code, at[slices]) < slices", SLICED),
     Mutant("slices: those of a window that is open leave", SLICES, "np.searchsorted(self._begun + self.size, watermark", "np.searchsorted(self.run.end, watermark", SLICED),
     Mutant("slices: a window lacks its first", SLICES, "others: I64 = (self._begun + self.size - self.run.end) // self.every", "others: I64 = (self._begun + self.size - self.run.end - 1) // self.every", SLICED),
     Mutant("sessions: what is taken out is there still", BLOCKS, "        there[at] = False\n", "", BLOCKED),
