@@ -272,9 +272,10 @@ asofs = st.builds(
 )
 """Joins: functions of two streams."""
 deduplications = st.builds(
-    lambda on, within: lambda stream: stream.deduplicate(*on, within=within),
+    lambda on, within, error: lambda stream: stream.deduplicate(*on, within=within, error=error),
     st.sampled_from([("k",), ("n",), ("i",), ("k", "i"), ("v",)]),
     st.sampled_from(["0s", "1s", "2s", "5s"]),
+    st.sampled_from([None, 1e-9]),
 )
 
 

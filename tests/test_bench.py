@@ -166,6 +166,7 @@ IN_PROCESS = {"peers/polars.py": polars, "peers/numpy.py": numpy, "peers/pandas.
 """Peers whose packages are here; the others are compared whenever they are measured."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [each for each in WORKS if each.data], ids=lambda each: each.name)
 def test_subjects_agree(each, tmp_path):
     import importlib
@@ -190,6 +191,7 @@ def test_subjects_agree(each, tmp_path):
     assert len(digests) > 1
 
 
+@pytest.mark.slow
 def test_memory_of_a_short_soak_is_told(tmp_path):
     from flower.bench.soak import soak
 
@@ -198,6 +200,7 @@ def test_memory_of_a_short_soak_is_told(tmp_path):
     assert "rows/s" in said[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grown, flat", [(0.0, True), (100.0, False)])
 def test_a_soak_fails_when_memory_grows(tmp_path, monkeypatch, grown, flat):
     from flower.bench import soak

@@ -17,6 +17,7 @@ CHOICES = {
     "latest": lambda stream: stream.latest("k"),
     "visits": visits,
     "deduplicated": lambda stream: stream.deduplicate("k", within="2min"),
+    "by_sketch": lambda stream: stream.deduplicate("k", within="2min", error=0.001),
     "dropped_late": lambda stream: stream.deduplicate("k", within="2min").dropped,
 }
 FILES = sorted((Path(__file__).parent / "transcripts" / "choosing").glob("*.yaml"))

@@ -24,6 +24,7 @@ OWNERS = {
     "traitlets": {"notebook"},
     "fsspec": {"io", "engine"},
     "psutil": {"io"},
+    "river": {"graph"},
     "confluent_kafka": {"io"},
     "sqlalchemy": {"io"},
     "paho": {"io"},

@@ -33,6 +33,7 @@ from flower.api.definitions import (
 from flower.api.secrets import is_secret, secrets_in, shows_secret
 from flower.errors import GraphError
 from flower.graph.expressions import FrameFunction
+from flower.graph.models import Model, source_of
 from flower.graph.source import NoSource, laid_out, parsed, value_source
 from flower.model.canonical import CONSTRUCTORS
 from flower.model.combiners import Combiner
@@ -82,6 +83,8 @@ class Carried:
             made = value_source(value)
         except NoSource as error:
             self._refuse(f"{name or 'an argument'}, {_what(value)}", error.hint)
+        if isinstance(value, Model):
+            self.imports |= source_of(value)[1]
         self._import_for(made)
         return made
 

@@ -53,7 +53,7 @@ class Choosing(Pipeline):
         with step_errors(self.node, Require.verb):
             return Stream(Require(self.node, predicate(condition, self.node.schema)))
 
-    def deduplicate(self, *keys: str, within: Duration) -> Stream:
+    def deduplicate(self, *keys: str, within: Duration, error: float | None = None) -> Stream:
         """Give the first row of each key, and leave out those that repeat it within a time.
 
         Parameters
@@ -62,6 +62,9 @@ class Choosing(Pipeline):
             The columns whose values say that two rows are one; missing values are equal to one another.
         within : str or pandas.Timedelta
             How far apart two rows may be in event time, before or after, and still be one.
+        error : float, optional
+            Remember rows in a sketch, which may leave out a row that repeats none: at most so often, of all of these.
+            None: keys are remembered as they are, and compared.
 
         Returns
         -------
@@ -77,7 +80,7 @@ class Choosing(Pipeline):
         EventTimeError
             If the rows have no event time.
         GraphError
-            If rows may be taken back, or are panes that replace one another.
+            If rows may be taken back, or are panes that replace one another; if ``error`` is no probability.
 
         Notes
         -----
@@ -85,6 +88,12 @@ class Choosing(Pipeline):
         time, then partition, then position there. `collect` takes all rows as of one epoch. What was given is
         remembered until the watermark has passed it by ``within``. Rows that come after the watermark are not compared,
         as what they would repeat may be forgotten: they go to ``.dropped``.
+
+        **By sketch**, what is remembered takes a few bytes a row in place of its keys and times: Bloom filters, one of
+        which goes when the watermark has passed all that is in it. No row is given that repeats another. Of those that
+        repeat none, ``error`` are left out at most, as the keys of others look like theirs. Times count in slices of
+        half of ``within``: rows up to one and a half of it apart may be one. Rows of one epoch are compared exactly,
+        but for that.
 
         Examples
         --------
@@ -103,8 +112,14 @@ class Choosing(Pipeline):
             names = column_names("deduplicate", keys, ".deduplicate('order', within='10min')")
             require_columns(node.schema, names)
             apart = duration_us(within, "within")
+            if error is not None and not (isinstance(error, float) and 1e-9 <= error <= 0.5):
+                raise GraphError(
+                    "`error` must be a share of rows, from 1e-9 to 0.5, or None",
+                    got=repr(error)[:80],
+                    hint="write error=0.001",
+                )
             require_settled(node, "deduplicated")
-            return Stream(Deduplicate(node, names, apart))
+            return Stream(Deduplicate(node, names, apart, error))
 
     def latest(self, *keys: str, ttl: Duration | None = None) -> Stream:
         """Give the row of the latest event time of each key: a view in which a newer row replaces the one before.

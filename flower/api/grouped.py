@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
+from flower.api.learning import Learners
 from flower.api.pipeline import step_errors
 from flower.errors import EventTimeError, GraphError
 from flower.graph.applied import applied_schema
@@ -33,13 +34,16 @@ Named = str | Combiner | tuple[str, str | Combiner] | pd.NamedAgg
 """How a person gives an aggregate: ``("column", "sum")``, or ``"count"`` for rows."""
 
 
-class Grouped:
+class Grouped(Learners):
     """A stream whose rows are grouped by keys; made by ``stream.groupby(...)``."""
 
     __slots__ = ("_keys", "_stream")
 
     def __init__(self, stream: Stream, keys: tuple[str, ...]) -> None:
         self._stream, self._keys = stream, keys
+
+    def _learners(self) -> tuple[Stream, tuple[str, ...]]:
+        return self._stream, self._keys
 
     def agg(self, **aggregations: Named) -> Stream:
         """Aggregate each group of each window.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +13,7 @@ from flower.api.arguments import at_least_one, column_names, resolved, resolved_
 from flower.api.choosing import Choosing
 from flower.api.combining import Combining
 from flower.api.display import made
+from flower.api.learning import Learners
 from flower.api.pipeline import step_errors
 from flower.errors import EventTimeError, GraphError, SchemaError
 from flower.graph.enriching import Enrich
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from flower.graph.expressions import FrameFunction
 
 
-class Stream(Choosing, Combining):
+class Stream(Choosing, Combining, Learners):
     """Rows that come over time, each with an event time; immutable, and nothing but a description until it is run.
 
     Every verb gives a new stream. Columns and dtypes are known before any row: `schema`. Made by ``fl.read``.
@@ -81,6 +82,15 @@ class Stream(Choosing, Combining):
         v: int64 not null
         """
         return self.node.schema
+
+    def __getitem__(self, what: object) -> NoReturn:
+        raise GraphError(
+            "a stream has verbs where a frame has []",
+            got=f"[{what!r}]"[:80],
+            hint="write .select('a', 'b') for columns, .filter('a > 1') for rows, or .collect() for a frame",
+        )
+
+    __iter__ = None  # neither by [0], [1] and so on
 
     # -- rows and columns
 
@@ -150,8 +160,8 @@ class Stream(Choosing, Combining):
         """
         with step_errors(self.node, "rename"):
             at_least_one("rename", columns, ".rename(old='new')")
-            require_columns(self.schema, columns)
             column_names("rename", tuple(columns.values()), ".rename(old='new')")
+            require_columns(self.schema, columns)
             pairs = tuple((columns.get(name, name), name) for name in self.schema.names)
             new = [name for name, _ in pairs]
             if twice := [name for name in columns.values() if new.count(name) > 1]:
@@ -363,6 +373,9 @@ class Stream(Choosing, Combining):
         from flower.api.grouped import aggregated
 
         return aggregated(self, (), aggregations)
+
+    def _learners(self) -> tuple[Stream, tuple[str, ...]]:
+        return self, ()
 
     # -- what went another way
 

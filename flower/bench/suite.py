@@ -161,7 +161,7 @@ WORKS = (
         "w5",
         "two streams joined in 10-second windows, counted and summed",
         (*own("windows", flower="w5"), *peers("w5", *ONE_SHOT, "pandas", *STREAMING)),
-        rows=1_000_000,
+        rows=MILLIONS,
         data=("left", "right"),
     ),
     Work(
@@ -189,12 +189,17 @@ WORKS = (
         Work(
             f"join-{name}",
             says,
-            (*own("joins", flower=name), *own("joins", "collect", flower_collect=name), *peers(name, "polars")),
+            (
+                *own("joins", flower=name),
+                *own("joins", "collect", flower_collect=name),
+                *peers(name, "polars streaming", "polars"),
+            ),
             rows=1_000_000,
             data=("left", "right"),
             rounds=3,
         )
         for name, says in (
+            ("window", "two streams joined in 10-second windows"),
             ("interval", "two streams joined within 5 seconds"),
             ("asof", "each row with the last of another stream"),
         )
@@ -231,6 +236,19 @@ WORKS = (
         "the same with a pane for every key that has rows",
         own("live_keys", ten_million_keys="many_early", ten_thousand="few_early"),
         rounds=3,
+    ),
+    *(
+        Work(
+            f"held-rows{name}",
+            f"an epoch of 10,000 rows into {says} that holds many rows, and few",
+            own("held_rows", a_million_rows=f"many{of}", ten_thousand=f"few{of}"),
+            rounds=3,
+        )
+        for name, of, says in (
+            ("", "", "an interval join"),
+            ("-outer", "_outer", "an outer interval join"),
+            ("-asof", "_asof", "an as-of join"),
+        )
     ),
     Work(
         "import",

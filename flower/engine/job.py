@@ -14,11 +14,13 @@ from flower.engine.groups import Law
 from flower.engine.joint import InWindow, Joint
 from flower.engine.keyed import Keyed
 from flower.engine.keys import exact
+from flower.engine.learning import Learning
 from flower.engine.processing import Processing
 from flower.engine.state import KeyedState, KeyedStep, empty
 from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import EnrichInWindow, Lookup, Table
 from flower.graph.joins import Join, JoinAsof, Joining
+from flower.graph.learning import Learn
 from flower.graph.nodes import Aggregate, Node, Read
 from flower.graph.plan import Plan, Stage, plan
 from flower.graph.process import Process
@@ -49,6 +51,8 @@ class Job:
         Per stage of a deduplication, what its epochs need.
     processes : mapping of int to Processing
         The same of the stages of a person's own code.
+    learners : mapping of int to Learning
+        The same of the stages of models that learn.
     """
 
     plan: Plan
@@ -57,11 +61,12 @@ class Job:
     batch: bool = False
     distinct: Mapping[int, Distinct] = field(default_factory=dict)
     processes: Mapping[int, Processing] = field(default_factory=dict)
+    learners: Mapping[int, Learning] = field(default_factory=dict)
 
     @cached_property
     def steps(self) -> Mapping[int, KeyedStep]:
         """Per stage that holds state by key, what its epochs need."""
-        return {**self.keyed, **self.joins, **self.distinct, **self.processes}
+        return {**self.keyed, **self.joins, **self.distinct, **self.processes, **self.learners}
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -152,7 +157,12 @@ def job(outputs: Sequence[Node], *, batch: bool = False) -> Job:
         for index, stage in enumerate(planned.stages)
         if isinstance(stage.origin, Deduplicate)
     }
-    return Job(planned, keyed, joins, batch, distinct, processes)
+    learners = {
+        index: _learning(stage.name, stage.origin, batch)
+        for index, stage in enumerate(planned.stages)
+        if isinstance(stage.origin, Learn)
+    }
+    return Job(planned, keyed, joins, batch, distinct, processes, learners)
 
 
 def _keyed(name: str, node: Aggregate, batch: bool) -> Keyed:
@@ -251,10 +261,35 @@ def _processing(name: str, node: Process, batch: bool) -> Processing:
     )
 
 
+def _learning(name: str, node: Learn, batch: bool) -> Learning:
+    before = node.input.schema
+    keys = [before.field(key) for key in node.keys]
+    return Learning(
+        name,
+        node.keys,
+        node.model,
+        node.x,
+        node.y,
+        node.said,
+        node.order == "event_time",
+        node.missing,
+        node.mini_batch,
+        node.checkpoint,
+        node.timed,
+        batch,
+        exact([key.type for key in keys], [key.nullable for key in keys]),
+        before,
+        node.schema,
+        node.dropped_schema,
+    )
+
+
 def _distinct(name: str, node: Deduplicate, batch: bool) -> Distinct:
     keys = [node.schema.field(key) for key in node.keys]
     alike = exact([key.type for key in keys], [key.nullable for key in keys])
-    return Distinct(name, node.keys, node.within, alike, batch, node.schema, node.dropped_schema)
+    return Distinct(
+        name, node.keys, node.within, node.slice, node.reach, node.error, alike, batch, node.schema, node.dropped_schema
+    )
 
 
 def with_tables(job: Job, tables: Mapping[str, Table]) -> Job:

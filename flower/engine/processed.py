@@ -16,7 +16,7 @@ import pyarrow as pa
 from flower.engine.calling import Calls, OneByOne
 from flower.engine.kept import NEVER, Kept, Remembered, due, found, joined, with_more
 from flower.engine.keyed import Advanced
-from flower.engine.keys import encode
+from flower.engine.keys import Keys, encode
 from flower.engine.pairs import Pairs
 from flower.engine.pairs import joined as joined_pairs
 from flower.engine.processing import Processing
@@ -53,8 +53,11 @@ def advance(
     if step.batch and w1 < MAX_TIME:
         return Advanced(ProcessedState((), tuple(some)), Batch.empty(step.schema), w1)
     limits = step.limits(w1, now)
-    rows, ends, keys = _by_key(joined_pairs(some), step) if some else (None, np.zeros(0, np.int64), _none(step))
-    tables, known = _known(state.tables, keys, step)
+    rows, ends, keys = None, np.zeros(0, np.int64), _none(step)
+    if some:
+        rows, ends, hash_, own = by_key(joined_pairs(some), exact=step.exact)
+        keys = Remembered(hash_, own, *_nothing(step, len(hash_)))
+    tables, known = known_of(state.tables, keys, exact=step.exact)
     waiting = []
     for number, table in enumerate(tables):
         at = due(table, limits)
@@ -77,17 +80,16 @@ def _hold(tables: Sequence[Kept]) -> int:
     return min((table.hold for table in tables), default=NEVER)
 
 
-def _by_key(pairs: Pairs, step: Processing) -> tuple[Batch, I64, Remembered]:
+def by_key(pairs: Pairs, *, exact: bool) -> tuple[Batch, I64, I64, Keys]:
     """Rows by key, and of a key by event time, partition and position; where those of each key end; and the keys."""
     batch = pairs.batch
-    encoded = encode(pairs.keys, len(batch), exact=step.exact)
+    encoded = encode(pairs.keys, len(batch), exact=exact)
     order = np.lexsort((batch.position, batch.partition, batch.time, encoded.codes))
     codes = encoded.codes[order]
     ends = arrays.group_ends(arrays.group_starts(codes), len(codes)) + 1
     there = codes[ends - 1]
     pick = pa.array(there)
-    keys = Remembered(encoded.hash[there], tuple(key.take(pick) for key in encoded.keys), *_nothing(step, len(there)))
-    return batch.take(order), ends, keys
+    return batch.take(order), ends, encoded.hash[there], tuple(key.take(pick) for key in encoded.keys)
 
 
 def _nothing(step: Processing, n: int) -> tuple[tuple[pa.Array, ...], tuple[I64, ...], tuple[I64, ...]]:
@@ -102,12 +104,12 @@ def _none(step: Processing) -> Remembered:
     return Remembered(np.zeros(0, np.int64), keys, *_nothing(step, 0))
 
 
-def _known(tables: Sequence[Kept], keys: Remembered, step: Processing) -> tuple[list[Kept], Remembered]:
+def known_of(tables: Sequence[Kept], keys: Remembered, *, exact: bool) -> tuple[list[Kept], Remembered]:
     """The tables without some keys, and what they remember of these."""
     left, parts = list(tables), [keys]
     place, filled = np.arange(len(keys)), len(keys)
     for number, table in enumerate(tables):
-        which, where = found(table, keys.hash, keys.keys, exact=step.exact)
+        which, where = found(table, keys.hash, keys.keys, exact=exact)
         if len(which):
             parts.append(table.records.take(where))
             place[which] = filled + np.arange(len(which))

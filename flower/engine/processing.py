@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -99,7 +99,22 @@ class Processing:
         return [MAX_TIME - 1 if over else watermark if domain == "event" else now for _, domain in self.timers]
 
 
-def lift_process(batch: Batch, step: Processing, *, watermark: int, elsewhere: int) -> Lifted:
+class Admitting(Protocol):
+    """A step that takes rows by key, and no windows; as of `Processing`."""
+
+    @property
+    def keys(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def timed(self) -> bool: ...  # noqa: D102
+    @property
+    def exact(self) -> bool: ...  # noqa: D102
+    @property
+    def allowed_lateness_us(self) -> int: ...  # noqa: D102
+    @property
+    def dropped_schema(self) -> pa.Schema: ...  # noqa: D102
+
+
+def lift_process(batch: Batch, step: Admitting, *, watermark: int, elsewhere: int) -> Lifted:
     """Admit the rows of one partition; the arguments are those of `lift`."""
     n = len(batch)
     met = np.maximum(np.minimum(batch.met, elsewhere), watermark)

@@ -23,12 +23,13 @@ from flower.engine.job import SourceState
 from flower.engine.joint import Joint
 from flower.engine.observe import punctuations
 from flower.engine.placing import asked, microseconds
-from flower.engine.reference_calls import failed_calls, process_oracle
+from flower.engine.reference_calls import failed_calls, failed_rows, learning_oracle, process_oracle
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step, gaps
 from flower.graph.batch import Batch, constant
 from flower.graph.deduplication import Deduplicate
 from flower.graph.joins import Joining
+from flower.graph.learning import Learn
 from flower.graph.nodes import Aggregate, Dropped, Errors, Node, Read
 from flower.graph.plan import Stage
 from flower.graph.process import Process
@@ -119,10 +120,11 @@ class _Oracle:
         for index, oracle in self.joins.items():
             oracle.same, oracle.retracts = self.job.joins[index].same, self.job.joins[index].retracts
         self.distinct = {
-            index: DeduplicationOracle(step.keys, step.within, at_end=step.batch)
+            index: DeduplicationOracle(step.keys, step.reach, step.slice, at_end=step.batch)
             for index, step in self.job.distinct.items()
         }
         self.processes = {index: process_oracle(step) for index, step in self.job.processes.items()}
+        self.learners = {index: learning_oracle(step) for index, step in self.job.learners.items()}
         # What rows meet depends on who takes them, so every keyed step has watermark oracles of its own.
         self.sources = {
             (target, index): self._source(index) for target in (*self.job.steps, -1) for index, _ in self.job.reads()
@@ -238,6 +240,19 @@ class _Oracle:
                         errors[self.job.processes[index].name].append(named)
                     dropped[stage.origin].append(_batch(gone, self.job.processes[index].dropped_schema, None))
                     batches = [_batch(given, stage.origin.schema, "event_time" if stage.origin.timed else None)]
+                case Learn():
+                    w1 = min(self.watermarks[i] for i in stage.inputs)
+                    learning = self.job.learners[index]
+                    told, gone = self.learners[index].epoch(waiting[stage.ports[0]], w1)
+                    self.watermarks[index] = self.learners[index].watermark
+                    for origin, failed in failed_rows(self.learners[index].failed, learning):
+                        alone = len(stage.inputs) == 1
+                        errors[learning.name].append(
+                            errors_of_source(self.job.stages[origin], failed) if alone else failed
+                        )
+                    dropped[stage.origin].append(_batch(gone, learning.dropped_schema, None))
+                    said = [replace(row, values={**row.values, learning.said.name: answer}) for row, answer in told]
+                    batches = [_rows(said, stage.origin.schema)]
                 case Dropped():
                     self.watermarks[index] = min(self.watermarks[i] for i in stage.inputs)
                     batches = dropped[stage.origin.of]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,19 @@ import pyarrow as pa
 from flower.engine.calling import FIRINGS, normal, rows_given
 from flower.engine.handles import State, TimersOf, stamp
 from flower.engine.kept import NEVER
+from flower.engine.learning import Learning, fit, missing_text, raised_text
 from flower.engine.processing import Processing
-from flower.engine.rowwise import RAISED, WRONG, ErrorRows, error_text
+from flower.engine.rowwise import NO_VALUE, RAISED, WRONG, ErrorRows, error_text
 from flower.engine.vectorised import answer, index_of, times_of
 from flower.errors import FlowerError
 from flower.graph.batch import Batch
+from flower.graph.models import read
 from flower.graph.schema import frame_of
 from flower.model import arrays
 from flower.model.panes import EVENT_TIME, INSTANT
 from flower.model.reference import Row
+from flower.model.reference.aggregates import missing
+from flower.model.reference.learning import LearningOracle
 from flower.model.reference.processes import Failure, Given, Key, ProcessOracle
 
 
@@ -166,3 +170,56 @@ def _told(
     none, at = np.zeros(1, np.int64), (np.array([partition]), np.array([position]))
     errors.add(Batch(pa.RecordBatch.from_pylist(values, schema=schema), none, none, *at), none, reason, text)
     return errors.rows()
+
+
+def learning_oracle(step: Learning) -> LearningOracle:
+    """The oracle of a step of models."""
+
+    def ask(model: Any, values: Mapping[str, Any]) -> Any:
+        x = {name: None if missing(values[name]) else values[name] for name in step.x}
+        for name, value in x.items():
+            if value is None and step.missing == "error":
+                raise NoFeature(missing_text(name))
+        if step.missing == "omit":
+            x = {name: value for name, value in x.items() if value is not None}
+        if step.y is None:
+            said = fit(model.score_one(x) if step.model.task == "anomaly" else model.predict_one(x), step)
+            model.learn_one(x)
+            return said
+        y = None if missing(values[step.y]) else values[step.y]
+        said = fit(model.score_one(x, y) if step.model.task == "anomaly" else model.predict_one(x), step)
+        if y is not None:
+            model.learn_one(x, y)
+        return said
+
+    def together(model: Any, rows: list[Mapping[str, Any]]) -> list[Any]:
+        frame = frame_of(pa.RecordBatch.from_pylist([dict(values) for values in rows], schema=step.before))
+        if step.missing == "error" and frame[list(step.x)].isna().any(axis=None):
+            raise NoFeature
+        told = list(model.predict_many(frame[list(step.x)]))
+        told = [fit(each, step) for each in told] if len(told) == len(rows) else [None] * len(rows)
+        labelled = frame if step.y is None else frame[frame[step.y].notna()]
+        if step.y is None:
+            model.learn_many(labelled[list(step.x)])
+        elif len(labelled):
+            model.learn_many(labelled[list(step.x)], labelled[step.y])
+        return told
+
+    many = together if step.mini_batch else None
+    return LearningOracle(step.keys, lambda: read(step.model.data), ask, many, waits=step.waits, at_end=step.batch)
+
+
+class NoFeature(Exception):
+    """A row lacks a feature."""
+
+
+def failed_rows(failures: Sequence[tuple[Row, Exception]], step: Learning) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows on which models raised, in the words of the engine, each with the stage that it comes from."""
+    for row, error in failures:
+        lacks = isinstance(error, NoFeature)
+        text = str(error) if lacks else raised_text(error, step)
+        errors, none = ErrorRows(step.name), np.zeros(1, np.int64)
+        rows = pa.RecordBatch.from_pylist([dict(row.values)], schema=step.before)
+        at = (np.array([row.partition]), np.array([row.position]))
+        errors.add(Batch(rows, none, none, *at), none, NO_VALUE if lacks else RAISED, text)
+        yield row.stage, errors.rows()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flower.engine import aligned, asof, counted, deduplication, interval, inwindow, processed, sessions
+from flower.engine import aligned, asof, counted, deduplication, interval, inwindow, learning, processed, sessions
 from flower.engine import joined as windowed
 from flower.engine.blocks import SessionRun
 from flower.engine.joint import Joint
@@ -28,6 +28,7 @@ KeyedState = (
     | JoinState
     | deduplication.DistinctState
     | processed.ProcessedState
+    | learning.LearnedState
 )
 AdvancedGroups = Advanced[aligned.AlignedState] | Advanced[sessions.SessionState] | Advanced[counted.CountedState]
 AdvancedJoin = (
@@ -36,9 +37,12 @@ AdvancedJoin = (
     | Advanced[asof.AsofState]
     | Advanced[inwindow.InWindowState]
 )
+AdvancedRows = (
+    Advanced[deduplication.DistinctState] | Advanced[processed.ProcessedState] | Advanced[learning.LearnedState]
+)
 Piece = Run | Slices | SessionRun | Held | Pairs
 """What rows come to before they reach a keyed step."""
-KeyedStep = Keyed | Joint | deduplication.Distinct | Processing
+KeyedStep = Keyed | Joint | deduplication.Distinct | Processing | learning.Learning
 
 
 def empty(step: KeyedStep) -> KeyedState:
@@ -47,6 +51,8 @@ def empty(step: KeyedStep) -> KeyedState:
         return deduplication.DistinctState()
     if isinstance(step, Processing):
         return processed.ProcessedState()
+    if isinstance(step, learning.Learning):
+        return learning.LearnedState()
     if isinstance(step, Joint):
         if step.lookup is not None:
             return inwindow.InWindowState()
@@ -60,7 +66,7 @@ def empty(step: KeyedStep) -> KeyedState:
 
 def advance(
     state: KeyedState, pieces: Sequence[Piece], step: KeyedStep, watermark: int, now: int
-) -> AdvancedGroups | AdvancedJoin | Advanced[deduplication.DistinctState] | Advanced[processed.ProcessedState]:
+) -> AdvancedGroups | AdvancedJoin | AdvancedRows:
     """One epoch of a step."""
     if isinstance(step, deduplication.Distinct):
         assert isinstance(state, deduplication.DistinctState)
@@ -68,6 +74,9 @@ def advance(
     if isinstance(step, Processing):
         assert isinstance(state, processed.ProcessedState)
         return processed.advance(state, [piece for piece in pieces if isinstance(piece, Pairs)], step, watermark, now)
+    if isinstance(step, learning.Learning):
+        assert isinstance(state, learning.LearnedState)
+        return learning.advance(state, [piece for piece in pieces if isinstance(piece, Pairs)], step, watermark)
     if isinstance(step, Joint):
         rows = [piece for piece in pieces if isinstance(piece, Held)]
         if isinstance(state, windowed.JoinedState):

@@ -13,6 +13,7 @@ from flower.engine.asof import AsofState
 from flower.engine.holders import NEAREST, HeldBack, Known, window_text
 from flower.engine.inwindow import InWindowState
 from flower.engine.keyed import Keyed
+from flower.engine.learning import LearnedState
 from flower.engine.lookup import Record, wanted
 from flower.engine.processing import Processing
 from flower.errors import RunError
@@ -91,12 +92,14 @@ def why(driver: Known, key: object, window: object, step: str | None) -> Why:
         raise RunError(
             f"why() of {verb} takes no key and no window", got=f"key={key!r}, window={window!r}", hint="leave them out"
         )
+    if index in driver.job.learners:
+        return _learns(driver, index)
     return _joins(driver, index) if index in driver.job.joins else _deduplicates(driver, index)
 
 
 def _index(driver: Known, name: str | None) -> int:
     """The step asked about: that of a name, else the last aggregation, code of one's own, join, or deduplication."""
-    steps = driver.job.keyed or driver.job.processes or driver.job.joins or driver.job.distinct
+    steps = driver.job.keyed or driver.job.processes or driver.job.joins or driver.job.distinct or driver.job.learners
     if name is None and steps:
         return max(steps)
     names = {step.name: index for index, step in driver.job.steps.items()}
@@ -143,10 +146,25 @@ def _deduplicates(driver: Known, index: int) -> Why:
     held = driver.seen.keyed.get(index)
     if held is not None:
         span = duration_text(step.within)
+        how = "remembered, each" if step.error is None else "in a sketch, part of which goes at a time, each at least"
         told.reasons.append(
-            f"{held.groups:,} rows are remembered, each until the watermark is {span} past it. None waits: the first of"
-            " each key is given at once."
+            f"{held.groups:,} rows are {how} until the watermark is {span} past it. None waits: the first of each key"
+            " is given at once."
         )
+    told.holds(index, set())
+    return _bare(step.name, watermark, told)
+
+
+def _learns(driver: Known, index: int) -> Why:
+    """How many models there are, and how many rows wait."""
+    told, step = HeldBack(driver, index), driver.job.learners[index]
+    watermark = min(driver.seen.watermarks[i] for i in driver.job.stages[index].inputs)
+    told.reasons.insert(0, f"step {step.name!r}: its watermark is {instant_text(watermark)}.")
+    held = driver.seen.keyed.get(index)
+    if isinstance(held, LearnedState):
+        waiting = sum(map(len, held.waiting))
+        waits = f"{waiting:,} rows wait for the watermark to pass them" if step.waits else "no row waits"
+        told.reasons.append(f"{held.models:,} models are held; {waits}.")
     told.holds(index, set())
     return _bare(step.name, watermark, told)
 

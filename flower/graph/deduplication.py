@@ -11,6 +11,9 @@ from flower.graph.nodes import Stateful, Step, column_of, with_reason
 from flower.graph.schema import dtype_name
 from flower.model.panes import FINAL
 
+SLICES = 2
+"""Into how many slices a sketch cuts the time within which rows are one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Deduplicate(Step, Stateful):
@@ -22,12 +25,25 @@ class Deduplicate(Step, Stateful):
         Key columns; missing keys are equal to one another.
     within : int
         In microseconds.
+    error : float or None
+        How often a row that repeats none may be left out, by sketch; None: never.
     """
 
     keys: tuple[str, ...]
     within: int
+    error: float | None = None
     verb = "deduplicate"
     kind = "rows"
+
+    @property
+    def slice(self) -> int:
+        """What is a moment of event time, in microseconds: 1, by sketch a part of ``within``."""
+        return 1 if self.error is None else max(1, -(-self.within // SLICES))
+
+    @property
+    def reach(self) -> int:
+        """How many slices apart rows are still one."""
+        return -(-self.within // self.slice)
 
     def _schema(self) -> pa.Schema:
         before = self.input.schema

@@ -12,6 +12,7 @@ from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions, Lookup, addable
 from flower.graph.expressions import Expr, FrameFunction
 from flower.graph.joins import SIDES, Join, JoinAsof, Joining
+from flower.graph.learning import Learn
 from flower.graph.nodes import (
     Aggregate,
     Apply,
@@ -154,11 +155,28 @@ def _arguments(node: Node) -> str:
             parts += [f"state {name}={kind!r}" for name, kind in node.state]
             parts += [f"timer {name} of {domain} time" for name, domain in node.timers]
             return ", ".join(parts)
+        case Learn():
+            parts = [node.model.text, *(f"{name}={value!r}" for name, value in learn_options(node).items())]
+            return (f"by {', '.join(node.keys)}: " if node.keys else "") + ", ".join(parts)
         case Deduplicate():
-            return f"by {', '.join(node.keys)}, within={duration_text(node.within)!r}"
+            error = "" if node.error is None else f", error={node.error!r}"
+            return f"by {', '.join(node.keys)}, within={duration_text(node.within)!r}{error}"
         case Write():
             return node.sink.label
     return ""
+
+
+def learn_options(node: Learn) -> dict[str, object]:
+    """The arguments of a step of models besides the model; what has its default is left out."""
+    options: dict[str, object] = {"x": node.x[0] if len(node.x) == 1 else list(node.x)}
+    options |= {} if node.y is None else {"y": node.y}
+    name = "prediction" if node.verb == "learn" else "score"
+    options |= {name: node.result} if node.result != name else {}
+    default = "event_time" if node.input.timed else "arrival"
+    options |= {"order": node.order} if node.order != default else {}
+    options |= {"missing": node.missing} if node.missing != "error" else {}
+    options |= {"mini_batch": True} if node.mini_batch else {}
+    return options | ({"checkpoint": node.checkpoint} if node.checkpoint is not None else {})
 
 
 def join_options(node: Joining) -> dict[str, object]:
@@ -263,6 +281,9 @@ def _origin(stage: Stage, plan: Plan) -> str:
             return f"{stage.name} joins rows of {sources}, keyed by {', '.join(join.on)}"
         case Process() as process:
             return f"{stage.name} processes rows of {sources}, keyed by {', '.join(process.keys)}"
+        case Learn() as learn:
+            by = f"a model for each of {', '.join(learn.keys)}" if learn.keys else "one model"
+            return f"{stage.name} has {by} learn from rows of {sources}"
         case Deduplicate() as distinct:
             return f"{stage.name} deduplicates rows of {sources}, keyed by {', '.join(distinct.keys)}"
         case Dropped():
@@ -283,9 +304,19 @@ def _stage(stage: Stage, consumers: Sequence[Consumer]) -> list[str]:
             lines += _holding(join)
         case Process() as process:
             lines += _remembering(process)
+        case Learn() as learn:
+            waits = "when the watermark has passed a row's time" if learn.order == "event_time" else "at once"
+            lines += [
+                "state: " + ("a model a key" if learn.keys else "a model") + ", as bytes",
+                f"fires: {waits}",
+                "asked before it learns: "
+                + ("of all rows of an epoch" if learn.mini_batch else "of one row at a time"),
+            ]
         case Deduplicate() as distinct:
             lines += [
-                "state: the keys and event times of the rows given",
+                "state: the keys and event times of the rows given"
+                if distinct.error is None
+                else f"state: a Bloom filter of the rows given, which errs {distinct.error:g} of the time",
                 "fires: at once",
                 f"they are held until the watermark passes the time by {duration_text(distinct.within)}",
             ]

@@ -27,8 +27,10 @@ from flower.graph.cogrouping import PerSide, Sided, sides_of
 from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich, EnrichInWindow, EnrichVersions
 from flower.graph.expressions import Expr, FrameFunction
-from flower.graph.format import enrich_options, join_options
+from flower.graph.format import enrich_options, join_options, learn_options
 from flower.graph.joins import Joining
+from flower.graph.learning import Learn
+from flower.graph.models import Model, source_of
 from flower.graph.nodes import (
     Aggregate,
     Aggregation,
@@ -119,6 +121,15 @@ def _value(value: object) -> ast.expr:
             return parsed(f"fl.datasets.{PurePath(os.fspath(value)).stem}")
         case np.generic() if value.dtype.kind in "biufU":
             return _value(value.item())
+        case Model():
+            try:
+                return source_of(value)[0]
+            except Exception as error:  # whatever the classes of its parts raise
+                raise NoSource(
+                    f"a model in a script is written as it is made; {error}",
+                    got=value.text[:80],
+                    hint="give a model that has learnt nothing, of parameters that are plain values",
+                ) from error
         case Kind():
             return parsed(f"fl.state.{value!r}")
         case _ if type(value) in CONSTRUCTORS.values():
@@ -199,7 +210,9 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
         case FlatMapRows():
             return verb("flat_map_rows", render(node.fn), **_output(node, node.output != node.input.schema))
         case Deduplicate():
-            return verb("deduplicate", *map(ast.Constant, node.keys), within=ast.Constant(duration_text(node.within)))
+            error = {} if node.error is None else {"error": ast.Constant(node.error)}
+            within = ast.Constant(duration_text(node.within))
+            return verb("deduplicate", *map(ast.Constant, node.keys), within=within, **error)
         case WindowInto():
             call = _window(node.into, render)
             call.func = ast.Attribute(on, "window", ast.Load())
@@ -209,6 +222,11 @@ def step_call(node: Node, on: ast.expr, render: Render) -> ast.expr:
         case Apply():
             on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
             return _verb(on, "apply", [render(node.fn)], _output(node, _given(node)))
+        case Learn():
+            if node.keys:
+                on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
+            options = {name: _value(value) for name, value in learn_options(node).items()}
+            return _verb(on, node.verb, [render(node.model)], options)
         case Process():
             on = _verb(on, "groupby", [ast.Constant(key) for key in node.keys], {})
             return _verb(on, "process", [render(node.fn)], _processing(node))

@@ -75,6 +75,7 @@ def agree(own: fl.Stream, known: fl.Stream, **how: Any) -> None:
     pd.testing.assert_frame_equal(canonical(left), canonical(right))
 
 
+@pytest.mark.slow
 @examples(40)
 @given(scripts, st.sampled_from(PAIRS), keys, st.sampled_from(["0s", "2s"]), st.none() | st.integers(1, 2))
 def test_they_give_the_panes_and_drops_of_flowers_windows(

@@ -311,10 +311,12 @@ def test_joins_are_written_with_both_of_their_streams(notebook):
 def test_what_chooses_rows_is_written_with_its_arguments(notebook):
     notebook.run("""
         out = flights.deduplicate("carrier", "origin", within="90min").select("carrier", "origin", "delay")
+        out = out.deduplicate("delay", within="2h", error=0.01)
     """)
     expected = notebook["out"].collect()
     text = notebook.script("out")
     assert '.deduplicate("carrier", "origin", within="1h 30min")' in text
+    assert '.deduplicate("delay", within="2h", error=0.01)' in text
     assert notebook.printed() == f"{expected.to_string()}\n"
 
 

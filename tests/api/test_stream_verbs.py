@@ -69,6 +69,13 @@ def test_a_stream_cannot_be_changed():
         S.other = 1
 
 
+def test_a_stream_is_no_frame():
+    with pytest.raises(GraphError, match=r"got \['n'\]; write \.select\('a', 'b'\) for columns, \.filter"):
+        S["n"]
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(S)
+
+
 def test_text_and_pandas_expressions_are_the_same_step():
     assert S.filter("n > 0").node == S.filter(pd.col("n") > 0).node
 
@@ -199,6 +206,8 @@ def test_refusals_of_rename():
         "step 'rename-1' (rename): rename() takes the names of columns, at least one; got 5; write .rename(old='new')",
     ):
         S.rename(n=5)
+    with pytest.raises(GraphError, match=r"got \{'n': 'v'\}; write \.rename\(old='new'\)"):
+        S.rename(columns={"n": "v"})
     with pytest.raises(GraphError, match="takes the names of columns, at least one; got ''; write"):
         S.rename(n="")
 

@@ -77,6 +77,7 @@ def test_the_view_of_what_is_new_is_the_view_of_all(windows, accumulation):
     run.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulation", ["accumulating", "discarding", "retracting"])
 @pytest.mark.parametrize("kind", [*KINDS, *ONE], ids=lambda kind: type(kind).__name__)
 def test_a_figure_that_follows_equals_one_that_is_new(kind, accumulation):
@@ -149,6 +150,7 @@ def told_of(plot):
     return {row for row in told if row and row[-1] != "0.0"}  # bins with no row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*KINDS, *ONE], ids=lambda kind: type(kind).__name__)
 @pytest.mark.parametrize("windows", [FIXED, SESSIONS], ids=["fixed", "sessions"])
 def test_a_chart_of_retracting_panes_shows_what_stands_and_says_what_late_rows_corrected(kind, windows):

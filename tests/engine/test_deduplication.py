@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import flower as fl
-from flower.engine import keys
+from flower.engine import bloom, keys
 from flower.engine.embedded import Driver, Options
 from flower.engine.why import why
-from flower.errors import RunError
+from flower.errors import GraphError, RunError
 from flower.testing import ManualClock
 
 
@@ -122,3 +122,85 @@ def test_why_tells_what_is_remembered_and_until_when() -> None:
     with pytest.raises(RunError, match=r"why\(\) of deduplicate takes no key and no window; got key=3"):
         why(driver, 3, None, None)
     driver.close()
+
+
+# -- by sketch
+
+
+def million(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(seed)
+    return draw.permutation(2_000_000)[:1_000_000].astype(np.int64), draw.integers(0, 6, 1_000_000)
+
+
+@pytest.mark.parametrize("error", [0.01, 0.001])
+def test_a_sketch_of_a_million_keys_errs_no_more_often_than_it_says_and_finds_all_of_them(error: float) -> None:
+    key, slices = million(1)
+    sketch: tuple[bloom.Generation, ...] = ()
+    for at in range(0, 1_000_000, 70_000):
+        part = slice(at, at + 70_000)
+        sketch = bloom.with_more(sketch, key[part], slices[part], error / 5)
+    assert bloom.holding(sketch, key, slices, 2).all()
+    assert bloom.holding(sketch, key, slices + 2, 2).all()
+    others = key + 2_000_000
+    share = bloom.holding(sketch, others, slices, 2).mean()
+    assert 0 < share < error
+    assert sum(each.count for each in sketch) == 1_000_000
+    assert sum(each.nbytes for each in sketch) < 10_000_000
+
+
+def test_a_sketch_tells_slices_apart() -> None:
+    key = np.arange(1_000)
+    sketch = bloom.with_more((), key, np.zeros(1_000, np.int64), 1e-9)
+    assert bloom.holding(sketch, key, np.full(1_000, 2), 2).all()
+    assert not bloom.holding(sketch, key, np.full(1_000, 3), 2).any()
+    both = bloom.with_more(sketch, key, np.full(1_000, 9), 1e-9)
+    assert not bloom.holding(both, key, np.full(1_000, 4), 2).any()
+    assert bloom.living(both, 9) == both and bloom.living(both, 10) == ()
+
+
+def test_a_sketch_that_more_is_put_into_stays_as_it_was() -> None:
+    one = bloom.with_more((), np.arange(10), np.zeros(10, np.int64), 0.01)
+    before = one[0].words.copy()
+    bloom.with_more(one, np.arange(10, 5_000), np.zeros(4_990, np.int64), 0.01)
+    np.testing.assert_array_equal(one[0].words, before)
+
+
+def test_a_stream_through_a_sketch_gives_no_row_twice() -> None:
+    n = 200_000
+    draw = np.random.default_rng(3)
+    rows = pd.DataFrame({"k": draw.integers(0, 50_000, n), "t": np.arange(n) * 100_000})
+    rows["t"] = pd.to_datetime(rows["t"], unit="us", utc=True)
+    stream = fl.read.frame(rows, event_time="t")
+    exact, sketched = (
+        stream.deduplicate("k", within="10min", error=error).run(epoch_rows=5_000) for error in (None, 0.001)
+    )
+    given = sketched.wait(progress=False).results
+    again = given.merge(given, on="k")
+    apart = (again["t_y"] - again["t_x"])[again["t_x"] != again["t_y"]].abs()
+    assert apart.min() > pd.Timedelta("10min")
+    exact.wait(progress=False)
+    assert len(given) < len(exact.results)
+
+
+def test_generations_go_when_the_watermark_has_passed_them() -> None:
+    rows = pd.DataFrame({"k": np.arange(100_000)})
+    rows["t"] = pd.Timestamp("2000-01-01", tz="UTC") + pd.to_timedelta(rows["k"], unit="s")
+    stream = fl.read.frame(rows, event_time="t").deduplicate("k", within="1h", error=0.01)
+    driver = Driver([stream.node], Options.make(epoch_rows=1_000))
+    most = 0
+    while not driver.over():
+        epoch = driver.next_epoch()
+        assert epoch is not None
+        driver.run(epoch)
+        (state,) = driver.state.keyed.values()
+        most = max(most, state.groups)
+    driver.close()
+    # The first takes 8,192 rows, the next twice as many as there are: of 100,000 half have gone.
+    assert 8_192 <= most < 50_000
+
+
+@pytest.mark.parametrize("error", [0, 1, 0.9, -0.1, True, "0.01", float("nan")])
+def test_an_error_that_is_no_share_is_refused(error: Any) -> None:
+    rows = fl.read.frame(pd.DataFrame({"k": [1], "t": pd.to_datetime(["2000-01-01"], utc=True)}), event_time="t")
+    with pytest.raises(GraphError, match=r"step 'deduplicate-1' .*`error` must be a share of rows"):
+        rows.deduplicate("k", within="1h", error=error)

@@ -56,6 +56,7 @@ def told(results: list[EpochResult]) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @examples(100)
 @given(
     scripts,

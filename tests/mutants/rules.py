@@ -48,6 +48,12 @@ ENRICHED = ("tests/test_join_transcripts.py", "tests/engine/test_enriching.py")
 JOINED = "flower/engine/joined.py"
 INTERVAL = "flower/engine/interval.py"
 DEDUPLICATION = "flower/engine/deduplication.py"
+BLOOM = "flower/engine/bloom.py"
+SKETCHED = (
+    "tests/test_choosing_transcripts.py",
+    "tests/engine/test_deduplication.py",
+    "tests/equivalence/test_choosing_agrees.py",
+)
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
 CHOSEN = "flower/model/combiners/chosen.py"
 CHOSEN_OF = ("tests/model/test_chosen.py", "tests/equivalence/test_chosen_agree.py")
@@ -55,12 +61,17 @@ PIVOTED = ("tests/api/test_pivot.py",)
 PROCESSED = "flower/engine/processed.py"
 PROCESSING = "flower/engine/processing.py"
 KEPT = "flower/engine/kept.py"
+LEARNING = "flower/engine/learning.py"
+MODELS = "flower/graph/models.py"
+LEARNT = ("tests/test_learning_transcripts.py", "tests/equivalence/test_learners_agree.py")
 CALLING = "flower/engine/calling.py"
 VECTORISED = "flower/engine/vectorised.py"
 CODE = ("tests/test_process_transcripts.py", "tests/equivalence/test_processes_agree.py")
 ASOF = "flower/engine/asof.py"
 INWINDOW = "flower/engine/inwindow.py"
 WAITING = "flower/engine/waiting.py"
+PAIRING = "flower/engine/pairing.py"
+PAIRS = ("tests/engine/test_pairing.py",)
 RETRACT = ("tests/equivalence/test_retractions_agree.py", *TRANSCRIPTS)
 TRIGGERS = ("tests/model/test_triggers.py", *TRANSCRIPTS, *AGREE)
 DISORDER = "flower/model/watermarks/disorder.py"
@@ -121,7 +132,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("custom windows may end before they start", PLACING, "np.flatnonzero(start >= end)", "np.flatnonzero(start > end)", OWN),
     Mutant("custom windows are those of other rows", PLACING, "row = row.astype(np.int64)", "row = np.sort(row.astype(np.int64))", OWN),
     Mutant("touching windows do not merge", WINDOWS, "isinstance(windows, Sessions | WindowFn) and windows.merge_touching", "False"),
-    Mutant("a calendar's day is UTC's", CALENDAR, "pa.timestamp(\"us\", self.tz))\n", "pa.timestamp(\"us\", \"UTC\"))\n", (*TRANSCRIPTS, "tests/model/test_calendar.py")),
+    Mutant("a calendar's day is UTC's", CALENDAR, "np.clip(time, _FIRST, _LAST), self.tz)", "np.clip(time, _FIRST, _LAST), \"UTC\")", (*TRANSCRIPTS, "tests/model/test_calendar.py")),
     Mutant("a calendar's weeks begin on Thursday", CALENDAR, "(days - 4) // (7 * self.n)", "days // (7 * self.n)", (*TRANSCRIPTS, "tests/model/test_calendar.py")),
     Mutant("a calendar shows a day once more where clocks go back over midnight", CALENDAR, "again = time >= ends[code]", "again = time > MAX_TIME - 1 + 0 * ends[code]", ("tests/model/test_calendar.py",)),
     Mutant("processing: a row's own time places it", LIFT, "batch = replace(batch, time=constant(now, len(batch)), met", "batch = replace(batch, met"),
@@ -136,8 +147,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("nothing is taken off the newest event time", DISORDER, "watermark=later_by(after.newest, -bound))", "watermark=later_by(after.newest, 0))", WATERMARKS),
     Mutant("a punctuation counts for its own row", TOLD, "return made[:-1], int(made[-1])", "return made[1:], int(made[-1])", WATERMARKS),
     Mutant("a punctuation takes the watermark back", TOLD, "met = np.maximum(before, estimate.watermark)", "met = before", WATERMARKS),
-    Mutant("the earliest of policies is the latest", BOTH, "least = min(part.watermark for part in parts)", "least = max(part.watermark for part in parts)", WATERMARKS),
-    Mutant("rows meet the latest of the earliest of policies", BOTH, "return reduce(np.minimum, met)", "return reduce(np.maximum, met)", WATERMARKS),
+    Mutant("the earliest of policies is the latest", BOTH, "self._chosen.reduce([part.watermark", "np.maximum.reduce([part.watermark", WATERMARKS),
+    Mutant("rows meet the latest of the earliest of policies", BOTH, "self._chosen.reduce([each", "np.maximum.reduce([each", WATERMARKS),
     Mutant("what is learnt counts a row late", PERCENTILE, "                made[stop] = int(behind(newest[stop - 1 : stop], bound)[0])\n", "", WATERMARKS),
     Mutant("what is learnt depends on the epochs", PERCENTILE, "for stop in _pauses(estimate.rows, n):", "for stop in _pauses(0, n):", WATERMARKS),
     Mutant("nothing learnt is forgotten", PERCENTILE, "counts -= (counts + 7) // 8", "counts -= 0", WATERMARKS),
@@ -252,26 +263,31 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what was given is remembered for ever", DEDUPLICATION, "tuple(each for table in state.given if (each := thinned(table, w1)) is not None)", "state.given", DEDUPLICATED),
     Mutant("a batch gives rows on the way", DEDUPLICATION, "if step.batch and w1 < MAX_TIME:", "if False:", DEDUPLICATED),
     # Joins
-    Mutant("rows of two windows are joined", WAITING, "if len(at) and (at != at[0]).any():", "if False:", JOINS),
-    Mutant("an interval has no first instant", WAITING, "_moved(rows.at, low), inclusive=False)", "_moved(rows.at, low), inclusive=True)", JOINS),
-    Mutant("an interval has no last instant", WAITING, "_moved(rows.at, high), inclusive=True)", "_moved(rows.at, high), inclusive=False)", JOINS),
+    Mutant("rows of two windows are joined", PAIRING, "if len(at) and ((at != at[0]).any() or (until != until[0]).any()):", "if False:", JOINS),
+    Mutant("an interval has no first instant", PAIRING, "(_moved(rows.at, low), False)", "(_moved(rows.at, low), True)", JOINS),
+    Mutant("an interval has no last instant", PAIRING, "(_moved(rows.at, high), True)", "(_moved(rows.at, high), False)", JOINS),
     Mutant("a new left row meets only new right ones", INTERVAL, "for number, table in enumerate(tables[1]):", "for number, table in [(len(tables[1]) - 1, new[1])]:", JOINS),
     Mutant("a new right row meets no left one that was held", INTERVAL, "enumerate(tables[0][:-1])", "enumerate(tables[0][:0])", JOINS),
-    Mutant("what was joined is given alone as well", INTERVAL, "        given[table] += sign *", "        given[table] += 0 *", JOINS),
+    Mutant("what was joined is given alone as well", INTERVAL, "np.add.at(self.marks[table], rows, sign)", "np.add.at(self.marks[table], rows, 0)", JOINS),
     Mutant("what nothing joins is given an instant too soon", WAITING, "else table.until < watermark", "else table.until <= watermark", JOINS),
     Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "rows, min(w1, hold)", "rows, w1", JOINS),
     Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
-    Mutant("a row of the same instant is not as of it", ASOF, "before = bisected(times, begin, end, left.at, inclusive=True) - 1", "before = bisected(times, begin, end, left.at, inclusive=False) - 1", JOINS),
+    Mutant("a row of the same instant is not as of it", ASOF, "((wanted, equal) for equal in sought)", "((wanted, False) for equal in sought)", JOINS),
     Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
-    Mutant("a tolerance has no last instant", ASOF, "<= max(-step.within[0], step.within[1])", "< max(-step.within[0], step.within[1])", JOINS),
-    Mutant("the newest row is let go", ASOF, "        over[:-1] |= _replaced(step, table, watermark)\n", "        over |= table.at <= watermark\n", JOINS),
-    Mutant("rows that others replaced are held", ASOF, "        over[:-1] |= _replaced(step, table, watermark)\n", "        pass\n", HELD),
-    Mutant("rows of an interval are held for ever", WAITING, "    if n == len(table):\n        return None\n    return table.where(~over) if 2 * n >= len(table) else table", "    return table", HELD),
-    Mutant("keys of one hash are one key, within an interval", WAITING, "    return (mine, theirs) if same.all() else (mine[same], theirs[same])\n", "    return mine, theirs\n", HELD),
+    Mutant("a tolerance has no last instant", ASOF, "> max(-step.within[0], step.within[1])", ">= max(-step.within[0], step.within[1])", JOINS),
+    Mutant("the newest row is let go", ASOF, "    over = table.until\n", "    over = table.at - 1\n", JOINS),
+    Mutant("rows that others replaced are held", ASOF, "np.where(following, np.minimum(over[:-1], replaced), over[:-1])", "over[:-1]", HELD),
+    Mutant("rows of an interval are held for ever", WAITING, "    left = table.where(~over_by(table, watermark))\n", "    left = table\n", HELD),
+    Mutant("keys of one hash are one key, within an interval", PAIRING, "    return (mine, theirs) if same.all() else (mine[same], theirs[same])\n", "    return mine, theirs\n", HELD),
+    Mutant("keys of one hash are one key, as of a time", ASOF, "wrong = nearest.others(left, tables, step.keys)", "wrong = nearest.row[:0]", HELD),
+    Mutant("a time before all of a table is that of its first row", PAIRING, "before = int(table.at.min()) - 1", "before = int(table.at.min())", PAIRS),
+    Mutant("of rows in several tables the older one's is the nearest", ASOF, "new[at] = _less(two, one) if last else _less(one, two)", "new[at] = False", JOINS_AGREE),
+    Mutant("rows that were held are not given alone", INTERVAL, "    over = by[begin:end]\n", "    over = by[end:end]\n", JOINS),
+    Mutant("rows that were held and are to be given alone do not hold the watermark", INTERVAL, "while end < len(by) and first == MAX_TIME:", "while False:", JOINS),
     Mutant("a late row is joined with no row before it", JOINED, "sides.append(joined([late[side], *known]))", "sides.append(joined([late[side], *known[:0]]))", JOINS),
     Mutant("a late row makes all keys of its window fire", JOINED, "        here = touched[number]\n", "        here = touched[number] | True\n", JOINS),
-    Mutant("rows of one joined pane do not stand together", JOINED, "order = np.lexsort((number, end)) if again else", "order =", HELD),
-    Mutant("discarding, all pairs are given again", JOINED, "mine, theirs = mine[new], theirs[new]", "pass", JOINS),
+    Mutant("rows of one joined pane do not stand together", PAIRING, "by_left, by_right = order(left), order(right)", "by_left, by_right = np.arange(len(left)), order(right)", PAIRS),
+    Mutant("discarding, all pairs are given again", JOINED, "at_left, at_right = at_left[new], at_right[new]", "pass", JOINS),
     Mutant("a row that comes after the watermark is joined", "flower/engine/side.py", "gone = met > batch.time", "gone = met > met", JOINS),
     Mutant("dropped rows of the right are told as of the left", "flower/engine/joint.py", 'which = pa.array([("left", "right")[side]] * n', 'which = pa.array([("left", "right")[0]] * n', JOINS),
     Mutant("a row that is taken back stays", WAITING, "stands: Bools = rank >= taken[number]", "stands: Bools = rank >= 0", JOINS),
@@ -291,7 +307,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("rows wait for a window's end an instant too long", INWINDOW, "        asks = table.until <= w1\n", "        asks = table.until < w1\n", ENRICHED),
     Mutant("windows of a table are held for ever", INWINDOW, "    over = table.until <= gone\n", "    over = table.until < 0\n", HELD),
     Mutant("rows look into the window of their time, not of their window", "flower/engine/side.py", "            time = end - 1\n", "            pass\n", ENRICHED),
-    Mutant("rows that find no version are given by an inner enrichment", ASOF, "at = np.arange(len(left)) if step.kept(0) else np.flatnonzero(pick >= 0)", "at = np.arange(len(left))", ENRICHED),
+    Mutant("rows that find no version are given by an inner enrichment", ASOF, "at = by if step.kept(0) else by[pick[by] >= 0]", "at = by", ENRICHED),
     Mutant("keys of one hash are one key of a table", "flower/engine/tables.py", "same = np.ones(len(asked), np.bool_) if alike else _same(wanted.keys, asked, index.keys, there)", "same = np.ones(len(asked), np.bool_)", ("tests/engine/test_enriching.py",)),
     Mutant("a key that a table has twice is one", "flower/engine/tables.py", "    if count.max() > 1:\n", "    if False:\n", ("tests/engine/test_enriching.py",)),
     Mutant("an aggregate of one stream takes the rows of all", "flower/model/combiners/of_side.py", "at = np.flatnonzero(np.asarray(side) == self.side)", "at = np.arange(len(codes))", COGROUPED),
@@ -340,6 +356,35 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("code with state for many keys: a timer set again holds as before", VECTORISED, "self.holds[number][at] = self.hold_of(number, time[changed], then[changed])", "pass", CODE),
     Mutant("code with state: a schema of state may change", "flower/engine/recovery.py", "    told |= {f\"state {name!r}\": repr(kind) for name, kind in step.state}\n", "", ("tests/recovery/test_processes.py",)),
     Mutant("code with state: columns are kept as they are declared", "flower/engine/job.py", "tuple(sorted(node.state, key=lambda each: each[0]))", "node.state", ("tests/recovery/test_processes.py",)),
+    # Sketches of rows that were given
+    Mutant("a sketch forgets what it held", BLOOM, "        set_ = (each.words[word] & bit) != 0\n", "        set_ = (each.words[word] & bit) != 0\n        set_[::97] = False\n", SKETCHED),
+    Mutant("a sketch has too few bits", BLOOM, "math.ceil(-math.log2(error)) + len(before) + 1", "max(1, math.ceil(-math.log2(error)) - 4)", SKETCHED),
+    Mutant("a sketch is asked about one slice only", BLOOM, "sorted(range(-reach, reach + 1), key=abs)", "range(1)", SKETCHED),
+    Mutant("a sketch knows no slices", BLOOM, "return _mixed(mixed + slices.view(np.uint64) * np.uint64(0xD1342543DE82EF95))", "return _mixed(mixed)", SKETCHED),
+    Mutant("a sketch takes a key in a slice for the other way round", BLOOM, "return _mixed(mixed + slices.view(np.uint64) * np.uint64(0xD1342543DE82EF95))", "return _mixed(mixed + _mixed(slices.view(np.uint64)))", SKETCHED),
+    Mutant("a sketch is changed where it is", BLOOM, "words = last.words.copy()", "words = last.words", SKETCHED),
+    Mutant("a sketch takes more than it has room for", BLOOM, "if not grown or grown[-1].count >= grown[-1].capacity:", "if not grown:", SKETCHED),
+    Mutant("a sketch goes too early", BLOOM, "if each.last >= least)", "if each.last > least)", SKETCHED),
+    Mutant("a sketch never goes", BLOOM, "if each.last >= least)", "if True)", SKETCHED),
+    Mutant("a sketch of rows that wait for nobody forgets them at once", DEDUPLICATION, "least = w1 // step.slice - step.reach", "least = w1 // step.slice + 1", SKETCHED),
+    Mutant("rows of one epoch are told apart by their times, not their slices", DEDUPLICATION, "new.time[among] // step.slice\n", "new.time[among]\n", SKETCHED),
+    # Models that learn
+    Mutant("a model learns from a row that others of its time may precede", LEARNING, "passed = piece.batch.time < w1", "passed = piece.batch.time <= w1", LEARNT),
+    Mutant("a model learns at once where rows wait", LEARNING, "not (step.waits or step.batch)", "not step.batch", LEARNT),
+    Mutant("a model learns before it is asked", LEARNING, "        answer = fit(self._predict(x, y), self.step)\n        if self.step.y is None or y is not None:\n            self._learn(x, y)\n        return answer", "        if self.step.y is None or y is not None:\n            self._learn(x, y)\n        return fit(self._predict(x, y), self.step)", LEARNT),
+    Mutant("a model learns from a label that is missing", LEARNING, "        if self.step.y is None or y is not None:\n            self._learn(x, y)", "        self._learn(x, y)", LEARNT),
+    Mutant("a row that fails half way stays in the model", LEARNING, "            self._again()\n            raise", "            raise", ("tests/api/test_learning.py",)),
+    Mutant("rows before one that fails are forgotten", LEARNING, "        for x, y in self._since:\n            self._answer(x, y)\n", "", ("tests/api/test_learning.py",)),
+    Mutant("a mini-batch that fails stays in the model", LEARNING, "            self._load()\n            return None", "            return None", (*LEARNT, "tests/api/test_learning.py")),
+    Mutant("keys share a model", LEARNING, "step.model.data if not data.is_valid else", "known.values[0][0].as_py() or step.model.data if not data.is_valid else", LEARNT),
+    Mutant("what a model has learnt is forgotten after an epoch", LEARNING, "models.append(model.written() if mine else data.as_py())", "models.append(data.as_py())", LEARNT),
+    Mutant("a row too late for a model is taken", LEARNING, "return 0 if self.waits else MAX_TIME", "return MAX_TIME", LEARNT),
+    Mutant("rows without a feature reach the model", LEARNING, "        good &= ~none\n", "", LEARNT),
+    Mutant("bytes name what a module of river has imported", MODELS, "callable(found) and found.__module__ == module and found.__qualname__ == name", "callable(found)", ("tests/api/test_learning.py",)),
+    Mutant("bytes name anything", MODELS, "        raise pickle.UnpicklingError(f\"{module}.{name} is no part", "        return super().find_class(module, name)\n        raise pickle.UnpicklingError(f\"{module}.{name} is no part", ("tests/api/test_learning.py",)),
+    Mutant("bytes get any attribute", MODELS, "    if not own or name.startswith(\"__\") or", "    if", ("tests/api/test_learning.py",)),
+    Mutant("models are stored though nobody said so", "flower/engine/embedded.py", "            if self._recovery is not None:\n                require", "            if False:\n                require", ("tests/recovery/test_learning.py",)),
+    Mutant("models are read by another version of river", "flower/engine/recovery.py", "        \"version of river\": step.model.version,\n", "", ("tests/recovery/test_learning.py",)),
     # Retractions
     Mutant("a retraction does not come before its replacement", PANES, "return Batch.concat([old, new]), kept", "return new, kept", RETRACT),
     Mutant("a retraction has the values of the new pane", "flower/engine/standing.py", "new = _kept(panes, keys)\n", "new = _kept(panes.slice(0, len(panes)), keys) if len(panes) < 1 else _kept(pa.RecordBatch.from_arrays([c.take(pa.array([0] * len(panes))) for c in panes.columns], schema=panes.schema), keys)\n", RETRACT),

@@ -10,6 +10,7 @@ from flower.graph.cogrouping import Sided
 from flower.graph.deduplication import Deduplicate
 from flower.graph.enriching import Enrich
 from flower.graph.joins import Joining
+from flower.graph.learning import Learn
 from flower.graph.nodes import (
     Aggregate,
     Assign,
@@ -106,6 +107,9 @@ def _needed(outputs: tuple[Node, ...]) -> dict[Node, set[str]]:
                     needed[each].update(name for name in each.schema.names if name in taken)
             case Deduplicate():
                 needed[node.input] |= wanted | set(node.keys)
+            case Learn():
+                needed[node.input].update(node.keys, node.x, () if node.y is None else (node.y,))
+                needed[node.input] |= wanted - {node.result}
             case Dropped():
                 for each in node.of.inputs:
                     needed[each].update(each.schema.names)

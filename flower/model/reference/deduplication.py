@@ -18,13 +18,15 @@ class DeduplicationOracle:
     keys : sequence of str
         Key columns; missing values are equal.
     within : int
-        How far apart in event time rows of a key are still one, in microseconds.
+        How many slices of event time rows of a key are apart that are still one.
+    size : int
+        Microseconds of a slice.
     at_end : bool
         Whether all rows come before any is given.
     """
 
-    def __init__(self, keys: Sequence[str], within: int, *, at_end: bool) -> None:
-        self.keys, self.within, self.at_end = tuple(keys), within, at_end
+    def __init__(self, keys: Sequence[str], within: int, size: int = 1, *, at_end: bool) -> None:
+        self.keys, self.within, self.size, self.at_end = tuple(keys), within, size, at_end
         self.watermark = MIN_TIME
         """Of the output, after the last epoch."""
         self._given: list[Row] = []
@@ -51,7 +53,7 @@ class DeduplicationOracle:
         return first, dropped
 
     def _repeats(self, row: Row, other: Row) -> bool:
-        return abs(row.time - other.time) <= self.within and all(
+        return abs(row.time // self.size - other.time // self.size) <= self.within and all(
             (missing(row.values[key]) and missing(other.values[key])) or row.values[key] == other.values[key]
             for key in self.keys
         )
