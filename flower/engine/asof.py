@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
+from flower.engine.rowwise import ErrorRows
 from flower.engine.waiting import (
     Held,
     bisected,
@@ -17,6 +18,7 @@ from flower.engine.waiting import (
     by_until,
     joined,
     key_numbers,
+    never,
     new_of,
     of_keys,
     same_key,
@@ -58,15 +60,28 @@ def advance(state: AsofState, fresh: Sequence[Held], step: Joint, w1: int) -> Ad
     at = [len(t) if w1 == MAX_TIME else int(np.searchsorted(t.until, w1, side="left")) for t in waiting]
     ready = joined([left.cut(0, 0), *(t.cut(0, n) for t, n in zip(waiting, at, strict=True))])
     waiting = tuple(t.cut(n, len(t)) for t, n in zip(waiting, at, strict=True) if n < len(t))
-    known = state.right
+    known, errors = state.right, ErrorRows(step.name)
     if step.same[1] is not None:
         known, right = _net(known, right, step.same[1])
+        # What takes back a row of its time that has not come is told of when none can come any more.
+        over = [_owed(table) & (table.time < w1) for table in (*known, right)]
+        parts = list(zip((*known, right), over, strict=True))
+        never([table.where(mask) for table, mask in parts], step.same[1], errors)
+        *some, right = (table.where(~mask) if mask.any() else table for table, mask in parts)
+        known = tuple(table for table in some if len(table))
+    if step.same[0] is not None:
+        never([ready.where(standing(ready, step.same[0]) & _owed(ready))], step.same[0], errors)
     # What takes a row back is of its time, so it is here when the row is ready.
     rows = _nearest(step, settled(ready, step.same[0]), [*known, right])
     needed = (_needed(step, table, w1) for table in with_more(known, right, by_key))
     kept = tuple(table for table in needed if table is not None)
     hold = min((int(table.time.min()) for table in waiting), default=MAX_TIME)
-    return Advanced(AsofState(waiting, kept), rows, min(w1, hold))
+    return Advanced(AsofState(waiting, kept), rows, min(w1, hold), errors=errors.rows())
+
+
+def _owed(table: Held) -> Bools:
+    """Which rows are to take back others."""
+    return np.zeros(len(table), np.bool_) if table.back is None else table.back
 
 
 def _net(tables: tuple[Held, ...], new: Held, same: Sequence[str]) -> tuple[tuple[Held, ...], Held]:
