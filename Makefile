@@ -62,7 +62,7 @@ mutants: $(VENV)/.dev  ## break each rule of the model once, and see whether the
 lowest:  ## unit tests with the lowest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear $(VENV)-lowest
 	@$(VENV)-lowest/bin/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/lowest.txt --editable '.[dev]'
-	@$(VENV)-lowest/bin/python -m pytest -q -o addopts= -m "not slow and not browser" tests
+	@$(VENV)-lowest/bin/python -m pytest -q --numprocesses auto -o addopts=--import-mode=importlib -m "not slow and not browser" tests
 
 scripts: $(VENV)/.dev  ## run what the notebooks export in fresh environments, with a cluster and without; a minute or two
 	@$(BIN)/python -m pytest -q -m fresh tests/notebooks

@@ -57,6 +57,22 @@ def test_medians_leave_the_first_round_out_and_subjects_take_turns(tmp_path, cap
     assert "2.000 s: within the limit of 2.5 s" in printed(report, capsys)
 
 
+def test_a_limit_is_kept_by_all_of_flowers_subjects(tmp_path):
+    take, _ = taker({"a": [9, 1], "b": [9, 3]}, {"a": "same", "b": "same"})
+    subjects = tuple(Subject(name, System("flower", ""), name) for name in "ab")
+    report = planned(Work("x", "what is done", subjects, limit_seconds=2.0), None, None)
+    measured(report, 1, tmp_path, take=take)
+    assert report.problems == ["3.000 s is over the limit of 2.0 s"]
+
+
+@pytest.mark.parametrize("share, problems", [(0.1, ["seconds differs by more than 10%: a 3.00, b 4.00"]), (0.25, [])])
+def test_figures_that_must_be_equal_are_compared(tmp_path, share, problems):
+    take, _ = taker({"a": [9, 3], "b": [9, 4]}, {"a": "same", "b": "same"})
+    report = planned(work("ab", equal={"seconds": share}), None, None)
+    measured(report, 1, tmp_path, take=take)
+    assert report.problems == problems
+
+
 def test_a_limit_may_be_on_the_difference_to_another_subject(tmp_path, capsys):
     take, _ = taker({"a": [9, 3, 3], "b": [9, 1, 1]}, {"a": "", "b": ""})
     report = planned(work("ab", limit_seconds=1.5, minus="b"), None, set())

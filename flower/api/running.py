@@ -55,11 +55,14 @@ def run(
         the stream has no end, the newest windows.
     scratch : str or os.PathLike, optional
         On a Dask cluster whose workers are on other machines: a directory that all of them reach, for the run's state.
+        With a ``checkpoint`` the state is there, and this is not needed.
     checkpoint : str or os.PathLike, optional
         A directory of this run alone, or another place that fsspec reaches, from which it goes on when it is started
         again after a stop, or after its process has died at whatever instruction: with the same pipeline, its files
         and ``run.results`` come out as if nothing had happened. A function of ``write.foreach`` may see the rows of one
-        epoch twice. A run that was at its end gives its results again and does nothing. Embedded executor only.
+        epoch twice. A run that was at its end gives its results again and does nothing. It may go on on another
+        executor, and on any number of workers. On Dask the workers write the state, so every one must reach the place
+        under the same name; a run whose workers do not is refused.
     state_budget : str, optional
         What the windows that are held may take of memory, as ``"2GB"``: past that the run fails, and says which step
         holds most. Default: half of the memory there is, on Dask half of the workers'.

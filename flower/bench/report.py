@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 FIGURES = {
     "p50_ms": "50th pct. ms",
+    "p95_ms": "95th pct. ms",
     "p99_ms": "99th pct. ms",
     "state_bytes": "bytes a key",
+    "messages_per_second": "messages/s",
+    "kB_per_second": "kB/s",
 }
 """Columns that only some works have, by what subjects call them."""
 

@@ -132,8 +132,11 @@ class Report:
     def judged_seconds(self) -> float | None:
         """What the limit is on; None: nothing was measured."""
         first = self.taken[0].median("seconds")
-        if first is None or self.work.minus is None:
-            return first
+        if first is None:
+            return None
+        if self.work.minus is None:
+            own = (each.median("seconds") for each in self.taken if each.subject.system.name == "flower")
+            return max(median for median in own if median is not None)
         other = next(each for each in self.taken if each.subject.name == self.work.minus).median("seconds")
         return None if other is None else first - other
 
@@ -148,6 +151,12 @@ class Report:
         limit, judged = self.work.limit_seconds, self.judged_seconds
         if limit is not None and judged is not None and judged > limit:
             found.append(f"{judged:.3f} s is over the limit of {limit} s")
+        for figure, share in self.work.equal.items():
+            medians = {each.subject.name: median for each in self.taken if (median := each.median(figure)) is not None}
+            low, high = min(medians.values(), default=0.0), max(medians.values(), default=0.0)
+            if high - low > share * high:
+                told = ", ".join(f"{name} {median:,.2f}" for name, median in medians.items())
+                found.append(f"{figure} differs by more than {share:.0%}: {told}")
         return found
 
 

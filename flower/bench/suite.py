@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -79,9 +80,11 @@ class Work:
     rounds : int
         That count.
     limit_seconds : float or None
-        The first subject's median, or its difference to the last with ``minus``, may not exceed this.
+        No median of Flower's subjects, or no difference of the first to that with ``minus``, may exceed this.
     minus : str or None
         A subject.
+    equal : mapping of str to float
+        Figures whose medians may not differ by more than that share of the largest, whoever the subject is.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Work:
     rounds: int = 5
     limit_seconds: float | None = None
     minus: str | None = None
+    equal: Mapping[str, float] = field(default_factory=dict)
 
 
 def own(file: str, variant: str = "", **functions: str) -> tuple[Subject, ...]:
@@ -157,7 +161,7 @@ WORKS = (
         "w5",
         "two streams joined in 10-second windows, counted and summed",
         (*own("windows", flower="w5"), *peers("w5", *ONE_SHOT, "pandas", *STREAMING)),
-        rows=1_000_000,
+        rows=MILLIONS,
         data=("left", "right"),
     ),
     Work(
@@ -185,12 +189,17 @@ WORKS = (
         Work(
             f"join-{name}",
             says,
-            (*own("joins", flower=name), *own("joins", "collect", flower_collect=name), *peers(name, "polars")),
+            (
+                *own("joins", flower=name),
+                *own("joins", "collect", flower_collect=name),
+                *peers(name, "polars streaming", "polars"),
+            ),
             rows=1_000_000,
             data=("left", "right"),
             rounds=3,
         )
         for name, says in (
+            ("window", "two streams joined in 10-second windows"),
             ("interval", "two streams joined within 5 seconds"),
             ("asof", "each row with the last of another stream"),
         )
@@ -227,6 +236,19 @@ WORKS = (
         "the same with a pane for every key that has rows",
         own("live_keys", ten_million_keys="many_early", ten_thousand="few_early"),
         rounds=3,
+    ),
+    *(
+        Work(
+            f"held-rows{name}",
+            f"an epoch of 10,000 rows into {says} that holds many rows, and few",
+            own("held_rows", a_million_rows=f"many{of}", ten_thousand=f"few{of}"),
+            rounds=3,
+        )
+        for name, of, says in (
+            ("", "", "an interval join"),
+            ("-outer", "_outer", "an outer interval join"),
+            ("-asof", "_asof", "an as-of join"),
+        )
     ),
     Work(
         "import",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -546,7 +546,15 @@ class Published(Protocol):
 
     @property
     def choices(self) -> Mapping[str, Sequence[str]]:
-        """What can be changed, and into what; the first is what it is."""
+        """What can be changed, and into what."""
+
+    @property
+    def chosen(self) -> Mapping[str, str]:
+        """Which of its choices it is."""
+
+    @property
+    def ordered(self) -> Collection[str]:
+        """What can be changed step by step."""
 
     def changed(self, **choices: str) -> Published:
         """The same rows, treated otherwise."""

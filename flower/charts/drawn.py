@@ -25,8 +25,8 @@ from flower.charts.sketch import SCALED, Columns, Sketch
 from flower.charts.style import GRID, INK, PAPER, SAID, canvas, heading, times
 from flower.charts.texts import short
 
-PATCHED = 0.5
-"""The share of rows beyond which a column is sent anew: patches of single values are longer."""
+COLUMN, CELL, PATCHED_CELL = 80, 11, 45
+"""About how many bytes a column takes that is sent anew, a value in it, and a value that is patched by its row."""
 
 
 class Drawn:
@@ -202,7 +202,7 @@ def send(source: ColumnDataSource, old: Columns, new: Columns) -> None:
         source.data = new
         return
     changed = {name: _changes(old[name][gone:], column[:common]) for name, column in new.items()}
-    if max(len(rows) for rows in changed.values()) > PATCHED * common:
+    if PATCHED_CELL * sum(map(len, changed.values())) > len(new) * (COLUMN + CELL * common):
         source.data = new
         return
     if after > common or gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 from flower.engine.results import aggregate_of
 from flower.graph.nodes import Node
 from flower.graph.schema import frame_of
-from flower.model.panes import ABSORBS, RETRACTION
+from flower.model.panes import ABSORBS, RETRACTION, WINDOW_END, WINDOW_START
 
 if TYPE_CHECKING:
     from flower.engine.run import Run
@@ -29,6 +30,8 @@ class View:
         The run.
     step : str
         The name of the output, where there are several.
+    keys : collection of str
+        The columns that tell panes of one window apart; see `keys_of`.
     most : int
         Rows that are kept, the newest.
 
@@ -37,11 +40,12 @@ class View:
     let_go : int
         Rows that are not shown, as they are too many.
     taken_back : int
-        Panes that were taken back.
+        Windows of keys whose panes were taken back with no other in their place: marks that went.
     """
 
-    def __init__(self, run: Run, step: str, most: int = MOST) -> None:
+    def __init__(self, run: Run, step: str, keys: Collection[str] = (), most: int = MOST) -> None:
         self._run, self._step, self._most = run, step, most
+        self._keys = list(keys)
         self._seen = 0
         self._rows: pa.RecordBatch | None = None
         self.let_go = self.taken_back = 0
@@ -51,9 +55,7 @@ class View:
         fresh, self._seen = self._run.since(self._step, self._seen)
         if self._rows is not None and not fresh.rows:
             return False
-        for batch in fresh.rows:
-            if RETRACTION in batch.schema.names:
-                self.taken_back += pc.sum(batch.column(RETRACTION)).as_py() or 0
+        self.taken_back += _gone(fresh.rows, self._keys)
         whole = [self._rows] if self._rows is not None and not fresh.whole else []
         rows = fresh.viewed([*whole, *fresh.rows])
         self.let_go += max(len(rows) - self._most, 0)
@@ -67,6 +69,25 @@ class View:
         names = [name for name in self._rows.schema.names if name != ABSORBS]
         frame = frame_of(self._rows.select(names))
         return frame.assign(**{ABSORBS: False}) if ABSORBS in self._rows.schema.names else frame
+
+
+def _gone(batches: Sequence[pa.RecordBatch], keys: Sequence[str]) -> int:
+    """Of the windows of whole epochs that panes are taken back of those that no other pane takes the place of."""
+    # A session goes only where a longer one comes: rows of sessions cannot be taken back.
+    told = [batch for batch in batches if RETRACTION in batch.schema.names and ABSORBS not in batch.schema.names]
+    if not any(pc.any(batch.column(RETRACTION)).as_py() for batch in told):
+        return 0
+    names = [*keys, *(name for name in (WINDOW_START, WINDOW_END) if name in told[0].schema.names)]
+    rows = pd.concat([frame_of(batch.select([*names, RETRACTION])) for batch in told], ignore_index=True)
+    # What is said last of a key and window.
+    last = rows.drop_duplicates(names, keep="last") if names else rows.tail(1)
+    return int(last[RETRACTION].sum())
+
+
+def keys_of(node: Node) -> list[str]:
+    """The columns that tell panes of one window apart, as far as the rows of ``node`` have them."""
+    source = aggregate_of(node)
+    return [] if source is None else [name for name in source.keys if name in node.schema.names]
 
 
 def standing(frame: pd.DataFrame) -> pd.DataFrame:

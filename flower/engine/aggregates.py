@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -35,55 +35,57 @@ class Aggregates:
     parts: tuple[tuple[str, Combiner, str | None], ...]
     inputs: tuple[pa.Field | None, ...]
     step: str = ""
+    _place: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """For each part, which of the states it is extracted from."""
+    _each: tuple[tuple[Combiner, pa.Field | None, tuple[pa.DataType, ...] | None], ...] = field(
+        init=False, repr=False, compare=False
+    )
+    """The combiners that keep states, and the types of these."""
 
-    def _slots(self) -> list[int]:
-        """For each part the first part with the same state."""
+    def __post_init__(self) -> None:
         first: dict[object, int] = {}
-        return [first.setdefault((law.basis, column), i) for i, (_, law, column) in enumerate(self.parts)]
-
-    def _each(self) -> Sequence[tuple[Combiner, pa.Field | None]]:
-        """The combiners that keep states."""
-        return [(self.parts[i][1], self.inputs[i]) for i in dict.fromkeys(self._slots())]
+        slots = [first.setdefault((law.basis, column), i) for i, (_, law, column) in enumerate(self.parts)]
+        kept = list(dict.fromkeys(slots))
+        object.__setattr__(self, "_place", tuple(kept.index(slot) for slot in slots))
+        each = tuple((self.parts[i][1], self.inputs[i], self.parts[i][1].state_types(self.inputs[i])) for i in kept)
+        object.__setattr__(self, "_each", each)
 
     def create(self, n: int) -> States:
         """States of ``n`` empty groups."""
-        return tuple(self._checked(law, column, law.create(n, column), n) for law, column in self._each())
+        return tuple(self._checked(law, kinds, law.create(n, column), n) for law, column, kinds in self._each)
 
     def add(self, states: States, codes: I64, rows: pa.RecordBatch, order: Order) -> States:
         """Row i of ``rows`` into group ``codes[i]``."""
         return tuple(
-            self._checked(law, column, law.add(state, codes, _taken(column, rows), order), _length(state))
-            for (law, column), state in zip(self._each(), states, strict=True)
+            self._checked(law, kinds, law.add(state, codes, _taken(column, rows), order), _length(state))
+            for (law, column, kinds), state in zip(self._each, states, strict=True)
         )
 
     def subtract(self, states: States, codes: I64, rows: pa.RecordBatch, order: Order) -> States:
         """Row i of ``rows`` out of group ``codes[i]``."""
         return tuple(
-            self._checked(law, column, law.subtract(state, codes, _taken(column, rows), order), _length(state))
-            for (law, column), state in zip(self._each(), states, strict=True)
+            self._checked(law, kinds, law.subtract(state, codes, _taken(column, rows), order), _length(state))
+            for (law, column, kinds), state in zip(self._each, states, strict=True)
         )
 
     def merge(self, states: States, others: States, codes: I64) -> States:
         """Group i of ``others`` into group ``codes[i]``."""
         return tuple(
-            self._checked(law, column, law.merge(state, other, codes), _length(state))
-            for (law, column), state, other in zip(self._each(), states, others, strict=True)
+            self._checked(law, kinds, law.merge(state, other, codes), _length(state))
+            for (law, _, kinds), state, other in zip(self._each, states, others, strict=True)
         )
 
     def extract(self, states: States, ends: tuple[I64, I64] | None = None) -> list[pa.Array]:
         """The result columns; ``ends`` are start and end of each group's window, which some combiners need."""
-        slots = self._slots()
-        place = {slot: at for at, slot in enumerate(dict.fromkeys(slots))}
         results = []
-        for (_, law, _), column, slot in zip(self.parts, self.inputs, slots, strict=True):
-            state = states[place[slot]]
+        for (_, law, _), column, place in zip(self.parts, self.inputs, self._place, strict=True):
+            state = states[place]
             result = law.extract(state, column) if ends is None else law.extract_over(state, column, *ends)
             results.append(self._result(law, column, result, _length(state)))
         return results
 
-    def _checked(self, law: Combiner, column: pa.Field | None, state: State, n: int) -> State:
+    def _checked(self, law: Combiner, kinds: tuple[pa.DataType, ...] | None, state: State, n: int) -> State:
         """The state that a combiner gave, if it is one as it declared."""
-        kinds = law.state_types(column)
         if kinds is None:
             return state
         if not isinstance(state, tuple) or len(state) != len(kinds):

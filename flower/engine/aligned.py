@@ -126,20 +126,19 @@ def advance(
     # Passed now: the on-time panes.
     blind = [run.split(w1) for run in state.blind]
     front, open_ = _cut(state.open, w1, law)
-    whole = _added(
-        _added(_whole([done for done, _ in blind if len(done)], law, newest_wins=False), front, law), passing, law
-    )
+    closing = _whole([done for done, _ in blind if done is not None], law, newest_wins=False)
+    whole = _added(_added(closing, front, law), passing, law)
     sliced = (*state.slices, *cut)
     for windows in _beside(whole, slices.passed(sliced, w0, w1, law), law):
         pane, whole = _fire(windows, step, w0, w1, now, errors)
         panes.append(pane)
         kept = living(whole.split(expired)[1])
-        if kept is not None and len(kept):
+        if kept is not None:
             timers = (*passed.timers, *_timers(kept, None, step, w0, w1, now))
             passed = Records(compacted((*passed.runs, kept), law, newest_wins=True), timers)
 
     # Not passed: early panes.
-    left = tuple(rest for _, rest in blind if len(rest))
+    left = tuple(rest for _, rest in blind if rest is not None)
     if step.windowing.blind:
         left = compacted((*left, still_open) if still_open is not None else left, law, newest_wins=False)
     else:
@@ -167,10 +166,7 @@ def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> t
 
 
 def _split(run: Run | None, watermark: int) -> tuple[Run | None, Run | None]:
-    if run is None:
-        return None, None
-    done, rest = run.split(watermark)
-    return (done if len(done) else None), (rest if len(rest) else None)
+    return (None, None) if run is None else run.split(watermark)
 
 
 def _whole(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run | None:
@@ -180,8 +176,8 @@ def _whole(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> Run | None:
 def _cut(records: Records, watermark: int, law: Law) -> tuple[Run | None, Records]:
     """The whole records of windows that end at ``watermark`` or before, and the rest."""
     parts = [run.split(watermark) for run in records.runs]
-    front = living(_whole([done for done, _ in parts if len(done)], law, newest_wins=True))
-    return front, Records(tuple(rest for _, rest in parts if len(rest)), records.timers)
+    front = living(_whole([done for done, _ in parts if done is not None], law, newest_wins=True))
+    return front, Records(tuple(rest for _, rest in parts if rest is not None), records.timers)
 
 
 def _added(base: Run | None, more: Run | None, law: Law) -> Run | None:
@@ -267,8 +263,10 @@ def _with_records(delta: Run, runs: Sequence[Run], step: Keyed, w0: int, w1: int
     waited = np.full(len(delta), MAX_TIME) if timed else None
     if not (newest >= 0).any():
         return delta, waited
-    before = [run.groups.take(at[newest == number]) for number, run in enumerate(runs)]
-    places = [np.flatnonzero(newest == number) for number in range(len(runs))]
+    found = [(run, np.flatnonzero(newest == number)) for number, run in enumerate(runs)]
+    found = [(run, place) for run, place in found if len(place)]
+    places = [place for _, place in found]
+    before = [run.groups.take(at[place]) for run, place in found]
     if waited is not None:
         end = delta.spread(delta.end)
         for place, groups in zip(places, before, strict=True):

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
+from flower.engine.pairing import key_numbers, places, same_key
 from flower.engine.rowwise import ErrorRows
 from flower.engine.waiting import (
     Held,
-    bisected,
     by_key,
     by_until,
     joined,
-    key_numbers,
     never,
     new_of,
+    none,
     of_keys,
-    same_key,
     settled,
     standing,
     with_more,
 )
 from flower.graph.batch import Batch, constant
-from flower.model.arrays import Bools
+from flower.model.arrays import Bools, order
 from flower.model.panes import instants
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
@@ -55,26 +54,31 @@ class AsofState:
 
 def advance(state: AsofState, fresh: Sequence[Held], step: Joint, w1: int) -> Advanced[AsofState]:
     """One epoch."""
-    left, right = new_of(fresh, step.sides, 0), by_key(new_of(fresh, step.sides, 1))
-    waiting = with_more(state.left, left, by_until)
-    at = [len(t) if w1 == MAX_TIME else int(np.searchsorted(t.until, w1, side="left")) for t in waiting]
-    ready = joined([left.cut(0, 0), *(t.cut(0, n) for t, n in zip(waiting, at, strict=True))])
-    waiting = tuple(t.cut(n, len(t)) for t, n in zip(waiting, at, strict=True) if n < len(t))
+    left, right = (new_of(fresh, step.sides, side) for side in (0, 1))
+    ready, rest = [left.cut(0, 0)], []
+    for table in state.left:
+        n = len(table) if w1 == MAX_TIME else int(np.searchsorted(table.until, w1, side="left"))
+        ready.append(table.cut(0, n))
+        rest += [table.cut(n, len(table))] if n < len(table) else []
+    over = left.until < w1 if w1 < MAX_TIME else np.ones(len(left), np.bool_)
+    ready.append(left.where(over))
+    waiting = with_more(tuple(rest), left.where(~over), by_until)
     known, errors = state.right, ErrorRows(step.name)
     if step.same[1] is not None:
         known, right = _net(known, right, step.same[1])
         # What takes back a row of its time that has not come is told of when none can come any more.
-        over = [_owed(table) & (table.time < w1) for table in (*known, right)]
-        parts = list(zip((*known, right), over, strict=True))
-        never([table.where(mask) for table, mask in parts], step.same[1], errors)
-        *some, right = (table.where(~mask) if mask.any() else table for table, mask in parts)
-        known = tuple(table for table in some if len(table))
-    if step.same[0] is not None:
-        never([ready.where(standing(ready, step.same[0]) & _owed(ready))], step.same[0], errors)
+        tables = (*known, right)
+        owed = [_owed(table) & (table.time < w1) for table in tables]
+        never([table.where(mask) for table, mask in zip(tables, owed, strict=True)], step.same[1], errors)
+        *stay, right = (t.where(~mask) if mask.any() else t for t, mask in zip(tables, owed, strict=True))
+        known = tuple(table for table in stay if len(table))
+    tables = with_more(known, right, by_key)
     # What takes a row back is of its time, so it is here when the row is ready.
-    rows = _nearest(step, settled(ready, step.same[0]), [*known, right])
-    needed = (_needed(step, table, w1) for table in with_more(known, right, by_key))
-    kept = tuple(table for table in needed if table is not None)
+    asked = joined(ready)
+    if step.same[0] is not None:
+        never([asked.where(standing(asked, step.same[0]) & _owed(asked))], step.same[0], errors)
+    rows = _nearest(step, settled(asked, step.same[0]), tables)
+    kept = tuple(some for table in tables if (some := _needed(step, table, w1)) is not None)
     hold = min((int(table.time.min()) for table in waiting), default=MAX_TIME)
     return Advanced(AsofState(waiting, kept), rows, min(w1, hold), errors=errors.rows())
 
@@ -91,66 +95,158 @@ def _net(tables: tuple[Held, ...], new: Held, same: Sequence[str]) -> tuple[tupl
     mine = [np.isin(table.hash, new.hash) for table in tables]
     whole = joined([*(table.where(mask) for table, mask in zip(tables, mine, strict=True)), new])
     rest = (table.where(~mask) for table, mask in zip(tables, mine, strict=True))
-    return tuple(table for table in rest if len(table)), by_key(whole.where(standing(whole, same)))
+    return tuple(table for table in rest if len(table)), whole.where(standing(whole, same))
 
 
 def _nearest(step: Joint, left: Held, tables: Sequence[Held]) -> Batch:
-    """Left rows, each with its nearest right row; of several of one time, the last that came, or the first ahead."""
-    found = [of_keys(table, left.hash) for table in tables]
-    right = settled(joined(found), step.same[1])
-    mine, theirs = key_numbers(left, right, step.keys, exact=step.exact)
-    order = np.lexsort((right.position, right.partition, right.at, theirs))
-    theirs, times = theirs[order], right.at[order]
-    begin, end = (np.searchsorted(theirs, mine, side=side) for side in ("left", "right"))
-    nothing = np.full(len(left), -1)
-    before = bisected(times, begin, end, left.at, inclusive=True) - 1
-    before = np.where(before >= begin, before, nothing) if step.direction != "forward" else nothing
-    after = bisected(times, begin, end, left.at, inclusive=False)
-    after = np.where(after < end, after, nothing) if step.direction != "backward" else nothing
-    back, ahead = _distance(times, before, left.at), _distance(times, after, left.at)
-    pick = np.where((before >= 0) & (back <= ahead), before, after)
+    """Left rows by time, each with its nearest right row; of several of one time, the last that came, or the first
+    ahead.
+    """
+    if any(table.back is not None for table in tables):
+        found = joined([of_keys(table, left.hash) for table in tables])
+        tables = [by_key(settled(found, step.same[1]))]
+    tables = [table for table in tables if len(table)]
+    nearest = _looked_up(step, left, tables)
+    if not step.exact:
+        wrong = nearest.others(left, tables, step.keys)
+        if len(wrong):
+            # Rows of another key, of the same hash, are in the way: these are looked up by numbers without chance.
+            asked = left.take(wrong)
+            found = joined([of_keys(table, asked.hash) for table in tables])
+            mine, theirs = key_numbers(asked, found, step.keys, exact=False)
+            tables.append(by_key(replace(found, hash=theirs)))
+            again = _looked_up(step, replace(asked, hash=mine), tables[-1:])
+            nearest.table[wrong] = np.where(again.table < 0, -1, len(tables) - 1)
+            nearest.row[wrong] = again.row
+    right, pick = nearest.rows(tables or [none(1, step.sides[1])])
+    return paired(step, left, right, pick, order(left.time))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """For each left row a row of some tables: which table, -1 where there is none, and which of its rows."""
+
+    table: I64
+    row: I64
+
+    @staticmethod
+    def none(n: int) -> _Places:
+        return _Places(np.full(n, -1), np.full(n, -1))
+
+    def better(self, tables: Sequence[Held], number: int, row: I64, *, last: bool) -> None:
+        """Take rows of another table, -1: none, where they are later, or else earlier, than those before."""
+        new = row >= 0
+        asked = np.flatnonzero(new & (self.table >= 0))
+        for other in range(number if len(asked) else 0):
+            at = asked[self.table[asked] == other]
+            one, two = _rank(tables[number], row[at]), _rank(tables[other], self.row[at])
+            new[at] = _less(two, one) if last else _less(one, two)
+        self.table[new] = number
+        self.row[new] = row[new]
+
+    def distance(self, tables: Sequence[Held], wanted: I64) -> I64:
+        """How far the rows are from the times that are wanted."""
+        if len(tables) == 1:
+            return np.where(self.row < 0, MAX_TIME, np.abs(tables[0].at[self.row] - wanted))
+        far = np.full(len(wanted), MAX_TIME)
+        for number, table in enumerate(tables):
+            at = np.flatnonzero(self.table == number)
+            far[at] = np.abs(table.at[self.row[at]] - wanted[at])
+        return far
+
+    def others(self, left: Held, tables: Sequence[Held], keys: Sequence[str]) -> I64:
+        """The left rows whose rows are of another key."""
+        wrong = []
+        for number, table in enumerate(tables):
+            at = np.flatnonzero(self.table == number)
+            wrong.append(at[~same_key(left, at, table, self.row[at], keys)])
+        return np.concatenate(wrong or [np.zeros(0, np.int64)])
+
+    def rows(self, tables: Sequence[Held]) -> tuple[pa.RecordBatch, I64]:
+        """The rows, and which of them is whose."""
+        used = [number for number in range(len(tables)) if (self.table == number).any()] if len(tables) > 1 else [0]
+        if len(used) < 2:
+            return tables[used[0] if used else 0].rows, self.row
+        pick, parts, n = np.full(len(self.row), -1), [], 0
+        for number in used:
+            at = np.flatnonzero(self.table == number)
+            pick[at] = np.arange(n, n + len(at))
+            parts.append(tables[number].rows.take(pa.array(self.row[at])))
+            n += len(at)
+        return pa.concat_batches(parts), pick
+
+
+def _rank(table: Held, row: I64) -> tuple[I64, ...]:
+    return table.at[row], table.partition[row], table.position[row]
+
+
+def _less(one: tuple[I64, ...], two: tuple[I64, ...]) -> Bools:
+    less, level = np.zeros(len(one[0]), np.bool_), np.ones(len(one[0]), np.bool_)
+    for a, b in zip(one, two, strict=True):
+        less |= level & (a < b)
+        level &= a == b
+    return less
+
+
+def _looked_up(step: Joint, left: Held, tables: Sequence[Held]) -> _Places:
+    """The nearest row of the hash of each left row, in tables that are `by_key`."""
+    n = len(left)
+    by = order(left.at, left.hash)
+    hash_, wanted = left.hash[by], left.at[by]
+    before, after = _Places.none(n), _Places.none(n)
+    sought = {"backward": (True,), "forward": (False,), "nearest": (True, False)}[step.direction or "nearest"]
+    for number, table in enumerate(tables):
+        begin, end, found = places(table, hash_, *((wanted, equal) for equal in sought))
+        for equal, row in zip(sought, found, strict=True):
+            if equal:
+                before.better(tables, number, np.where(row > begin, row - 1, -1), last=True)
+            else:
+                after.better(tables, number, np.where(row < end, row, -1), last=False)
+    back, ahead = before.distance(tables, wanted), after.distance(tables, wanted)
+    take = (before.table >= 0) & (back <= ahead)
+    nearest = _Places.none(n)
+    nearest.table[by] = np.where(take, before.table, after.table)
+    nearest.row[by] = np.where(take, before.row, after.row)
     if step.within is not None:
-        pick = np.where(np.minimum(back, ahead) <= max(-step.within[0], step.within[1]), pick, -1)
-    return paired(step, left, right, np.where(pick < 0, -1, order[pick]) if len(order) else nothing)
+        far = by[np.minimum(back, ahead) > max(-step.within[0], step.within[1])]
+        nearest.table[far] = nearest.row[far] = -1
+    return nearest
 
 
-def paired(step: Joint, left: Held, right: Held, pick: I64) -> Batch:
-    """Left rows, each with the right row picked for it, -1: with none."""
-    at = np.arange(len(left)) if step.kept(0) else np.flatnonzero(pick >= 0)
+def paired(step: Joint, left: Held, right: pa.RecordBatch, pick: I64, by: I64) -> Batch:
+    """Left rows in an order, each with the right row picked for it, -1: with none."""
+    at = by if step.kept(0) else by[pick[by] >= 0]
     n, time = len(at), left.time[at]
-    columns = step.joined((left.rows, right.rows), (at, pick[at]))
+    columns = step.joined((left.rows, right), (at, pick[at]))
     if step.tells_time:
         columns.append(instants(time))
     rows = pa.RecordBatch.from_arrays(columns, schema=step.schema)
     return Batch(rows, time, constant(MIN_TIME, n), constant(0, n), np.arange(n))
 
 
-def _distance(times: I64, at: I64, wanted: I64) -> I64:
-    if not len(times):
-        return np.full(len(at), MAX_TIME)
-    return np.where(at < 0, MAX_TIME, np.abs(times[at] - wanted))
-
-
 def _needed(step: Joint, table: Held, watermark: int) -> Held | None:
     """A table of right rows without those that are nearest to no row to come, if they are half of it; None: all are."""
     if watermark == MAX_TIME or not len(table):
         return None
-    over = table.until < watermark
-    if step.direction == "backward":
-        over[:-1] |= _replaced(step, table, watermark)
-    n = int(np.count_nonzero(over))
-    if n == len(table):
-        return None
-    return table.where(~over) if 2 * n >= len(table) else table
+    if table.half_over(lambda table: _over(step, table)) >= watermark:
+        return table
+    left = table.where(_over(step, table) >= watermark)
+    return left if len(left) else None
 
 
-def _replaced(step: Joint, table: Held, watermark: int) -> Bools:
-    """Which rows are followed by one of their key that every left row to come is later than."""
-    replaced: Bools = (table.hash[1:] == table.hash[:-1]) & (table.at[1:] <= watermark)
-    if step.same[1] is not None:  # a row of the watermark may still be taken back
-        replaced &= table.at[1:] < watermark
-        replaced &= True if table.back is None else ~table.back[1:]
-    if not step.exact and replaced.any():
-        at = np.flatnonzero(replaced)
-        replaced[at] = same_key(table, at, table, at + 1, step.keys)
-    return replaced
+def _over(step: Joint, table: Held) -> I64:
+    """The watermark past which each right row is nearest to no row to come: it is too far, or the next one of its key
+    is always nearer.
+    """
+    over = table.until
+    if step.direction != "backward" or len(table) < 2:
+        return over
+    following = table.hash[1:] == table.hash[:-1]
+    if step.same[1] is not None and table.back is not None:
+        following &= ~table.back[1:]
+    if not step.exact and following.any():
+        at = np.flatnonzero(following)
+        following[at] = same_key(table, at, table, at + 1, step.keys)
+    # A row of the watermark may still be taken back.
+    replaced = table.at[1:] - int(step.same[1] is None)
+    return np.append(np.where(following, np.minimum(over[:-1], replaced), over[:-1]), over[-1:])

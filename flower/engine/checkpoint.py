@@ -17,9 +17,7 @@ import hashlib
 import io
 import json
 import math
-import os
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,7 +45,6 @@ from flower.engine.runs import Run
 from flower.engine.sessions import SessionState
 from flower.engine.slices import Slices
 from flower.engine.standing import Standing
-from flower.engine.state import KeyedState
 from flower.engine.touched import Touched
 from flower.engine.waiting import Held
 from flower.errors import RunError
@@ -57,52 +54,36 @@ from flower.model.watermarks import Estimate
 MAGIC = b"FLOWER02"
 _PAD = 64
 
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stored:
+    """A state of a keyed step, or of a shard of one, that is in a file of its own.
+
+    Parameters
+    ----------
+    name : str
+        The file.
+    parts : frozenset of str
+        The files that it refers to.
+    """
+
+    name: str
+    parts: frozenset[str] = frozenset()
+
+
 STORED: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(AlignedState, Records, Timer, Touched, Slices, Run, Groups, Standing, SessionState, Block, SessionRun),
         *(JoinedState, IntervalState, AsofState, InWindowState, Held),
         *(CountedState, DistinctState, Generation, ProcessedState, LearnedState, Kept, Batch, Pairs),
-        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics),
+        *(JobState, SourceState, Estimate, EpochPlan, Range, Counts, Metrics, StepMetrics, Stored),
     )
 }
 """The classes that are stored, by name."""
 
 Apart = Callable[[Any], Any]
 """Given a dataclass or record batch, a JSON value by which it is found elsewhere; None: it is stored here."""
-
-
-def save(state: KeyedState, path: str) -> str:
-    """Write a state to a file, which is there as a whole or not at all; the file's checksum."""
-    data = packed(state)
-    temporary = f"{path}.{uuid.uuid4().hex}"
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    return data[8:40].hex()
-
-
-def load(path: str) -> KeyedState:
-    """Read a state.
-
-    Raises
-    ------
-    RunError
-        If the file is not there, or not what `save` wrote.
-    """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise RunError(
-            f"the saved state {path!r} must be readable on every worker",
-            got=error.strerror or str(error),
-            hint="give run(scratch=...) a directory that all workers share",
-        ) from error
-    state: KeyedState = unpacked(data, path)
-    return state
 
 
 def packed(value: object, apart: Apart = lambda _: None) -> bytes:
@@ -134,6 +115,38 @@ def unpacked(data: bytes, name: str, found: Callable[[Any], Any] | None = None) 
     RunError
         If they are not what `packed` made.
     """
+    text, *parts = _parts(data, name)
+    tables = []
+    for part in parts:
+        with pa.ipc.open_stream(pa.py_buffer(part)) as stream:
+            tables.append(stream.read_next_batch())
+    return _Reader(name, tables, found).value(json.loads(bytes(text)))
+
+
+def referred(data: bytes, name: str) -> list[Any]:
+    """By what the parts are found that were stored elsewhere; nothing else of the value is made.
+
+    Raises
+    ------
+    RunError
+        If the bytes are not what `packed` made.
+    """
+    return list(_apart(json.loads(bytes(_parts(data, name)[0]))))
+
+
+def _apart(told: Any) -> Iterator[Any]:
+    if isinstance(told, list):
+        for each in told:
+            yield from _apart(each)
+    elif isinstance(told, dict):
+        if "apart" in told:
+            yield told["apart"]
+        for each in told["of"].values() if "is" in told else [value for _, value in told.get("map", ())]:
+            yield from _apart(each)
+
+
+def _parts(data: bytes, name: str) -> list[memoryview]:
+    """The parts of the bytes, the text first; the checksum is that of the whole."""
     if data[:8] != MAGIC or hashlib.sha256(memoryview(data)[40:]).digest() != data[8:40]:
         raise RunError(f"the saved state {name!r} must be as it was written", got=_damage(data))
     count = int(np.frombuffer(data, np.int64, 1, offset=40)[0])
@@ -142,11 +155,7 @@ def unpacked(data: bytes, name: str, found: Callable[[Any], Any] | None = None) 
     for size in sizes:
         parts.append(memoryview(data)[at : at + size])
         at += _rounded(size)
-    tables = []
-    for part in parts[1:]:
-        with pa.ipc.open_stream(pa.py_buffer(part)) as stream:
-            tables.append(stream.read_next_batch())
-    return _Reader(name, tables, found).value(json.loads(bytes(parts[0])))
+    return parts
 
 
 def _damage(data: bytes) -> str:

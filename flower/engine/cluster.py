@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import dask
 from distributed import Client, LocalCluster
 
+from flower.engine import dask_tasks
+from flower.engine.dask_tasks import Home
 from flower.errors import GraphError, RunError
 
 GONE_SECONDS = 10.0
@@ -136,6 +138,22 @@ class Cluster:
             )
         self._made = tempfile.mkdtemp(prefix="flower-")
         return self._made
+
+    def reach(self, home: Home, job: str) -> None:
+        """See that every worker finds the job's checkpoint and may write there.
+
+        Raises
+        ------
+        RunError
+            If one does not; names it.
+        """
+        for worker, told in self.client.run(dask_tasks.reaches, home, job, on_error="return").items():
+            if told is not None:
+                raise RunError(
+                    f"the checkpoint {home.address!r} must be within reach of every worker; it is not of {worker}",
+                    got=str(told),
+                    hint="give a directory that all machines share, or an address that fsspec reaches from each",
+                )
 
     def watch(self) -> None:
         """See that the cluster is there.

@@ -1,14 +1,14 @@
 """The Dask executor: epochs as task graphs, several under way at once, their outputs committed in order.
 
 State is a chain of results on the workers, which the scheduler remembers as a whole. So every so often the driver lets
-the epochs under way come to their end, has every shard's state saved in the run's scratch, and begins a new chain from
-there. What is lost with a worker is computed again from the last saved states; what the scheduler gives up on, the
-driver runs again as a new attempt, with the same plans, and skips what has been committed.
+the epochs under way come to their end, has every shard's state saved by the worker that has it, and begins a new chain
+from there: in the run's checkpoint, which counts once all these files are there, else in its scratch. What is lost with
+a worker is computed again from the last saved states; what the scheduler gives up on, the driver runs again as a new
+attempt, with the same plans, and skips what has been committed.
 """
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections import deque
@@ -26,11 +26,12 @@ from distributed.comm.core import CommClosedError
 
 from flower.engine import budget
 from flower.engine import dask_tasks as tasks
+from flower.engine.checkpoint import Stored
 from flower.engine.cluster import Cluster
 from flower.engine.counts import Counts
-from flower.engine.dask_graph import Graph, Maker, Planned, Saved, waited_for
+from flower.engine.dask_graph import Graph, Maker, Planned, Saved, saving, waited_for
 from flower.engine.dask_plugin import JobPlugin
-from flower.engine.dask_tasks import Brief, Told, packed
+from flower.engine.dask_tasks import Brief, Home, Told, packed
 from flower.engine.embedded import LEAST_ROWS, Driver, Options
 from flower.engine.epoch import EpochPlan, EpochResult, Mark, Report, marks_of
 from flower.engine.job import Job, JobState, SourceState
@@ -38,9 +39,11 @@ from flower.engine.keys import shard_of
 from flower.engine.learning import require_declared
 from flower.engine.lookup import NO_KEY, Record, Wanted, exact_of
 from flower.engine.open_windows import OpenWindow, together
+from flower.engine.parts import Parts
 from flower.engine.travel import packed_job, stays
 from flower.errors import RunError
 from flower.graph.nodes import Node, Read, Stateful
+from flower.io.storage import storage
 from flower.model.watermarks import Estimate
 
 UNDER_WAY = 4
@@ -70,8 +73,7 @@ class _Submitted:
     planned: Planned
     graph: Graph
     futures: dict[str, Any]
-    saving: Mapping[tuple[int, int], Saved]
-    saves: bool
+    told: Told
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,17 @@ class DaskDriver(Driver):
     ``state`` is the state as of the last epoch that was planned, ``seen`` as of the last that is done.
     """
 
+    prompt = False
+    holds_state = False
+
     def __init__(self, outputs: Sequence[Node], options: Options, executor: Any, *, batch: bool = False) -> None:
         super().__init__(outputs, options, batch=batch)
-        require_declared(self.job.learners.values(), "a run on Dask remembers")
-        packed_job(self.job)  # refuses what cannot travel before anything is started
+        try:
+            require_declared(self.job.learners.values(), "a run on Dask remembers")
+            packed_job(self.job)  # refuses what cannot travel before anything is started
+        except BaseException:
+            self._let_go()
+            raise
         self._rows = options.epoch_rows or FIRST_ROWS
         self._executor = executor
         self._cluster: Cluster | None = None
@@ -102,7 +111,7 @@ class DaskDriver(Driver):
         self._attempt = self._failures = 0
         self._job = ""
         self._run = uuid.uuid4().hex[:12]
-        self._saved_at = self._finished_at = time.monotonic()
+        self._saved_at = time.monotonic()
         self._save_seconds = 0.0
         self._waited_for = waited_for(self.job)
 
@@ -127,7 +136,7 @@ class DaskDriver(Driver):
         """What a function says of shards of a step, where they are; None: the workers did not answer."""
         for _ in range(ATTEMPTS):
             cluster, last = self._cluster, self._last  # the thread that drives may change them
-            if cluster is None:
+            if cluster is None or not self._job:
                 return None
             futures = []
             try:
@@ -135,8 +144,8 @@ class DaskDriver(Driver):
                     if last is not None:
                         held = last.futures[last.graph.shards[place]]
                     elif place in self._root.states:
-                        saved = self._root.states[place]
-                        held = cluster.client.submit(tasks.restore_shard, saved.path, saved.name, pure=False)
+                        restored = self._root.states[place].restored(self._told(self._seen.epoch), place)
+                        held = cluster.client.submit(*restored, pure=False)
                     else:
                         continue
                     futures.append(cluster.client.submit(ask, held, *arguments, pure=False))
@@ -149,7 +158,7 @@ class DaskDriver(Driver):
 
     def open(self) -> None:
         """Start or find the cluster, and open the sinks."""
-        if self._cluster is not None:
+        if self._cluster is not None or self.finished:
             return
         try:
             self._cluster = Cluster(self._executor)
@@ -159,21 +168,44 @@ class DaskDriver(Driver):
                 index: min(max(threads, 1), 64) if step.keys else 1 for index, step in self.job.steps.items()
             }
             self._maker = Maker(self.job, self._shards)
-            self._scratch = self._cluster.scratch(self.options.scratch, self._run) if self._shards else ""
+            self._home = self._place()
+            self._root = _Root(marks_of(self._seen), self._states_there())
             super().open()
-            self._root = _Root(marks_of(self._seen), {})
         except BaseException:
             self.close()
             raise
 
+    def _place(self) -> Home:
+        """Where states are saved: in the checkpoint if there is one, else in the run's scratch."""
+        assert self._cluster is not None
+        if self._recovery is None:
+            scratch = self._cluster.scratch(self.options.scratch, self._run) if self._shards else ""
+            return Home(scratch, "0")
+        home = Home(self._recovery.address, self._recovery.mark)
+        self._cluster.reach(home, self._recovery.identity)
+        return home
+
+    def _states_there(self) -> dict[tuple[int, int], Saved]:
+        """The states that the processes before this one have left, for this one's shards."""
+        there = {} if self._recovery is None else self._recovery.shards(self.job)
+        states = {}
+        for index, files in there.items():
+            for shard in range(self._shards[index] if files else 0):
+                alike = len(files) == self._shards[index]
+                own = (files[shard],) if alike else files
+                states[index, shard] = Saved(self._home.address, own, dealt_anew=not alike)
+        return states
+
     def read_tables(self, go_on: Callable[[], bool] = lambda: True) -> None:
         """Read whole what rows are looked up in, and make the job known to the workers."""
         super().read_tables(go_on)
+        if self.finished:
+            return
         assert self._cluster is not None
         digest, blob = packed_job(self.job)
         # Two runs of one job at once are two jobs: each forgets its own.
         self._job = f"{digest}-{self._run}"
-        self._cluster.client.register_plugin(JobPlugin(self._job, blob))
+        self._cluster.client.register_plugin(JobPlugin(self._job, blob, self._home.address))
 
     # -- epochs
 
@@ -186,13 +218,12 @@ class DaskDriver(Driver):
         ended, after = ({i: known.ended for i, known in sources.items()} for sources in (before.sources, moved))
         planned = Planned(epoch, before.now, ended, after)
         self.state = JobState(epoch.epoch + 1, epoch.now, moved, before.keyed, before.watermarks)
+        if self._recovery is not None:
+            self._recovery.planned(self.job, epoch)
         self._since.append(planned)
-        saves = len(self._since) >= SAVE_EPOCHS or self._is_time_to_save()
-        self._trying(lambda: self._submit(planned, saves=saves))
-        if saves:
-            began = time.monotonic()
-            self.settle()
-            self._save_seconds = time.monotonic() - began
+        self._trying(lambda: self._submit(planned))
+        if len(self._since) >= SAVE_EPOCHS or self._is_time_to_save():
+            self._reroot()
         while len(self._under_way) > UNDER_WAY or self._first_is_done():
             self._finish()
         return None
@@ -208,7 +239,12 @@ class DaskDriver(Driver):
     def _first_is_done(self) -> bool:
         return bool(self._under_way) and all(future.done() for future in self._under_way[0].futures.values())
 
-    def _submit(self, planned: Planned, *, saves: bool) -> None:
+    def _told(self, epoch: int, planned: Planned | None = None) -> Told:
+        now, before = (planned.plan.now, planned.before) if planned is not None else (self._seen.now, self._seen.now)
+        ended = {} if planned is None else planned.ended
+        return Told(self._job, epoch, self._attempt, now, before, self._shards, ended)
+
+    def _submit(self, planned: Planned) -> None:
         assert self._cluster is not None
         epoch = planned.plan.epoch
         marks: dict[int, str | Mark] = {i: mark for i, mark in self._root.marks.items() if i in self._waited_for}
@@ -217,32 +253,21 @@ class DaskDriver(Driver):
             marks |= self._last.graph.marks
             states |= self._last.graph.shards
         prefix = f"flower-{self._job}-{self._attempt}-{epoch}"
-        saving = {
-            (index, shard): Saved(
-                os.path.join(self._scratch, f"{epoch}-{self._attempt}-{index}-{shard}.state"),
-                f"{self._job}-{index}-{shard}",
-            )
-            for index, shards in self._shards.items()
-            for shard in range(shards)
-            if saves
-        }
-        told = Told(self._job, epoch, self._attempt, planned.plan.now, planned.before, self._shards, planned.ended)
-        graph = self._maker.graph(planned, told, prefix, marks, states, self._tables(planned), saving)
-        futures = self._send(graph, prefix, -epoch)
-        self._last = _Submitted(planned, graph, futures, saving, saves)
+        told = self._told(epoch, planned)
+        graph = self._maker.graph(planned, told, prefix, marks, states, self._tables(planned))
+        self._last = _Submitted(planned, graph, self._send(graph, graph.kept, prefix, -epoch), told)
         self._under_way.append(self._last)
 
-    def _send(self, graph: Graph, prefix: str, priority: int) -> dict[str, Any]:
+    def _send(self, graph: Graph, keys: list[str], prefix: str, priority: int) -> dict[str, Any]:
         assert self._cluster is not None
         workers = sorted(self._cluster.workers()) or [""]
-        layers = {prefix: MaterializedLayer(graph.free)}
+        layers = {prefix: MaterializedLayer(graph.free)} if graph.free else {}
         for (index, shard), placed in graph.placed.items():
             # A wish: where that worker is gone, any other loads the state.
             wish = {"workers": [workers[(index + shard) % len(workers)]], "allow_other_workers": True}
             layers[f"{prefix}-{index}-{shard}"] = MaterializedLayer(placed, annotations=wish)
         every = set(layers)
         whole = HighLevelGraph(layers, {name: every - {name} if name == prefix else set() for name in every})
-        keys = graph.kept
         held = self._cluster.client.get(whole, keys, sync=False, priority=priority)
         return dict(zip(keys, held, strict=True))
 
@@ -274,13 +299,15 @@ class DaskDriver(Driver):
         self._under_way.popleft()
         if first is not self._last:
             first.futures.clear()
-        if first.saves:
-            self._reroot(first, marks)
 
     def _values(self, submitted: _Submitted) -> dict[str, Any]:
-        assert self._cluster is not None
         graph = submitted.graph
-        pending = [*submitted.futures.values()]
+        return self._gathered(submitted.futures, [*graph.briefs.values(), *graph.marks.values()])
+
+    def _gathered(self, futures: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+        """The values of some keys, once all futures are done."""
+        assert self._cluster is not None
+        pending = list(futures.values())
         while True:
             try:
                 with self._cluster.client.as_current():
@@ -288,11 +315,10 @@ class DaskDriver(Driver):
                 break
             except TimeoutError:
                 self._cluster.watch()
-        keys = [*graph.briefs.values(), *graph.marks.values(), *graph.saves.values()]
         failed = next((f for f in pending if f.status == "error"), None)
         if failed is not None:
             failed.result()
-        return dict(zip(keys, self._cluster.client.gather([submitted.futures[key] for key in keys]), strict=True))
+        return dict(zip(keys, self._cluster.client.gather([futures[key] for key in keys]), strict=True))
 
     def _marks(
         self, submitted: _Submitted, briefs: Mapping[tuple[int, int], Brief], values: Mapping[str, Any]
@@ -329,20 +355,22 @@ class DaskDriver(Driver):
         seen = JobState(plan.epoch + 1, plan.now, sources, {}, watermarks)
         result = EpochResult(seen, {}, _report(self.job, briefs))
         self._check(result)
+        wanting = self._wanting(plan.epoch)
+        for port in tokens.keys() - wanting.keys():
+            self._sinks[port].abort(tokens.pop(port))
         outputs: dict[int, list[pa.RecordBatch]] = {}
         for brief in briefs.values():
             for port, rows in brief.outputs.items():
                 outputs.setdefault(port, []).append(rows)
         try:
-            for port, sink in self._sinks.items():
+            for port, sink in wanting.items():
                 for part, rows in enumerate(outputs.get(port, ())):
                     tokens[port].append(sink.stage(plan.epoch, self._attempt, part, rows))
         except BaseException:
             for port, staged in tokens.items():
                 self._sinks[port].abort(staged)
             raise
-        for port, staged in tokens.items():
-            self._sinks[port].commit(plan.epoch, staged)
+        self._let_out(plan, tokens)
         with self.changed:
             for port, results in self.results.items():
                 for rows in outputs.get(port, ()):
@@ -351,13 +379,12 @@ class DaskDriver(Driver):
             self._seen = seen
             self._measure(result)
             self.changed.notify_all()
-        now = time.monotonic()
-        self._size(result, now - self._finished_at)
-        self._finished_at = now
+        self._grow(plan, result)
 
-    def _size(self, result: EpochResult, seconds: float) -> None:
+    def _grow(self, plan: EpochPlan, result: EpochResult) -> None:
+        """Make the next epoch larger if a partition has more rows than this one could take, whatever others have."""
         rows = result.report.rows_in
-        if self.options.epoch_rows is None and rows >= self._rows // 2 > 0:
+        if self.options.epoch_rows is None and rows and self.behind(plan):
             most = MOST_BYTES * rows // max(result.report.bytes_in, 1)
             self._rows = max(LEAST_ROWS, min(BACKLOG_ROWS, most, 4 * self._rows))
 
@@ -370,15 +397,56 @@ class DaskDriver(Driver):
             sources[wanted.stage] = known.moved(wanted.partition, wanted.end, Estimate(), wanted.ended)
         return sources
 
-    def _reroot(self, submitted: _Submitted, marks: Mapping[int, Mark]) -> None:
-        """Begin a new chain: nothing is under way, and every state is saved."""
-        old = self._root.states.values()
-        self._root = _Root(marks, dict(submitted.saving))
+    # -- saving
+
+    def save(self, *, finished: bool = False) -> None:
+        """Write a checkpoint, where the run has a place for them; the epochs under way come to their end before."""
+        self.settle()
+        if self._recovery is not None and not self._recovery.stands(self._seen.epoch, finished):
+            self._reroot(finished=finished)
+
+    def _reroot(self, *, finished: bool = False) -> None:
+        """Have every state saved, and begin a new chain from there; a checkpoint counts once all of them are."""
+        began = time.monotonic()
+        for _ in range(ATTEMPTS):
+            self.settle()
+            states = self._trying(self._saved_states)
+            if states is not None:
+                break
+        else:
+            raise RunError(
+                "the cluster must be able to save the states of the run's steps",
+                got=f"{ATTEMPTS} attempts that were lost",
+                hint="look at the workers' logs",
+            )
+        if self._recovery is not None:
+            shards = {
+                # Of another deal, every shard's files are all there are.
+                index: tuple(dict.fromkeys(each for at in range(shards) for each in _files(states, index, at)))
+                for index, shards in self._shards.items()
+            }
+            self._write(shards, finished)
+        self._root = _Root(marks_of(self._seen), states)
         self._last = None
         self._since.clear()
-        for saved in old:
-            os.unlink(saved.path)
+        if self._recovery is None and self._shards:
+            Parts(storage(self._home.address)).keep(
+                {name for saved in states.values() for each in saved.files for name in (each.name, *each.parts)},
+                self._home.mark,
+            )
         self._saved_at = time.monotonic()
+        self._save_seconds = self._saved_at - began
+
+    def _saved_states(self) -> Mapping[tuple[int, int], Saved]:
+        """The states as of the last epoch, each in a file that the worker that has it writes."""
+        last = self._last
+        if last is None or not self._shards:
+            return self._root.states
+        prefix = f"flower-{self._job}-{self._attempt}-{last.planned.plan.epoch}-saving"
+        graph, files = saving(last.graph, last.told, prefix, self._home)
+        futures = self._send(graph, list(files.values()), prefix, 0)
+        stored = self._gathered(futures, list(files.values()))
+        return {place: Saved(self._home.address, (stored[key],)) for place, key in files.items()}
 
     # -- when work is lost
 
@@ -402,12 +470,11 @@ class DaskDriver(Driver):
                     hint="a row may kill its worker, or memory may be short: look at the workers' logs",
                 ) from error
             self._attempt += 1
-            self._let_go()
+            self._forget()
             try:
                 self._back()
-                for number, planned in enumerate(self._since):
-                    last = number + 1 == len(self._since)
-                    self._submit(planned, saves=last and len(self._since) >= SAVE_EPOCHS)
+                for planned in self._since:
+                    self._submit(planned)
                 return
             except LOST as again:
                 error = again
@@ -419,7 +486,7 @@ class DaskDriver(Driver):
             self._cluster.watch()
             time.sleep(0.1)
 
-    def _let_go(self) -> None:
+    def _forget(self) -> None:
         """Forget what is under way; outright, as the traceback of an error may hold on to futures."""
         for submitted in (*self._under_way, *([self._last] if self._last is not None else [])):
             for future in submitted.futures.values():
@@ -434,7 +501,7 @@ class DaskDriver(Driver):
         finally:
             cluster, self._cluster = self._cluster, None
             if cluster is not None:
-                self._let_go()
+                self._forget()
                 try:
                     if self._job and cluster.client.status == "running":
                         cluster.client.unregister_worker_plugin(f"flower-{self._job}")
@@ -442,6 +509,11 @@ class DaskDriver(Driver):
                     pass  # a cluster that is gone has forgotten
                 finally:
                     cluster.close()
+
+
+def _files(states: Mapping[tuple[int, int], Saved], index: int, shard: int) -> tuple[Stored, ...]:
+    saved = states.get((index, shard))
+    return () if saved is None else saved.files
 
 
 def _report(job: Job, briefs: Mapping[tuple[int, int], Brief]) -> Report:

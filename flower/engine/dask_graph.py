@@ -15,7 +15,8 @@ from typing import Any
 from dask._task_spec import Dict, List, Task, TaskRef
 
 from flower.engine import dask_tasks as tasks
-from flower.engine.dask_tasks import Told
+from flower.engine.checkpoint import Stored
+from flower.engine.dask_tasks import Home, Told
 from flower.engine.epoch import EpochPlan, Mark, Range, dropped_by
 from flower.engine.job import Job
 from flower.graph.nodes import Dropped, Errors, Read, Stateful
@@ -33,10 +34,26 @@ class Planned:
 
 @dataclass(frozen=True)
 class Saved:
-    """Where a shard's state is saved, and what the shard is called."""
+    """Where the state of a shard is saved.
 
-    path: str
-    name: str
+    Parameters
+    ----------
+    address : str
+        The place.
+    files : tuple of Stored
+        The shard's own, or those of all shards of another deal.
+    dealt_anew : bool
+        Whether it is another deal.
+    """
+
+    address: str
+    files: tuple[Stored, ...]
+    dealt_anew: bool = False
+
+    def restored(self, told: Told, place: tuple[int, int]) -> tuple[Any, ...]:
+        """The function that gives the state, with its arguments."""
+        names = [each.name for each in self.files]
+        return tasks.restore_shard, told, *place, self.address, names, self.dealt_anew
 
 
 @dataclass
@@ -60,12 +77,11 @@ class Graph:
     marks: dict[int, str] = field(default_factory=dict)
     shards: dict[tuple[int, int], str] = field(default_factory=dict)
     briefs: dict[tuple[int, int], str] = field(default_factory=dict)
-    saves: dict[tuple[int, int], str] = field(default_factory=dict)
 
     @property
     def kept(self) -> list[str]:
         """The keys whose results are held."""
-        return [*self.marks.values(), *self.shards.values(), *self.briefs.values(), *self.saves.values()]
+        return [*self.marks.values(), *self.shards.values(), *self.briefs.values()]
 
 
 def waited_for(job: Job) -> set[int]:
@@ -107,7 +123,6 @@ class Maker:
         marks: Mapping[int, str | Mark],
         states: Mapping[tuple[int, int], str | Saved],
         tables: Mapping[Range, bytes],
-        saving: Mapping[tuple[int, int], Saved],
     ) -> Graph:
         """The graph of an epoch.
 
@@ -119,10 +134,18 @@ class Maker:
             Keys or values of the epoch before: per stage its mark, per (stage, shard) what that left.
         tables : mapping of Range to bytes
             Rows that only the driver can read.
-        saving : mapping of (int, int) to Saved
-            Per (stage, shard) whose state is to be saved, where.
         """
-        return _Epoch(self, planned, told, prefix, marks, states, tables, saving).made()
+        return _Epoch(self, planned, told, prefix, marks, states, tables).made()
+
+
+def saving(graph: Graph, told: Told, prefix: str, home: Home) -> tuple[Graph, dict[tuple[int, int], str]]:
+    """The graph that has the states saved which another one left; and per (stage, shard), the key of its file."""
+    out, files = Graph(), {}
+    for (index, shard), key in graph.shards.items():
+        name = files[index, shard] = f"{prefix}-save-{index}-{shard}"
+        task = Task(name, tasks.save_shard, TaskRef(key), home, f"{told.job}-{index}-{shard}")
+        out.placed[index, shard] = {name: task}
+    return out, files
 
 
 def _ref(value: Any) -> Any:
@@ -134,7 +157,7 @@ class _Epoch:
 
     def __init__(self, maker: Maker, planned: Planned, told: Told, prefix: str, *given: Any) -> None:
         self.maker, self.job, self.planned, self.told, self.prefix = maker, maker.job, planned, told, prefix
-        self.marks, self.states, self.tables, self.saving = given
+        self.marks, self.states, self.tables = given
         self.out = Graph()
         # Per stage, the keys and places of its parts.
         self.done: dict[int, list[tuple[str, tuple[int, int] | None]]] = {}
@@ -201,8 +224,7 @@ class _Epoch:
                 pieces.append(TaskRef(self._add(name, tasks.pick_pieces, TaskRef(origin), index, shard, place=at)))
             before: Any = self.states.get(place)
             if isinstance(before, Saved):
-                name = f"restore-{index}-{shard}"
-                before = self._add(name, tasks.restore_shard, before.path, before.name, place=place)
+                before = self._add(f"restore-{index}-{shard}", *before.restored(self.told, place), place=place)
             before = _ref(before)
             key = self._add(
                 f"shard-{index}-{shard}",
@@ -218,11 +240,6 @@ class _Epoch:
             )
             self.out.shards[place] = key
             self._part(index, shard, key, place)
-            if place in self.saving:
-                where = self.saving[place]
-                self.out.saves[place] = self._add(
-                    f"save-{index}-{shard}", tasks.save_shard, TaskRef(key), where.path, where.name, place=place
-                )
             if index in self.maker.waited_for:
                 out = self._add(f"out-{index}-{shard}", tasks.pick_watermark, TaskRef(key), place=place)
                 outs.append(TaskRef(out))

@@ -13,9 +13,9 @@ from flower.engine.travel import unpacked_job
 class JobPlugin(WorkerPlugin):
     """Brings one job."""
 
-    def __init__(self, job: str, blob: bytes) -> None:
+    def __init__(self, job: str, blob: bytes, home: str | None) -> None:
         self.name = f"flower-{job}"
-        self._job, self._blob = job, blob
+        self._job, self._blob, self._home = job, blob, home
 
     def setup(self, worker: Any) -> None:
         """Make the job known."""
@@ -23,7 +23,7 @@ class JobPlugin(WorkerPlugin):
 
     def teardown(self, worker: Any) -> None:
         """Forget the job and its states."""
-        dask_tasks.forget_job(self._job)
+        dask_tasks.forget_job(self._job, self._home)
 
 
 def register_sizes() -> None:

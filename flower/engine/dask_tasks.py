@@ -6,13 +6,15 @@ Nothing here imports Dask. A task names its job by a hash; the job itself came t
 from __future__ import annotations
 
 import io
+import socket
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pyarrow as pa
 
-from flower.engine.checkpoint import load, save
+from flower.engine.checkpoint import Stored
 from flower.engine.counts import Counts
 from flower.engine.epoch import (
     Context,
@@ -28,14 +30,19 @@ from flower.engine.epoch import (
     untimed,
 )
 from flower.engine.job import Job
+from flower.engine.ledger import opened
 from flower.engine.lookup import Record, Wanted, records_of
 from flower.engine.open_windows import OpenWindow, open_windows_of
+from flower.engine.parts import Parts, Writing
+from flower.engine.resharding import dealt, together
 from flower.engine.shards import split
 from flower.engine.state import KeyedState, Piece, advance, empty
+from flower.errors import RunError
 from flower.graph.batch import Batch
 from flower.graph.nodes import Dropped, Read, Write
 from flower.graph.protocols import Source
 from flower.io.ingest import Ingested, ingest
+from flower.io.storage import storage
 from flower.model.time import MIN_TIME
 from flower.model.watermarks import Estimate
 
@@ -45,7 +52,18 @@ jobs: dict[str, Job] = {}
 """The jobs that this worker knows, by hash."""
 
 _saved: dict[str, tuple[str, KeyedState]] = {}
-"""Per shard, the newest saved state and its path, so that who saved it need not read it."""
+"""Per shard, the newest saved state and its file, so that who saved it need not read it."""
+
+_places: dict[str, Parts] = {}
+"""Where states are saved, by address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a run's states are saved, and what begins the names of its files."""
+
+    address: str
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,22 +375,64 @@ def mark_side(after: Sequence[Mark]) -> Mark:
 # -- state
 
 
-def save_shard(done: Done, path: str, shard: str) -> str:
-    """Write a shard's state to the run's scratch, and keep it at hand."""
+def parts_at(address: str) -> Parts:
+    """The parts at a place, of which this worker remembers those that it has."""
+    return _places.setdefault(address, Parts(storage(address)))
+
+
+def save_shard(done: Done, home: Home, shard: str) -> Stored:
+    """Write what is new of a shard's state, and keep it at hand.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written here; names this worker's host.
+    """
     assert done.state is not None
-    digest = save(done.state, path)
-    _saved[shard] = (path, done.state)
-    return digest
+    try:
+        stored = Writing(parts_at(home.address), home.mark).state(done.state)
+    except OSError as error:
+        raise RunError(
+            f"the state of a step must be written to {home.address!r} by the worker on {socket.gethostname()!r}",
+            got=str(error),
+            hint="see that the place is there, has room and may be written to by every worker",
+        ) from error
+    _saved[shard] = (stored.name, done.state)
+    return stored
 
 
-def restore_shard(path: str, shard: str) -> KeyedState:
-    """A shard's state from the run's scratch, or from this worker's memory."""
-    known = _saved.get(shard)
-    if known is not None and known[0] == path:
+def restore_shard(
+    told: Told, index: int, shard: int, address: str, names: Sequence[str], dealt_anew: bool
+) -> KeyedState:
+    """A shard's state: from files of other shards what falls to it, or its own, or that from this worker's memory."""
+    name = f"{told.job}-{index}-{shard}"
+    known = _saved.get(name)
+    if known is not None and not dealt_anew and known[0] == names[0]:
         return known[1]
-    state = load(path)
-    _saved[shard] = (path, state)
-    return state
+    parts = parts_at(address)
+    if not dealt_anew:
+        state = parts.state(names[0])[0]
+        _saved[name] = (names[0], state)
+        return state
+    # One file after another, so that no worker needs room for all.
+    mine = [dealt(parts.state(each)[0], shard, told.shards[index]) for each in names]
+    return together(mine, jobs[told.job].steps[index])
+
+
+def reaches(home: Home, job: str) -> str | None:
+    """Whether this worker finds a job's checkpoint and may write there; None, or what is in the way."""
+    files = storage(home.address)
+    try:
+        if opened(files.get("job.json"), "job", "job.json")["job"] != job:
+            return "another directory of that name"
+        probe = f"parts/{home.mark}-{uuid.uuid4().hex}"
+        files.put(probe, b"")
+        files.remove(probe)
+    except FileNotFoundError:
+        return "no such directory"
+    except (OSError, RunError) as error:
+        return str(error)
+    return None
 
 
 def look_up(shard: Done | KeyedState, one: Wanted, exact: bool) -> list[Record]:
@@ -387,8 +447,9 @@ def open_windows(shard: Done | KeyedState, n: int) -> list[OpenWindow]:
     return [] if state is None else open_windows_of(state, n)
 
 
-def forget_job(job: str) -> None:
-    """Let go of a job and its states."""
+def forget_job(job: str, home: str | None) -> None:
+    """Let go of a job, its states and its home."""
     jobs.pop(job, None)
+    _places.pop(home or "", None)
     for shard in [shard for shard in _saved if shard.startswith(f"{job}-")]:
         del _saved[shard]

@@ -20,8 +20,9 @@ from flower.engine.counts import Counts
 from flower.engine.keyed import Advanced
 from flower.engine.keys import encode
 from flower.engine.lift import Lifted
+from flower.engine.pairing import bisected, near
 from flower.engine.side import LATE
-from flower.engine.waiting import Held, bisected, by_key, held, joined, near, none, thinned, with_more
+from flower.engine.waiting import Held, by_key, held, joined, none, thinned, with_more
 from flower.graph.batch import Batch
 from flower.model import arrays
 from flower.model.panes import instants
@@ -117,7 +118,7 @@ def advance(state: DistinctState, fresh: Sequence[Held], step: Distinct, w1: int
     if step.batch and w1 < MAX_TIME:
         waiting = (*state.waiting, *(piece for piece in fresh if len(piece)))
         return Advanced(DistinctState((), waiting), Batch.empty(step.schema), w1)
-    new = joined([none(0, step.schema), *state.waiting, *fresh])
+    new = by_key(joined([none(0, step.schema), *state.waiting, *fresh]))
     repeats = _repeats(new, state.given, step) if step.error is None else _sketched(new, state.sketch, step)
     new = new.take(_first(new, np.flatnonzero(~repeats), step))
     rows = Batch(new.rows, new.time, np.full(len(new), MIN_TIME), new.partition, new.position)

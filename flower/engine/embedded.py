@@ -19,6 +19,7 @@ import pandas as pd
 from flower.engine import budget
 from flower.engine.beforehand import with_tables_read
 from flower.engine.budget import budget_of
+from flower.engine.checkpoint import Stored
 from flower.engine.clock import Clock, Pace, SystemClock
 from flower.engine.counts import Counts
 from flower.engine.epoch import EpochPlan, EpochResult, Range, ingested, run_epoch
@@ -30,9 +31,11 @@ from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import KEPT_ROWS, Results
+from flower.engine.sizing import Sizing
+from flower.engine.state import KeyedState
 from flower.errors import GraphError, RunError
 from flower.graph.nodes import Node, Read, Write
-from flower.graph.protocols import EpochedSource, Measured, ResumableSink, Sink, Waiting
+from flower.graph.protocols import EpochedSource, Measured, ResumableSink, Scheduled, Sink, Waiting
 from flower.io.ingest import Ingested
 from flower.io.live import LiveRun, opened
 from flower.model.time import Duration, duration_us
@@ -118,8 +121,14 @@ class Driver:
         Whether the watermark stays behind until the input has ended.
     """
 
+    prompt = True
+    """Whether an epoch costs so little that one may begin for a row."""
+    holds_state = True
+    """Whether what keyed steps hold is in this process."""
+
     def __init__(self, outputs: Sequence[Node], options: Options, *, batch: bool = False) -> None:
-        self._recovery = None if options.checkpoint is None else Recovery(options.checkpoint)
+        checkpoint = options.checkpoint
+        self._recovery = None if checkpoint is None else Recovery(checkpoint, whole=self.holds_state)
         self._live: list[LiveRun] = []
         try:
             outputs, self._live = opened(outputs, keep=None if self._recovery is None else self._recovery.kept)
@@ -143,6 +152,9 @@ class Driver:
             if not isinstance(self.job.plan.consumers[port].node, Write)
         }
         self.changed = threading.Condition()
+        self._came = False
+        for live in self._live:
+            live.woken = self._wake
         self.reads_table: tuple[str, int] | None = None
         """The step whose table is being read, and how many rows of it are."""
         self._sinks = {
@@ -154,6 +166,7 @@ class Driver:
         self._scripted = _scripted(self._reads)
         self._ticks = self._needs_ticks()
         self._rows = options.epoch_rows or FIRST_ROWS
+        self._sizing = Sizing(options.latency_us / 1e6, FIRST_ROWS, least=LEAST_ROWS, most=MOST_ROWS)
         self._counts = Counts()
         self._counts_of: dict[str, Counts] = {}
         if self._recovery is not None:
@@ -168,6 +181,7 @@ class Driver:
         # When which epoch was done, and the rows up to it: the last second's.
         self._recent: deque[tuple[float, int]] = deque()
         self._waiting = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Waiting)]
+        self._scheduled = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Scheduled)]
         self._measured = [(stage, read.source) for stage, read in self._reads if isinstance(read.source, Measured)]
         self._ahead: dict[Range, Future[Ingested]] = {}
         self._reader = ThreadPoolExecutor(1, "flower-reader")
@@ -338,30 +352,41 @@ class Driver:
         """Write a checkpoint, where the run has a place for them."""
         if self._recovery is None or self._recovery.stands(self.state.epoch, finished):
             return
+        self._write({index: (held,) for index, held in self.state.keyed.items()}, finished)
+
+    def _write(self, shards: Mapping[int, tuple[KeyedState | Stored, ...]], finished: bool) -> None:
+        """Write a checkpoint with the states of the shards of every keyed stage."""
+        assert self._recovery is not None
         with self.changed:
             results = {port: each.stored() for port, each in self.results.items()}
-        self._recovery.save(self.job, self.state, self.started, results, self.metrics, self._counts, finished=finished)
+        told = (self.started, results, self.metrics, self._counts)
+        self._recovery.save(self.job, self.seen, shards, *told, finished=finished)
 
     def settle(self) -> None:
         """Wait for the epochs that are under way; here every epoch is done when `run` returns."""
 
     def _commit(self, epoch: EpochPlan, result: EpochResult) -> None:
         """Stage what every sink gets, then commit: what fails while staging leaves nothing behind."""
-        sinks = self._sinks
-        if self._recovery is not None and self._recovery.is_committed(epoch.epoch):
-            # Run again to have its state. Its rows are out, but for a sink that may have died with them.
-            again = self._recovery.is_last_commit(epoch.epoch)
-            sinks = {port: sink for port, sink in sinks.items() if again and not isinstance(sink, ResumableSink)}
-            for port, tokens in self._staged(sinks, epoch.epoch, result).items():
-                sinks[port].commit(epoch.epoch, tokens)
-            return
-        staged = self._staged(sinks, epoch.epoch, result)
-        if self._recovery is not None:
+        self._let_out(epoch, self._staged(self._wanting(epoch.epoch), epoch.epoch, result))
+
+    def _wanting(self, epoch: int) -> Mapping[int, Sink]:
+        """The sinks that an epoch's rows have not surely reached."""
+        if self._recovery is None or not self._recovery.is_committed(epoch):
+            return self._sinks
+        # Run again to have its state. Its rows are out, but for a sink that may have died with them.
+        again = self._recovery.is_last_commit(epoch)
+        return {port: sink for port, sink in self._sinks.items() if again and not isinstance(sink, ResumableSink)}
+
+    def _let_out(self, epoch: EpochPlan, staged: Mapping[int, Sequence[object]]) -> None:
+        """Commit an epoch with what the sinks that want it have staged."""
+        if self._recovery is not None and not self._recovery.is_committed(epoch.epoch):
             steps = {port: self.job.plan.consumers[port].step for port in staged}
-            kept = {steps[port]: tokens for port, tokens in staged.items() if isinstance(sinks[port], ResumableSink)}
+            kept = {
+                steps[port]: tokens for port, tokens in staged.items() if isinstance(self._sinks[port], ResumableSink)
+            }
             self._recovery.commit(self.job, epoch, kept)
         for port, tokens in staged.items():
-            sinks[port].commit(epoch.epoch, tokens)
+            self._sinks[port].commit(epoch.epoch, tokens)
 
     def _staged(self, sinks: Mapping[int, Sink], epoch: int, result: EpochResult) -> dict[int, list[object]]:
         staged: dict[int, list[object]] = {}
@@ -408,14 +433,8 @@ class Driver:
     def _size(self, result: EpochResult, seconds: float) -> None:
         """Make the next epoch as large as the latency allows."""
         rows = result.report.rows_in
-        if self.options.epoch_rows is not None or rows == 0:
-            return
-        fits = int(rows / max(seconds, 1e-6) * self.options.latency_us / 1e6)
-        if rows < self._rows // 2 and fits <= self._rows:
-            return  # there were not more: what it costs by itself weighs too much
-        most = min(MOST_ROWS, MOST_BYTES * rows // max(result.report.bytes_in, 1))
-        # What one epoch took says little: the size changes by a factor at a time.
-        self._rows = max(LEAST_ROWS, self._rows // 2, min(fits, 4 * self._rows, most))
+        if self.options.epoch_rows is None:
+            self._rows = self._sizing.after(rows, seconds, MOST_BYTES * rows // max(result.report.bytes_in, 1))
 
     def _measure(self, result: EpochResult) -> None:
         now = time.perf_counter()
@@ -459,6 +478,32 @@ class Driver:
             if wanted.end - wanted.start >= (self._limit() // 2 if comes else 1):
                 return True
         return False
+
+    def _wake(self) -> None:
+        """Rows have come; called by the threads of live sources."""
+        with self.changed:
+            self._came = True
+            self.changed.notify_all()
+
+    def come(self) -> bool:
+        """Whether live sources have given rows since this was last asked."""
+        came, self._came = self._came, False
+        return came and self.prompt
+
+    def due(self) -> float | None:
+        """Seconds until the next row appears, of the sources that can tell; 0: it is there; None: none can."""
+        if not (self.prompt and self._scheduled):
+            return None
+        dues = [
+            due
+            for stage, source in self._scheduled
+            for partition, position in enumerate(self.state.sources[stage].positions)
+            if (due := source.due(partition, position)) is not None
+        ]
+        if not dues:
+            return None
+        age = self.pace.elapsed(max(self.options.clock.now_us(), self.state.now))
+        return max(0.0, (min(dues) - age) / self.pace.speed / 1e6)
 
     @property
     def paced(self) -> bool:
@@ -599,12 +644,6 @@ def driver_of(outputs: Sequence[Node], options: Options, executor: object, *, ba
     """
     if executor == "embedded":
         return Driver(outputs, options, batch=batch)
-    if options.checkpoint is not None:
-        raise GraphError(
-            "`checkpoint` needs executor='embedded'",
-            got=repr(executor)[:80],
-            hint="leave `checkpoint` out: on Dask a run outlives its workers, but not this process",
-        )
     is_address = isinstance(executor, str) and (executor == "dask" or "://" in executor)
     if not is_address and not hasattr(executor, "scheduler_info"):
         raise GraphError(

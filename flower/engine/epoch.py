@@ -27,6 +27,7 @@ from flower.graph.batch import Batch, constant
 from flower.graph.nodes import Dropped, Errors, Read, Stateful
 from flower.graph.plan import Stage
 from flower.io.ingest import Ingested, ingest
+from flower.model.arrays import size_of
 from flower.model.time import MAX_TIME, MIN_TIME
 from flower.model.watermarks import Estimate, combined, elsewhere
 
@@ -324,7 +325,7 @@ class _Epoch:
         if len(rows.errors):
             self.errors[stage.name].append(errors_of_source(stage, rows.errors))
         self.rows_in += rows.rows_read
-        self.bytes_in += rows.batch.rows.nbytes
+        self.bytes_in += sum(map(size_of, rows.batch.rows.columns))
         self.notes += rows.notes
 
     def run(self, index: int) -> None:
@@ -382,6 +383,7 @@ class _Epoch:
         failed = [batch for batches in self.errors.values() for batch in batches]
         state = JobState(self.epoch.epoch + 1, self.epoch.now, self.sources, self.keyed, tuple(self.watermarks))
         outputs = {port: Batch.concat(batches) for port, batches in self.outputs.items()}
+        held = {self.job.steps[index].name: (held.groups, held.nbytes) for index, held in self.keyed.items()}
         report = Report(
             self.rows_in,
             self.bytes_in,
@@ -390,9 +392,9 @@ class _Epoch:
             sum(len(batch) for batch in failed),
             first_error(failed),
             tuple(dict.fromkeys(self.notes)),
-            sum(held.groups for held in self.keyed.values()),
-            sum(held.nbytes for held in self.keyed.values()),
-            {self.job.steps[index].name: (held.groups, held.nbytes) for index, held in self.keyed.items()},
+            sum(groups for groups, _ in held.values()),
+            sum(nbytes for _, nbytes in held.values()),
+            held,
         )
         return EpochResult(state, outputs, report)
 

@@ -26,6 +26,8 @@ import pyarrow.compute as pc
 
 from flower.graph.expressions import Binary, Call, Column, Compare, Expr, IsIn, Literal, Logical, Unary
 from flower.graph.expressions.signatures import kind, literal_field, signature, text_scalar
+from flower.model import arrays
+from flower.model.event_time import local_us
 
 REASONS = (
     "",
@@ -113,10 +115,10 @@ def _array(value: _Value, length: int) -> pa.Array:
     if missing is not None:
         missing = np.broadcast_to(missing, length) if np.any(missing) else None
     if kind(t) in ("time", "naive time", "duration"):
-        return pa.array(data, pa.int64(), mask=missing).view(t)
+        return arrays.arrow(data, t, missing)
     if pa.types.is_null(t):
         return pa.nulls(length, t)
-    return pa.array(data, t, mask=missing)
+    return arrays.arrow(data, t) if missing is None else pa.array(data, t, mask=missing)
 
 
 def _decoded(column: pa.Array) -> pa.Array:
@@ -138,7 +140,7 @@ def _column(name: str, rows: pa.RecordBatch, field: pa.Field) -> _Value:
     if missing is not None:
         column = column.fill_null(False if what == "bool" else float("nan") if what == "float" else 0)
         missing = None if what == "float" else missing
-    return _Value(field, column.to_numpy(zero_copy_only=False), missing)
+    return _Value(field, arrays.numbers(column), missing)
 
 
 def _literal(value: object, field: pa.Field) -> _Value:
@@ -486,6 +488,9 @@ def _search(function: Callable[..., Any]) -> Callable[..., _Value]:
 def _calendar(function: Callable[..., Any]) -> Callable[..., _Value]:
     def call(a: _Value) -> _Value:
         array = _array(a, np.size(a.data))
+        if (zone := array.type.tz) not in (None, "UTC"):
+            local = local_us(array.cast(pa.int64()).fill_null(0).to_numpy(), zone)
+            array = pa.array(local, mask=array.is_null().to_numpy(zero_copy_only=False)).view(pa.timestamp("us"))
         data = function(array).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
         return replace(a, data=data if np.ndim(a.data) else data[0])
 

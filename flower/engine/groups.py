@@ -264,9 +264,10 @@ class Law:
         kept = replace(groups, rows=rows, since=since, panes=groups.panes + fired)
         if not self.discarding:
             return kept
-        n = len(groups)
         stay = np.flatnonzero(~fired)
-        states = self.aggregates.merge(self.aggregates.create(n), agg.take(groups.states, stay), stay)
+        states = self.aggregates.create(len(groups))
+        if len(stay):
+            states = self.aggregates.merge(states, agg.take(groups.states, stay), stay)
         stamp = None if groups.stamp is None else np.where(fired, self.no_stamp, groups.stamp)
         return replace(kept, states=states, stamp=stamp)
 

@@ -10,6 +10,7 @@ for it by itself, joins nothing, and is forgotten when it could only be late.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,9 +19,11 @@ import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
+from flower.engine.pairing import near
 from flower.engine.rowwise import ErrorRows
-from flower.engine.waiting import Held, by_key, joined, near, never, new_of, none, over_by, standing, thinned, with_more
+from flower.engine.waiting import Held, by_key, joined, never, new_of, none, over_by, standing, thinned, with_more
 from flower.graph.batch import Batch, constant
+from flower.model.arrays import order
 from flower.model.panes import instants
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
@@ -29,9 +32,10 @@ from flower.model.time import I64, MAX_TIME, MIN_TIME
 class IntervalState:
     """The rows of each side that something may still come for; what is to take back rows that have not come.
 
-    A row is marked with how many it is joined to.
+    A row is marked with how many it is joined to, or with one once it was given alone: what the watermark had passed.
     """
 
+    watermark: int = MIN_TIME
     sides: tuple[tuple[Held, ...], tuple[Held, ...]] = ((), ())
     owed: tuple[Held, ...] = ()
 
@@ -61,7 +65,7 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
         gone.append(taken)
         owed += [each for each in waits if len(each)]
     tables = [[*held[side], new[side]] for side in (0, 1)]
-    given = [[table.mark.copy() for table in tables[side]] if step.kept(side) else [] for side in (0, 1)]
+    given = [_Given(tables[side]) if step.kept(side) else None for side in (0, 1)]
     batches = []
     if len(gone[0]) or len(gone[1]):
         # What stays has lost rows that it was joined to; rows that go were joined to what stays, and to one another.
@@ -70,7 +74,7 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
             batches.append(_rows(step, gone[0], table, mine, theirs, back=True))
             _count(given[1], number, theirs, -1)
         for number, table in enumerate(held[0]):
-            theirs, mine = near(gone[1], table, -high, -low, step.keys, exact=step.exact)
+            mine, theirs = near(table, gone[1], low, high, step.keys, exact=step.exact)
             batches.append(_rows(step, table, gone[1], mine, theirs, back=True))
             _count(given[0], number, mine, -1)
         mine, theirs = near(gone[0], gone[1], low, high, step.keys, exact=step.exact)
@@ -81,28 +85,28 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
         _count(given[0], -1, mine, 1)
         _count(given[1], number, theirs, 1)
     for number, table in enumerate(tables[0][:-1]):
-        theirs, mine = near(new[1], table, -high, -low, step.keys, exact=step.exact)
+        mine, theirs = near(table, new[1], low, high, step.keys, exact=step.exact)
         batches.append(_rows(step, table, new[1], mine, theirs))
         _count(given[0], number, mine, 1)
         _count(given[1], -1, theirs, 1)
     kept, hold = [], MAX_TIME
     for side in (0, 1):
-        if step.kept(side):
+        marks = given[side]
+        if marks is not None:
             for number, table in enumerate(tables[side]):
-                lone = given[side][number] == 0
-                over = np.flatnonzero(lone & over_by(table, w1))
+                is_new = number == len(tables[side]) - 1
+                over, first = _lone(table, marks.marks[number], None if is_new else state.watermark, w1)
                 batches.append(_alone(step, side, table, over))
-                given[side][number][over] = 1
-                lone[over] = False
-                hold = min(hold, int(table.time[lone].min(initial=MAX_TIME)))
-                tables[side][number] = table.marked(given[side][number])
+                marks.count(number, over, 1)
+                hold = min(hold, first)
+                tables[side][number] = table.marked(marks.marks[number])
         *old, last = tables[side]
         left = tuple(each for table in old if (each := thinned(table, w1)) is not None)
         more = last.where(~over_by(last, w1))
         kept.append(with_more(left, more, by_key))
     rows = Batch.concat([batch for batch in batches if len(batch)] or [Batch.empty(step.schema)])
     if not (rows.time[1:] >= rows.time[:-1]).all():
-        rows = rows.take(np.argsort(rows.time, kind="stable"))
+        rows = rows.take(order(rows.time))
     if rows.retraction is not None and rows.retraction.any():
         rows = rows.take(np.argsort(~rows.retraction, kind="stable"))
     rows = replace(rows, position=np.arange(len(rows)))
@@ -110,7 +114,7 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
     for table in owed:
         never([table.where(table.time < w1)], step.same[table.side], errors)
     still = (table.where(table.time >= w1) for table in owed)
-    then = IntervalState((kept[0], kept[1]), tuple(table for table in still if len(table)))
+    then = IntervalState(w1, (kept[0], kept[1]), tuple(table for table in still if len(table)))
     return Advanced(then, rows, min(w1, hold), errors=errors.rows())
 
 
@@ -134,10 +138,42 @@ def _taken_back(
     return left, by_key(joined(gone)), replace(fresh, back=None), (waits,)
 
 
-def _count(given: list[I64], table: int, rows: I64, sign: int) -> None:
-    """Rows of a table are joined to one more, or one less."""
-    if given:
-        given[table] += sign * np.bincount(rows, minlength=len(given[table]))
+class _Given:
+    """How many rows each row of some tables is joined to; columns are copied when they first change."""
+
+    def __init__(self, tables: Sequence[Held]) -> None:
+        self.marks = [table.mark for table in tables]
+        self._copied = [False] * len(tables)
+
+    def count(self, table: int, rows: I64, sign: int) -> None:
+        """Rows of a table are joined to one more, or one less."""
+        if len(rows) and not self._copied[table]:
+            self.marks[table], self._copied[table] = self.marks[table].copy(), True
+        np.add.at(self.marks[table], rows, sign)
+
+
+def _count(given: _Given | None, table: int, rows: I64, sign: int) -> None:
+    if given is not None:
+        given.count(table, rows, sign)
+
+
+def _lone(table: Held, mark: I64, w0: int | None, w1: int) -> tuple[I64, int]:
+    """The rows that nothing has joined and that the watermark passes on its way from ``w0`` (None: the rows are new),
+    and the earliest time of those that it has not passed.
+    """
+    if w0 is None:
+        lone, passed = mark == 0, over_by(table, w1)
+        return np.flatnonzero(lone & passed), int(table.time[lone & ~passed].min(initial=MAX_TIME))
+    by, until = table.by_until, table.until
+    begin, end = (len(by) if w == MAX_TIME else bisect_left(by, w, key=until.__getitem__) for w in (w0, w1))
+    over = by[begin:end]
+    over, first, n = over[mark[over] == 0], MAX_TIME, 64
+    while end < len(by) and first == MAX_TIME:
+        # Of one side, what is let go first is of the earliest time.
+        ahead = by[end : end + n]
+        first = int(table.time[ahead[mark[ahead] == 0]].min(initial=MAX_TIME))
+        end, n = end + n, 2 * n
+    return over, first
 
 
 def _alone(step: Joint, side: int, table: Held, over: I64) -> Batch:

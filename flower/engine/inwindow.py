@@ -12,7 +12,8 @@ import numpy as np
 from flower.engine.asof import paired
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, expired
-from flower.engine.waiting import Held, by_until, joined, new_of, numbered, of_keys, same_key, with_more
+from flower.engine.pairing import numbered, same_key
+from flower.engine.waiting import Held, by_until, joined, new_of, of_keys, with_more
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME
 
@@ -45,7 +46,7 @@ def advance(state: InWindowState, fresh: Sequence[Held], step: Joint, w1: int) -
     assert step.lookup is not None
     left, right = new_of(fresh, step.sides, 0), new_of(fresh, step.sides, 1)
     right = right.marked(np.full(len(right), state.epochs))
-    tables = with_more(state.right, right, lambda table: _newest(table, step))
+    tables = with_more(state.right, right, lambda table: newest(table, step))
     asking, waiting = [], []
     for table in (*state.left, left):
         asks = table.until <= w1
@@ -59,7 +60,7 @@ def advance(state: InWindowState, fresh: Sequence[Held], step: Joint, w1: int) -
     found = joined([right.cut(0, 0), *(of_keys(table, asked.hash) for table in tables)])
     pick = _pick(step, asked, found)
     given = (pick >= 0) | (asked.until <= w1)
-    rows = paired(step, asked.where(given), found, pick[given])
+    rows = paired(step, asked.where(given), found.rows, pick[given], np.arange(np.count_nonzero(given)))
     back = joined([waiting.pop(), asked.where(~given)])
     left_ = with_more(tuple(table for table in waiting if len(table)), back, by_until)
     gone = expired(step.windowing, w1)
@@ -71,7 +72,7 @@ def advance(state: InWindowState, fresh: Sequence[Held], step: Joint, w1: int) -
 
 def _pick(step: Joint, left: Held, right: Held) -> I64:
     """For each left row the newest right one of its key and window; -1: there is none."""
-    mine, theirs, _ = numbered(left, right, step.keys, exact=step.exact)
+    mine, theirs, _ = numbered(left, right, step)
     order = np.lexsort((right.position, right.partition, right.mark, right.time, theirs))
     theirs = theirs[order]
     last = np.searchsorted(theirs, mine, side="right") - 1
@@ -82,7 +83,7 @@ def _pick(step: Joint, left: Held, right: Held) -> I64:
     return pick
 
 
-def _newest(table: Held, step: Joint) -> Held:
+def newest(table: Held, step: Joint) -> Held:
     """Right rows by key and window, the newest of each."""
     columns = (table.position, table.partition, table.mark, table.time, table.at, table.hash)
     table = table.take(np.lexsort(columns))

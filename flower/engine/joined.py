@@ -19,10 +19,11 @@ import pyarrow as pa
 
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, expired
+from flower.engine.pairing import alike, numbered
 from flower.engine.rowwise import ErrorRows
-from flower.engine.waiting import Held, alike, by_until, joined, never, new_of, numbered, settled, standing, with_more
-from flower.graph.batch import Batch, constant
-from flower.model.arrays import distinct
+from flower.engine.waiting import Held, by_until, joined, never, new_of, settled, standing, with_more
+from flower.graph.batch import Batch, constant, select
+from flower.model.arrays import Bools, distinct, order
 from flower.model.panes import LATE, ON_TIME, instants, timings
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
@@ -57,29 +58,29 @@ def advance(state: JoinedState, fresh: Sequence[Held], step: Joint, w1: int) -> 
     w0, gone = state.watermark, expired(step.windowing, w1)
     late, front, open_, passed = [], [], [], []
     for side in (0, 1):
-        new = by_until(new_of(fresh, step.sides, side))
-        after, until = (int(np.searchsorted(new.until, mark, side="right")) for mark in (w0, w1))
-        late.append(new.cut(0, after))
+        new = new_of(fresh, step.sides, side)
+        again, over = new.until <= w0, new.until <= w1
+        late.append(new.where(again))
         done, rest = _split(state.open[side], w1)
-        front.append(joined([*done, new.cut(after, until)]))
-        open_.append(with_more(rest, new.cut(until, len(new)), by_until))
+        front.append(joined([new.cut(0, 0), *done, new.where(over & ~again)]))
+        open_.append(with_more(rest, new.where(~over), by_until))
         passed.append(state.passed[side])
     panes = []
     if len(late[0]) or len(late[1]):
         panes.append(_again(step, passed, late, gone))
     if len(front[0]) or len(front[1]):
         left, right = (settled(rows, same) for rows, same in zip(front, step.same, strict=True))
-        panes.append(_pane(step, left, right, numbered(left, right, step.keys, exact=step.exact), gone=gone))
+        panes.append(_pane(step, left, right, numbered(left, right, step), gone=gone))
     kept, errors = [], ErrorRows(step.name)
     for side in (0, 1):
-        over, still = _split(passed[side], gone)
+        ended, still = _split(passed[side], gone)
         same = step.same[side]
         if same is not None:
             # A window that goes is told of whole: only then can no row come that would have been taken back.
-            whole = joined([*over, *(each.where(each.until <= gone) for each in (late[side], front[side]))])
+            whole = joined([*ended, *(each.where(each.until <= gone) for each in (late[side], front[side]))])
             back = np.zeros(len(whole), np.bool_) if whole.back is None else whole.back
             never([whole.where(standing(whole, same) & back)], same, errors)
-        for more in (late[side], front[side].marked(np.ones(len(front[side]), np.int64))):
+        for more in (late[side], front[side].marked(constant(1, len(front[side])))):
             still = with_more(still, more.where(more.until > gone), by_until)
         kept.append(still)
     then = JoinedState(w1, (open_[0], open_[1]), (kept[0], kept[1]))
@@ -103,7 +104,7 @@ def _again(step: Joint, passed: Sequence[tuple[Held, ...]], late: list[Held], go
     for side in (0, 1):
         known = [table.where(np.isin(table.until, ends) & np.isin(table.hash, hashes)) for table in passed[side]]
         sides.append(joined([late[side], *known]))
-    left, right, count = numbered(sides[0], sides[1], step.keys, exact=step.exact)
+    left, right, count = numbered(sides[0], sides[1], step)
     touched, panes, passed_on_time = np.zeros(count, np.bool_), np.zeros(count, np.int64), np.zeros(count, np.bool_)
     for side, number in enumerate((left, right)):
         touched[number[: len(late[side])]] = True
@@ -174,27 +175,26 @@ def _pane(
     back : bool
         Whether the pane is taken back.
     """
-    mine, theirs = alike(*numbers)
-    lone = [np.ones(len(left), np.bool_), np.ones(len(right), np.bool_)]
-    lone[0][mine] = lone[1][theirs] = False
+    at_left, at_right = alike(*numbers)
+    lone = [
+        _without(at, len(side)) if step.kept(n) else None for n, at, side in ((0, at_left, left), (1, at_right, right))
+    ]
     if fresh is not None:
-        new = fresh[0][mine] | fresh[1][theirs]
-        mine, theirs = mine[new], theirs[new]
-        lone = [alone & new for alone, new in zip(lone, fresh, strict=True)]
-    left_only = np.flatnonzero(lone[0]) if step.kept(0) else mine[:0]
-    right_only = np.flatnonzero(lone[1]) if step.kept(1) else mine[:0]
-    at_left = np.concatenate((mine, left_only, np.full(len(right_only), -1)))
-    at_right = np.concatenate((theirs, np.full(len(left_only), -1), right_only))
-    end = np.where(at_left < 0, _at(right.until, at_right), _at(left.until, at_left))
-    number = np.where(at_left < 0, _at(numbers[1], at_right), _at(numbers[0], at_left))
-    again = step.windowing is not None and step.windowing.allowed_lateness_us > 0
-    if again or (len(end) and (end != end[0]).any()):
+        new = fresh[0][at_left] | fresh[1][at_right]
+        at_left, at_right = at_left[new], at_right[new]
+        lone = [None if alone is None else alone & new for alone, new in zip(lone, fresh, strict=True)]
+    number = numbers[0][at_left]
+    if step.keeps != "inner":
+        left_only, right_only = (np.flatnonzero([] if alone is None else alone) for alone in lone)
+        at_left = np.concatenate((at_left, left_only, np.full(len(right_only), -1)))
+        at_right = np.concatenate((at_right, np.full(len(left_only), -1), right_only))
         # A view tells the rows of a pane that later ones replace by their standing together.
-        order = np.lexsort((number, end)) if again else np.argsort(end, kind="stable")
-        at_left, at_right, end, number = at_left[order], at_right[order], end[order], number[order]
-    start = np.where(at_left < 0, _at(right.at, at_right), _at(left.at, at_left))
+        number = np.concatenate((number, numbers[0][left_only], numbers[1][right_only]))
+        by_number = order(number)
+        at_left, at_right, number = at_left[by_number], at_right[by_number], number[by_number]
+    start, end = (_of_either(getattr(left, name), at_left, getattr(right, name), at_right) for name in ("at", "until"))
     n = len(end)
-    time = np.where(end == MAX_TIME, MAX_TIME, end - 1)
+    time = end - (end < MAX_TIME)
     columns = [
         *step.joined((left.rows, right.rows), (at_left, at_right)),
         instants(start),
@@ -210,6 +210,15 @@ def _pane(
     return Batch(rows, time, constant(MIN_TIME, n), constant(0, n), constant(0, n), retraction)
 
 
-def _at(values: I64, indices: I64) -> I64:
-    """``values[indices]``; anything where there are no values to take."""
-    return values[indices] if len(values) else np.zeros(len(indices), np.int64)
+def _without(at: I64, length: int) -> Bools:
+    alone: Bools = np.ones(length, np.bool_)
+    alone[at] = False
+    return alone
+
+
+def _of_either(left: I64, at_left: I64, right: I64, at_right: I64) -> I64:
+    """Values of left rows, and where there is none of right ones."""
+    missing = at_left < 0
+    if not missing.any():
+        return select(left, at_left)
+    return np.where(missing, right[at_right], left[at_left] if len(left) else 0)

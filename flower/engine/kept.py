@@ -167,10 +167,15 @@ def with_more(tables: Sequence[Kept], more: Remembered) -> tuple[Kept, ...]:
         after = grown[at + 1] if at + 1 < len(grown) else None
         alive = int(np.count_nonzero(grown[at].live))
         if after is not None and alive < 2 * len(after):
-            grown[at : at + 2] = [kept(joined([_alive(grown[at]), _alive(after)]))]
+            grown[at : at + 2] = [together([grown[at], after])]
         elif 2 * alive < len(grown[at]):
             grown[at] = kept(_alive(grown[at]))
     return tuple(grown)
+
+
+def together(tables: Sequence[Kept]) -> Kept:
+    """One table of what is live in several."""
+    return kept(joined([_alive(table) for table in tables]))
 
 
 def _alive(table: Kept) -> Remembered:

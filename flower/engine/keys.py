@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flower.model.arrays import Bools, group_starts, numbers, order
+from flower.model.arrays import Bools, arrow, group_starts, numbers, order
 from flower.model.time import I64
 
 Keys = tuple[pa.Array, ...]
@@ -76,31 +76,40 @@ def encode(columns: Sequence[pa.Array], length: int, *, exact: bool) -> Encoded:
 
 
 def _encode_numbers(column: pa.Array, length: int) -> Encoded:
-    values = numbers(column).astype(np.int64, copy=False)
+    codes, hash_ = ranked(numbers(column).astype(np.int64, copy=False))
+    return Encoded(codes, (arrow(hash_, column.type),), hash_)
+
+
+def ranked(values: I64) -> tuple[I64, I64]:
+    """Per number its place among ascending different ones, and these; some may be no row's."""
+    length = len(values)
     low, high = (int(values.min()), int(values.max())) if length else (0, -1)
     if high - low < 2 * length + 1024:
         # A dense range needs no hash table: 0.8 ns a row instead of 11.
-        hash_ = np.arange(low, high + 1)
+        seen = np.arange(low, high + 1)
         codes = values - low if low else values
     elif length > 65_536 and len(pd.unique(values[:SAMPLE])) < SAMPLE // 4:
         # Few keys come again and again: a hash table that stays in cache takes 8 ns a row, sorting 14.
-        hash_ = np.sort(np.asarray(pd.unique(values), np.int64))
-        codes = np.searchsorted(hash_, values) if len(hash_) < 64 else pd.Index(hash_).get_indexer(pd.Index(values))
+        seen = np.sort(np.asarray(pd.unique(values), np.int64))
+        codes = np.searchsorted(seen, values) if len(seen) < 64 else pd.Index(seen).get_indexer(pd.Index(values))
     else:
         # Sorting takes 8 to 15 ns a row, a hash table of many keys up to 100.
         by_value = order(values)
         ascending = values[by_value]
         first = group_starts(ascending)
-        hash_, codes = ascending[first], np.empty(length, np.int64)
+        seen, codes = ascending[first], np.empty(length, np.int64)
         codes[by_value] = np.repeat(np.arange(len(first)), np.diff(np.append(first, length)))
-    return Encoded(np.asarray(codes, np.int64), (_as_column(hash_, column.type),), hash_)
+    return np.asarray(codes, np.int64), seen
 
 
-def _as_column(values: I64, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_temporal(kind):
-        width = pa.int32() if kind.bit_width == 32 else pa.int64()
-        return pa.array(values.astype(width.to_pandas_dtype(), copy=False)).view(kind)
-    return pa.array(values.astype(kind.to_pandas_dtype(), copy=False))
+def hashes(columns: Sequence[pa.Array], length: int, *, exact: bool) -> I64:
+    """The hash of the key of each of ``length`` rows, as `encode` has it."""
+    if not columns:
+        return np.zeros(length, np.int64)
+    if exact:
+        return numbers(columns[0]).astype(np.int64, copy=False)
+    codes, distinct = _distinct(columns)
+    return _mixed([_hash(column) for column in distinct])[codes]
 
 
 def _distinct(columns: Sequence[pa.Array]) -> tuple[I64, Keys]:

@@ -5,12 +5,14 @@
 - ``plans/E.json``: an epoch's ranges and clock, there before the epoch runs.
 - ``commits/E.json``: the same with what the sinks had staged. Whoever creates it has committed the epoch; what sinks
   show follows, and can be done again.
-- ``checkpoints/E.flower``: the state after E epochs, as `flower.engine.checkpoint` writes it; ``parts/`` holds what is
-  large and does not change, written once and referred to by its checksum. The two newest are kept.
+- ``checkpoints/E.flower``: the state after E epochs, as `flower.engine.checkpoint` writes it; ``parts/`` holds the
+  states of keyed steps, and what of them does not change (see `flower.engine.parts`). A checkpoint is there once all
+  its parts are. The two newest are kept.
 - ``journals/STEP/``: the rows of live sources.
 
 Recovery takes the newest whole checkpoint and runs the logged epochs after it again. Steps and stages are named, never
-numbered, so that a pipeline may change in what holds no state; nothing says which executor wrote it.
+numbered, so that a pipeline may change in what holds no state; nothing says which executor wrote it. The state of a
+keyed step is one or several, each of some keys: whoever goes on deals them anew.
 """
 
 from __future__ import annotations
@@ -21,25 +23,18 @@ import os
 import socket
 import time
 import uuid
-import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pyarrow as pa
-
-from flower.engine.blocks import SessionRun
 from flower.engine.checkpoint import packed, unpacked
-from flower.engine.runs import Run
+from flower.engine.parts import Found, Parts, Writing
 from flower.errors import FlowerError, RunError
 from flower.io.storage import Storage, storage
 
 FORMAT = 1
 KEPT = 2
 """Whole states that are kept: if the newest is damaged, the one before does."""
-SMALL = 16_384
-"""Bytes below which a part is written into the checkpoint itself."""
-
 DIRECTORIES = ("attempts", "plans", "commits", "checkpoints", "parts")
 
 Place = tuple[str, int, int, int, bool]
@@ -98,6 +93,8 @@ class Ledger:
     ----------
     path : str
         A local directory, or any address that fsspec reaches.
+    whole : bool
+        Whether the states of keyed steps are read; else workers will read them, and a `Stored` stands for each.
 
     Raises
     ------
@@ -105,15 +102,17 @@ class Ledger:
         If another run has it, or it holds something else, or all its checkpoints are damaged.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, whole: bool = True) -> None:
         self.files: Storage = storage(path)
+        self.address = self.files.local or path
+        """By which other processes find it."""
         self.notes: list[str] = []
         self._lock = _locked(self.files)
         try:
             if self._lock is not None:
                 self.files.tidy(("", *DIRECTORIES))
             self.job = self._identity()
-            self._reader = Reader(self.files)
+            self._reader = Reader(self.files, whole=whole)
             self.saved = self._newest()
             self.log = self._read_log()
             self.attempt = self._claim()
@@ -270,12 +269,27 @@ class Ledger:
 
     # -- checkpoints
 
+    @property
+    def mark(self) -> str:
+        """Begins the names of the parts that this attempt writes."""
+        return f"{self.attempt:08}"
+
+    def writing(self) -> Writing:
+        """Writes parts; those that no checkpoint refers to are let go with the next one."""
+        return Writing(self._reader.parts, self.mark)
+
     def save(self, epoch: int, value: dict[str, Any]) -> None:
         """Write the state after ``epoch`` epochs: new parts, then what refers to them; then let go of old ones."""
         self._fence()
-        parts = _Parts(self.files, self._reader.known, f"{self.attempt:08}")
+        parts = self.writing()
         head = {"format": FORMAT, "job": self.job, "attempt": self.attempt, "epoch": epoch, "written_us": _now()}
         data = packed({**head, **value}, parts)
+        if missing := self._reader.parts.missing(parts.used):
+            raise RunError(
+                f"all parts of a checkpoint must be in {self.files!r} before it counts",
+                got=f"no {missing[0]!r}",
+                hint="workers on other machines must write into the same directory as this process",
+            )
         self.files.put(f"checkpoints/{epoch:012}.flower", data)
         self.bytes_written = parts.written + len(data)
         saved = Saved(epoch, {"state": {"sources": value["state"]["sources"]}}, frozenset(parts.used), len(data))
@@ -287,11 +301,7 @@ class Ledger:
         for epoch in self._reader.epochs():
             if epoch < oldest:
                 self.files.remove(f"checkpoints/{epoch:012}.flower")
-        used = frozenset[str]().union(*(each.parts for each in self._kept))
-        for name in self.files.names("parts"):
-            # Parts of a later attempt are none of ours.
-            if name not in used and name[:8] <= f"{self.attempt:08}":
-                self.files.remove(f"parts/{name}")
+        self._reader.parts.keep(frozenset[str]().union(*(each.parts for each in self._kept)), self.mark)
         for kind in ("plans", "commits"):
             for epoch in self._reader.numbers(kind):
                 if epoch < oldest:
@@ -300,12 +310,19 @@ class Ledger:
 
 
 class Reader:
-    """Reads what is there, and changes nothing."""
+    """Reads what is there, and changes nothing.
 
-    def __init__(self, files: Storage) -> None:
-        self.files = files
-        self.known: dict[int, tuple[weakref.ref[Any], str]] = {}
-        """Per part in memory, by its identity, the file that has it."""
+    Parameters
+    ----------
+    files : Storage
+        Where.
+    whole : bool
+        As `Ledger` has it.
+    """
+
+    def __init__(self, files: Storage, *, whole: bool = True) -> None:
+        self.files, self._whole = files, whole
+        self.parts = Parts(files)
 
     def epochs(self) -> list[int]:
         """The checkpoints."""
@@ -333,77 +350,14 @@ class Reader:
         """
         name = f"checkpoints/{epoch:012}.flower"
         data = self.files.get(name)
-        parts: dict[str, Any] = {}
-
-        def found(told: Any) -> Any:
-            part = str(told["part"])
-            if part not in parts:
-                parts[part] = self._part(part)
-            return parts[part].windows(told["from"], told["to"]) if "from" in told else parts[part]
-
+        found = Found(self.parts, whole=self._whole)
         value = unpacked(data, f"{self.files!r}/{name}", found)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise RunError(
                 f"the checkpoint {name!r} must be of format {FORMAT}",
                 got=repr(value.get("format") if isinstance(value, dict) else type(value).__name__),
             )
-        return Saved(epoch, value, frozenset(parts), len(data))
-
-    def _part(self, name: str) -> Any:
-        path = f"{self.files!r}/parts/{name}"
-        try:
-            data = self.files.get(f"parts/{name}")
-        except FileNotFoundError:
-            raise RunError(f"the part {path!r} of a checkpoint must be there", got="no such file") from None
-        part = unpacked(data, path)
-        if data[8:40].hex() != name.partition("-")[2]:
-            raise RunError(f"the saved state {path!r} must be as it was written", got="the content of another file")
-        remember(self.known, part, name)
-        return part
-
-
-class _Parts:
-    """Writes the large parts of a value that no file has yet."""
-
-    def __init__(self, files: Storage, known: dict[int, tuple[weakref.ref[Any], str]], prefix: str) -> None:
-        self._files, self._known, self._prefix = files, known, prefix
-        self.used: set[str] = set()
-        self.written = 0
-
-    def __call__(self, value: Any) -> Any:
-        if isinstance(value, Run):
-            whole, first = value.whole or (value, 0)
-            name = self._name(whole, value.groups.nbytes)
-            return name and {"part": name, "from": first, "to": first + len(value.end)}
-        if isinstance(value, SessionRun):
-            name = self._name(value, value.groups.nbytes)
-            return name and {"part": name}
-        if isinstance(value, pa.RecordBatch):
-            name = self._name(value, value.nbytes)
-            return name and {"part": name}
-        return None
-
-    def _name(self, whole: Any, size: int) -> str | None:
-        """The file of a part; None: it is so small that it needs none."""
-        known = self._known.get(id(whole))
-        if known is None or known[0]() is not whole:
-            if size < SMALL:
-                return None
-            data = packed(whole)
-            name = f"{self._prefix}-{data[8:40].hex()}"
-            self._files.put(f"parts/{name}", data)
-            self.written += len(data)
-            remember(self._known, whole, name)
-        else:
-            name = known[1]
-        self.used.add(name)
-        return name
-
-
-def remember(known: dict[int, tuple[weakref.ref[Any], str]], part: Any, name: str) -> None:
-    """Note which file has a part, as long as the part is in memory."""
-    number = id(part)
-    known[number] = weakref.ref(part, lambda gone: known.pop(number, None)), name
+        return Saved(epoch, value, frozenset(found.names), len(data))
 
 
 def record(kind: str, of: Mapping[str, Any]) -> bytes:

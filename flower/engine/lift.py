@@ -217,7 +217,7 @@ def _grid(windows: Windows) -> tuple[int, int] | None:
     return None
 
 
-def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64]:
+def window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64]:
     """Number the windows of pairs by end, then start: codes, and start and end of each number; some have no pair."""
     if not len(end):
         return end, end, end
@@ -240,7 +240,7 @@ def _window_codes(windows: Windows, start: I64, end: I64) -> tuple[I64, I64, I64
 def _windows(batch: Batch, step: Keyed, start: I64, end: I64, now: int) -> tuple[Run, Encoded]:
     if isinstance(step.windowing.windows, GlobalWindows):
         return _run(batch, step, None, start[:1], end[:1], now)
-    return _run(batch, step, *_window_codes(step.windowing.windows, start, end), now)
+    return _run(batch, step, *window_codes(step.windowing.windows, start, end), now)
 
 
 def _run(batch: Batch, step: Keyed, window: I64 | None, starts: I64, ends: I64, now: int) -> tuple[Run, Encoded]:

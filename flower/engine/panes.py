@@ -198,7 +198,7 @@ def panes_of(
         instants(end),
         *step.law.aggregates.extract(groups.states, (start, end)),
         timings(firing.timing[chosen].astype(np.int8)),
-        pa.array(groups.panes),
+        arrays.arrow(groups.panes, pa.int64()),
         pa.array(firing.final[chosen]),
         *((pa.repeat(pa.scalar(False), n),) if RETRACTION in step.schema.names else ()),
         *(() if absorbs is None else (absorbs,)),

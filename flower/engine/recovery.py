@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from flower.engine.checkpoint import Stored
 from flower.engine.counts import Counts
 from flower.engine.deduplication import Distinct
 from flower.engine.epoch import EpochPlan, Range
@@ -23,7 +24,9 @@ from flower.engine.learning import Learning
 from flower.engine.ledger import Ledger, Logged, refuse
 from flower.engine.metrics import Metrics
 from flower.engine.processing import Processing
+from flower.engine.resharding import together
 from flower.engine.results import Results
+from flower.engine.state import KeyedState
 from flower.errors import RunError
 from flower.graph.enriching import Lookup
 from flower.graph.nodes import Read, Write, step_names, walk
@@ -54,10 +57,13 @@ class Recovery:
     ----------
     path : str
         The checkpoint's directory.
+    whole : bool
+        Whether this process goes on with the states of keyed steps by itself; else its workers will, see `shards`.
     """
 
-    def __init__(self, path: str) -> None:
-        self._ledger = Ledger(path)
+    def __init__(self, path: str, *, whole: bool = True) -> None:
+        self._ledger = Ledger(path, whole=whole)
+        self._whole = whole
         self._saved_at, self._seconds, self._epochs = time.monotonic(), 0.0, 0
         self._state_saved: tuple[int, bool] | None = None
         self._resumes = self._ledger.saved is not None
@@ -69,6 +75,33 @@ class Recovery:
         """Whether the job had come to its end."""
         saved = self._ledger.saved
         return saved is not None and bool(saved.value["finished"])
+
+    @property
+    def address(self) -> str:
+        """By which workers find the checkpoint."""
+        return self._ledger.address
+
+    @property
+    def identity(self) -> str:
+        """What tells this job from every other."""
+        return self._ledger.job
+
+    @property
+    def mark(self) -> str:
+        """Begins the names of the parts that workers write for this process."""
+        return self._ledger.mark
+
+    def shards(self, job: Job) -> dict[int, tuple[Stored, ...]]:
+        """Per keyed stage, the states that workers go on with; small ones get files of their own."""
+        saved = self._ledger.saved
+        if saved is None:
+            return {}
+        held: Mapping[str, tuple[KeyedState | Stored, ...]] = saved.value["state"]["keyed"]
+        writing = self._ledger.writing()
+        return {
+            index: tuple(each if isinstance(each, Stored) else writing.state(each) for each in held.get(step.name, ()))
+            for index, step in job.steps.items()
+        }
 
     def close(self) -> None:
         """Let another run have the job."""
@@ -121,7 +154,7 @@ class Recovery:
         metrics: Metrics = value["metrics"]
         self._state_saved = saved.epoch, self.finished
         return (
-            _restored(job, value["state"]),
+            _restored(job, value["state"], state.keyed if not self._whole else None),
             value["started"],
             dataclasses.replace(metrics, notes=tuple(dict.fromkeys((*metrics.notes, *notes)))),
             value["counts"],
@@ -192,6 +225,7 @@ class Recovery:
         self,
         job: Job,
         state: JobState,
+        shards: Mapping[int, tuple[KeyedState | Stored, ...]],
         started: int,
         results: Mapping[int, dict[str, object]],
         metrics: Metrics,
@@ -199,13 +233,13 @@ class Recovery:
         *,
         finished: bool,
     ) -> None:
-        """Write the state."""
+        """Write the state; ``shards`` is that of every keyed stage, in its shards."""
         began = time.monotonic()
         value = {
             "finished": finished,
             "started": started,
             "steps": described(job),
-            "state": _stored(job, state),
+            "state": _stored(job, state, shards),
             "results": {job.plan.consumers[port].step: stored for port, stored in results.items()},
             "metrics": dataclasses.replace(
                 metrics, notes=tuple(note for note in metrics.notes if note not in self._notes)
@@ -221,29 +255,27 @@ class Recovery:
         self._seconds = self._saved_at - began
 
 
-def _stored(job: Job, state: JobState) -> dict[str, Any]:
+def _stored(job: Job, state: JobState, shards: Mapping[int, tuple[KeyedState | Stored, ...]]) -> dict[str, Any]:
     """A state by the names of stages; that of a keyed step is a tuple, each of some keys."""
     return {
         "epoch": state.epoch,
         "now": state.now,
         "sources": {job.stages[index].name: known for index, known in state.sources.items()},
-        "keyed": {job.stages[index].name: (held,) for index, held in state.keyed.items()},
+        "keyed": {job.stages[index].name: held for index, held in shards.items()},
         "watermarks": {stage.name: at for stage, at in zip(job.stages, state.watermarks, strict=True)},
     }
 
 
-def _restored(job: Job, told: Mapping[str, Any]) -> JobState:
+def _restored(job: Job, told: Mapping[str, Any], keyed: Mapping[int, KeyedState] | None) -> JobState:
+    """The state to go on with; ``keyed`` in place of what keyed steps hold, where workers have that."""
     sources: dict[str, SourceState] = told["sources"]
-    for name, parts in told["keyed"].items():
-        if len(parts) != 1:
-            raise RunError(
-                f"step {name!r}: its state must be in one part to go on in this process", got=f"{len(parts)} parts"
-            )
+    if keyed is None:
+        keyed = {index: together(told["keyed"].get(step.name, ()), step) for index, step in job.steps.items()}
     return JobState(
         told["epoch"],
         told["now"],
         {index: sources[job.stages[index].name] for index, _ in job.reads()},
-        {index: told["keyed"][job.stages[index].name][0] for index in job.steps},
+        keyed,
         tuple(told["watermarks"].get(stage.name, MIN_TIME) for stage in job.stages),
     )
 

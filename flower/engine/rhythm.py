@@ -29,11 +29,14 @@ class Rhythm:
         self._latency = latency
         self._fed = float("-inf")
 
-    def pause(self, now: float, *, took: float, rows: int, behind: bool) -> float:
-        """Seconds until the next look, after an epoch of ``rows`` rows; ``behind``: more wait than it could take."""
+    def pause(self, now: float, *, took: float, rows: int, behind: bool, due: float | None = None) -> float:
+        """Seconds until the next look, after an epoch of ``rows`` rows; ``behind``: more wait than it could take;
+        ``due``: after so many seconds the next row is there, if a source can tell.
+        """
         if rows:
             self._fed = now
             if behind:
                 return 0.0
         wanted = max(SHARE * took, QUIET * (now - self._fed))
-        return min(max(wanted, LEAST * self._latency), MOST * self._latency)
+        pause = min(max(wanted, LEAST * self._latency), MOST * self._latency)
+        return pause if due is None else min(pause, due)

@@ -412,9 +412,9 @@ class Run:
                     driver.settle()
                 behind = epoch is not None and driver.behind(epoch)
                 took = time.thread_time() - spent
-                pause = rhythm.pause(time.perf_counter(), took=took, rows=rows, behind=behind)
+                pause = rhythm.pause(time.perf_counter(), took=took, rows=rows, behind=behind, due=driver.due())
                 with driver.changed:
-                    if pause and self._idle():
+                    if not driver.come() and pause and self._idle():
                         driver.changed.wait(pause)
             driver.settle()
             driver.save(finished=self._state != "stopped")

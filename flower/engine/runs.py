@@ -87,10 +87,13 @@ class Run:
         object.__setattr__(cut, "whole", (whole, before + first))
         return cut
 
-    def split(self, watermark: int) -> tuple[Run, Run]:
-        """The windows whose end a watermark has passed, and the rest."""
-        at = int(np.searchsorted(self.end, watermark, side="right"))
-        return self.windows(0, at), self.windows(at, len(self.end))
+    def split(self, watermark: int) -> tuple[Run | None, Run | None]:
+        """The windows whose end a watermark has passed, and the rest; None for none."""
+        n = len(self.end)
+        if not n or self.end[0] > watermark:
+            return None, self if n else None
+        at = int(self.end.searchsorted(watermark, side="right"))
+        return self.windows(0, at), self.windows(at, n) if at < n else None
 
     def spread(self, per_window: I64) -> I64:
         """A value a window as a value a group."""
@@ -112,6 +115,11 @@ class Run:
 
 def numbered(runs: Sequence[Run]) -> tuple[I64, I64, list[I64]]:
     """All windows of the runs in order, and per run the number of each of its windows among them."""
+    first = runs[0]
+    if len(first.end) == 1 and all(
+        len(run.end) == 1 and run.end[0] == first.end[0] and run.start[0] == first.start[0] for run in runs
+    ):
+        return first.start, first.end, [np.zeros(1, np.int64)] * len(runs)
     start = np.concatenate([run.start for run in runs])
     end = np.concatenate([run.end for run in runs])
     order = np.lexsort((start, end))
@@ -163,11 +171,13 @@ def compacted(runs: Sequence[Run], law: Law, *, newest_wins: bool) -> tuple[Run,
 
 def find(run: Run, wanted: Run, exact: bool) -> I64:
     """Per group of ``wanted``, where ``run`` has it; -1: it has not."""
-    _, _, (mine, theirs) = numbered((run, wanted))
+    _, ends, (mine, theirs) = numbered((run, wanted))
     hashes, here = wanted.groups.hash, run.groups.hash
     place = np.zeros(len(hashes), np.int64)
     highs = np.zeros(len(hashes), np.int64)
-    _, in_mine, in_theirs = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+    in_mine = in_theirs = mine
+    if len(ends) > 1:
+        _, in_mine, in_theirs = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
     # One search a window that both have: its needles are sorted, so it finds each near the one before, in cache.
     for i, j in zip(in_mine.tolist(), in_theirs.tolist(), strict=True):
         low, high = int(run.offsets[i]), int(run.offsets[i + 1])

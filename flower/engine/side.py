@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -9,7 +11,7 @@ from flower.engine.counts import Counts
 from flower.engine.joint import Joint
 from flower.engine.lift import EXPIRED, Lifted
 from flower.engine.waiting import held
-from flower.graph.batch import Batch
+from flower.graph.batch import Batch, constant
 from flower.model.arrays import Bools
 from flower.model.custom import WindowFn
 from flower.model.panes import instants
@@ -31,7 +33,7 @@ def lift_side(batch: Batch, step: Joint, side: int, *, watermark: int, elsewhere
     met = np.maximum(np.minimum(batch.met, elsewhere), watermark)
     if step.windowing is None:
         gone = met > batch.time
-        late, excess, reason = 0, met - batch.time - 1, LATE
+        late, first, reason = 0, batch.time + 1, LATE
         at, until = batch.time, _until(step, side, batch.time)
     else:
         where, time = step.windowing.windows, batch.time
@@ -44,16 +46,20 @@ def lift_side(batch: Batch, step: Joint, side: int, *, watermark: int, elsewhere
             batch, met = batch.take(row), met[row]
         expiry = step.windowing.expiry(until)
         gone, late = met >= expiry, int(np.count_nonzero(met >= until))
-        excess, reason = met - expiry, EXPIRED
+        first, reason = expiry, EXPIRED
     missed = int(np.count_nonzero(gone))
     counts = Counts(len(gone) - max(late, missed), max(late - missed, 0), missed)
     dropped = Batch.empty(step.dropped_schema)
     if missed:
-        counts = Counts(counts.on_time, counts.late, missed, int(excess[gone].max()))
+        counts = Counts(counts.on_time, counts.late, missed, int((met - first)[gone].max()))
         windows = () if step.windowing is None else (at, until)
         dropped = _dropped(batch, step, side, (met, gone), reason, windows)
         kept = np.flatnonzero(~gone)
         batch, at, until = batch.take(kept), at[kept], until[kept]
+    if step.windowing is not None and step.lookup is None:
+        # Rows of a window are joined whenever they came; their times tell only which of them is taken back.
+        nowhere = constant(0, len(batch))
+        batch = replace(batch, partition=nowhere, position=nowhere, time=batch.time if step.same[side] else at)
     return Lifted(held(side, batch, step.keys, at, until, exact=step.exact), counts, dropped)
 
 

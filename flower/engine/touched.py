@@ -65,11 +65,11 @@ def taken(entries: Sequence[Touched], watermark: int, law: Law) -> tuple[Run | N
         if at < len(each):
             rest.append(each.cut(at, len(each)))
     while len(rest) > 1 and len(rest[-2]) < 2 * len(rest[-1]):
-        rest[-2:] = [_merged(rest[-2:], law)]
+        rest[-2:] = [merged(rest[-2:], law)]
     return (_run(front, law) if front else None), tuple(rest)
 
 
-def _merged(entries: Sequence[Touched], law: Law) -> Touched:
+def merged(entries: Sequence[Touched], law: Law) -> Touched:
     """One table; of a group's entries only the last can let it go, so the others are dropped."""
     every = _joined(entries)
     _, _, window = _windows(every)

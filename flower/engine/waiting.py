@@ -1,4 +1,5 @@
-"""Rows of one side of a join while they wait for those of the other: immutable columns, and how rows are paired.
+"""Rows of one side of a join while they wait for those of the other: immutable columns, in tables of geometrically
+growing size.
 
 Nothing here changes a column that it was given.
 """
@@ -6,18 +7,19 @@ Nothing here changes a column that it was given.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from flower.engine.joint import no_rows
-from flower.engine.keys import encode, equal
+from flower.engine.keys import encode, hashes
 from flower.engine.rowwise import NEVER, ErrorRows
-from flower.graph.batch import Batch, constant
+from flower.graph.batch import Batch, constant, select
 from flower.graph.schema import names_text
-from flower.model.arrays import Bools, distinct
+from flower.model.arrays import Bools, distinct, order
 from flower.model.time import I64, MAX_TIME
 
 
@@ -32,7 +34,8 @@ class Held:
     rows : pyarrow.RecordBatch
         Their columns.
     time, partition, position : ndarray of int64
-        Their event times, and where they came from.
+        Their event times, and where they came from. In a window nothing asks where a row came from, nor for its time
+        unless rows are taken back: it is then that of the window.
     at : ndarray of int64
         Where in time a row of the other side must be: the start of the window, or the event time.
     until : ndarray of int64
@@ -55,6 +58,8 @@ class Held:
     hash: I64
     mark: I64
     back: Bools | None = None
+    _half: int | None = field(default=None, init=False, repr=False, compare=False)
+    _order: I64 | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -62,13 +67,15 @@ class Held:
     @property
     def nbytes(self) -> int:
         """Bytes of its columns."""
-        return int(self.rows.nbytes) + 6 * 8 * len(self)
+        columns = {id(column): column for column in self._columns() if column.strides != (0,)}
+        return int(self.rows.nbytes) + sum(column.nbytes for column in columns.values())
+
+    def _columns(self) -> tuple[I64, ...]:
+        return self.time, self.partition, self.position, self.at, self.until, self.hash, self.mark
 
     def take(self, indices: I64) -> Held:
         """The rows at ``indices``."""
-        picks = {name: getattr(self, name)[indices] for name in _COLUMNS}
-        back = None if self.back is None else self.back[indices]
-        return Held(self.side, self.rows.take(pa.array(indices)), **picks, back=back)
+        return self._each(self.rows.take(pa.array(indices)), lambda column: select(column, indices))
 
     def where(self, mask: Bools) -> Held:
         """The rows where ``mask`` holds."""
@@ -76,26 +83,53 @@ class Held:
 
     def cut(self, start: int, stop: int) -> Held:
         """The rows of ``[start, stop)``, not copied."""
-        picks = {name: getattr(self, name)[start:stop] for name in _COLUMNS}
-        back = None if self.back is None else self.back[start:stop]
-        return Held(self.side, self.rows.slice(start, stop - start), **picks, back=back)
+        return self._each(self.rows.slice(start, stop - start), lambda column: column[start:stop])
+
+    def _each(self, rows: pa.RecordBatch, pick: Callable[[Any], Any]) -> Held:
+        time = pick(self.time)
+        back = None if self.back is None else some(pick(self.back))
+        at = time if self.at is self.time else pick(self.at)
+        columns = (pick(self.partition), pick(self.position), at, pick(self.until), pick(self.hash), pick(self.mark))
+        return Held(self.side, rows, time, *columns, back)
 
     def marked(self, mark: I64) -> Held:
         """The same rows, marked otherwise."""
-        return replace(self, mark=mark)
+        marked = replace(self, mark=mark)
+        object.__setattr__(marked, "_half", self._half)
+        object.__setattr__(marked, "_order", self._order)
+        return marked
+
+    @property
+    def by_until(self) -> I64:
+        """The places of the rows in the order in which they are let go; found once a table."""
+        if self._order is None:
+            object.__setattr__(self, "_order", order(self.until))
+        assert self._order is not None
+        return self._order
+
+    def half_over(self, over: Callable[[Held], I64]) -> int:
+        """The watermark with which half of the rows, at least one, are over; ``over`` tells it of each, the same at
+        every call.
+        """
+        half = self._half
+        if half is None:
+            middle = (len(self) - 1) // 2
+            half = int(np.partition(over(self), middle)[middle])
+            object.__setattr__(self, "_half", half)
+        return half
 
 
-_COLUMNS = ("time", "partition", "position", "at", "until", "hash", "mark")
+def some(mask: Bools) -> Bools | None:
+    """A mask; None where it holds nowhere."""
+    return mask if mask.any() else None
 
 
 def held(side: int, batch: Batch, keys: Sequence[str], at: I64, until: I64, *, exact: bool) -> Held:
     """Rows as they come."""
     n = len(batch)
-    encoded = encode([batch.rows.column(name) for name in keys], n, exact=exact)
-    hash_ = encoded.hash[encoded.codes]
-    mark = np.zeros(n, np.int64)
-    back = batch.retraction if batch.retraction is not None and batch.retraction.any() else None
-    return Held(side, batch.rows, batch.time, batch.partition, batch.position, at, until, hash_, mark, back)
+    hash_ = hashes([batch.rows.column(name) for name in keys], n, exact=exact)
+    back = None if batch.retraction is None else some(batch.retraction)
+    return Held(side, batch.rows, batch.time, batch.partition, batch.position, at, until, hash_, constant(0, n), back)
 
 
 def none(side: int, schema: pa.Schema) -> Held:
@@ -111,39 +145,63 @@ def new_of(fresh: Sequence[Held], sides: Sequence[pa.Schema], side: int) -> Held
 
 def joined(parts: Sequence[Held]) -> Held:
     """The rows of several, at least one, one after another."""
+    parts = [part for part in parts if len(part)] or parts[:1]
     if len(parts) == 1:
         return parts[0]
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    time, partition, position, at, until, hash_, mark = zip(*(part._columns() for part in parts), strict=True)
+    times = np.concatenate(time)
+    ats = times if all(part.at is part.time for part in parts) else _chained(at)
     back = None
     if any(part.back is not None for part in parts):
         back = np.concatenate([np.zeros(len(part), np.bool_) if part.back is None else part.back for part in parts])
-    return Held(parts[0].side, pa.concat_batches([part.rows for part in parts]), **columns, back=back)
+    rows = pa.concat_batches([part.rows for part in parts])
+    source = _chained(partition), _chained(position)
+    return Held(parts[0].side, rows, times, *source, ats, _chained(until), _chained(hash_), _chained(mark), back)
+
+
+def _chained(columns: Sequence[I64]) -> I64:
+    first = columns[0]
+    if all(column.strides == (0,) and column[0] == first[0] for column in columns):
+        return constant(int(first[0]), sum(map(len, columns)))
+    return np.concatenate(columns)
 
 
 def by_until(table: Held) -> Held:
     """The rows in the order in which they are let go."""
     until = table.until
-    return table if (until[1:] >= until[:-1]).all() else table.take(np.argsort(until, kind="stable"))
+    return table if (until[1:] >= until[:-1]).all() else table.take(order(until))
 
 
 def by_key(table: Held) -> Held:
     """The rows by key; within it by time, partition and position."""
-    columns = (table.hash, table.at, table.partition, table.position)
-    rising, level = np.zeros(max(len(table) - 1, 0), np.bool_), np.ones(max(len(table) - 1, 0), np.bool_)
-    for column in columns:
-        rising |= level & (column[1:] > column[:-1])
-        level &= column[1:] == column[:-1]
-    return table if (rising | level).all() else table.take(np.lexsort(columns[::-1]))
+    found = order(table.at, table.hash)
+    if len(found) > 1 and not _in_order(table, found):
+        found = np.lexsort((table.position, table.partition, table.at, table.hash))
+    return table if (found[1:] > found[:-1]).all() else table.take(found)
 
 
-def with_more(tables: tuple[Held, ...], more: Held, order: Callable[[Held], Held]) -> tuple[Held, ...]:
-    """Tables with another one; those that are not twice as large as what follows are merged, and put in ``order``."""
+def _in_order(table: Held, by: I64) -> bool:
+    """Whether rows of one key and time are by partition and position."""
+    first, second = by[:-1], by[1:]
+    level = np.flatnonzero((table.hash[first] == table.hash[second]) & (table.at[first] == table.at[second]))
+    first, second = first[level], second[level]
+    if table.partition.strides != (0,):
+        one, other = table.partition[first], table.partition[second]
+        if (one > other).any():
+            return False
+        same = one == other
+        first, second = first[same], second[same]
+    return bool((table.position[first] <= table.position[second]).all())
+
+
+def with_more(tables: tuple[Held, ...], more: Held, in_order: Callable[[Held], Held]) -> tuple[Held, ...]:
+    """Tables with another one; those that are not twice as large as what follows are merged, and put in order."""
     if not len(more):
         return tables
     grown = [*tables, more]
     while len(grown) > 1 and len(grown[-2]) < 2 * len(grown[-1]):
         grown[-2:] = [joined(grown[-2:])]
-    return (*grown[:-1], order(grown[-1]))
+    return (*grown[:-1], in_order(grown[-1]))
 
 
 def of_keys(table: Held, hashes: I64) -> Held:
@@ -153,7 +211,14 @@ def of_keys(table: Held, hashes: I64) -> Held:
     last = np.searchsorted(table.hash, wanted, side="right")
     if int((last - first).sum()) == len(table):
         return table
-    return table.take(_spread(first, last - first, None)[1])
+    return table.take(spread(first, last - first)[1])
+
+
+def spread(first: I64, count: I64) -> tuple[I64, I64]:
+    """For each of some rows ``count`` places from ``first`` on: the row, and the place."""
+    row = np.repeat(np.arange(len(count)), count)
+    begins = np.cumsum(count) - count
+    return row, np.repeat(first - begins, count) + np.arange(len(row))
 
 
 def over_by(table: Held, watermark: int) -> Bools:
@@ -163,11 +228,12 @@ def over_by(table: Held, watermark: int) -> Bools:
 
 def thinned(table: Held, watermark: int) -> Held | None:
     """A table without the rows that are over, if they are half of it; None: all are."""
-    over = over_by(table, watermark)
-    n = int(np.count_nonzero(over))
-    if n == len(table):
+    if not len(table) or watermark == MAX_TIME:
         return None
-    return table.where(~over) if 2 * n >= len(table) else table
+    if table.half_over(lambda table: table.until) >= watermark:
+        return table
+    left = table.where(~over_by(table, watermark))
+    return left if len(left) else None
 
 
 # -- rows that take back others
@@ -222,95 +288,3 @@ def settled(table: Held, same: Sequence[str] | None) -> Held:
         return table
     left = table.where(standing(table, same) & ~table.back)
     return replace(left, back=None)
-
-
-# -- which rows belong together
-
-
-def key_numbers(left: Held, right: Held, keys: Sequence[str], *, exact: bool) -> tuple[I64, I64]:
-    """One dense number for each key, for the rows of both sides."""
-    n = len(left)
-    if exact:
-        number = np.asarray(pd.factorize(np.concatenate((left.hash, right.hash)))[0], np.int64)
-    else:
-        columns = [pa.concat_arrays([left.rows.column(key), right.rows.column(key)]) for key in keys]
-        number = encode(columns, n + len(right), exact=False).codes
-    return number[:n], number[n:]
-
-
-def numbered(left: Held, right: Held, keys: Sequence[str], *, exact: bool) -> tuple[I64, I64, int]:
-    """One dense number for each key and window, for the rows of both sides; and how many numbers there are."""
-    n = len(left)
-    number = np.concatenate(key_numbers(left, right, keys, exact=exact))
-    at = np.concatenate((left.at, right.at))
-    if len(at) and (at != at[0]).any():
-        places = np.asarray(pd.factorize(at)[0], np.int64)
-        number = np.asarray(pd.factorize(number * (int(places.max()) + 1) + places)[0], np.int64)
-    return number[:n], number[n:], int(number.max(initial=-1)) + 1
-
-
-def alike(left: I64, right: I64, count: int) -> tuple[I64, I64]:
-    """The pairs of rows that have the same number, as indices; by the left one."""
-    order = np.argsort(right, kind="stable")
-    per = np.bincount(right, minlength=count)
-    first = np.cumsum(per) - per
-    pairs = per[left]
-    return _spread(first[left], pairs, order)
-
-
-def _spread(first: I64, pairs: I64, order: I64 | None) -> tuple[I64, I64]:
-    """For each left row the ``pairs`` places from ``first`` on."""
-    left = np.repeat(np.arange(len(pairs)), pairs)
-    begins = np.cumsum(pairs) - pairs
-    right = np.repeat(first - begins, pairs) + np.arange(len(left))
-    return left, right if order is None else order[right]
-
-
-def near(rows: Held, table: Held, low: int, high: int, keys: Sequence[str], *, exact: bool) -> tuple[I64, I64]:
-    """The pairs of ``rows`` and of a ``table`` that is `by_key`, in whose time from ``at + low`` to ``at + high``."""
-    begin = np.searchsorted(table.hash, rows.hash, side="left")
-    end = np.searchsorted(table.hash, rows.hash, side="right")
-    first = bisected(table.at, begin, end, _moved(rows.at, low), inclusive=False)
-    last = bisected(table.at, first, end, _moved(rows.at, high), inclusive=True)
-    mine, theirs = _spread(first, last - first, None)
-    if exact or not len(mine):
-        return mine, theirs
-    same = same_key(rows, mine, table, theirs, keys)
-    return (mine, theirs) if same.all() else (mine[same], theirs[same])
-
-
-def same_key(left: Held, at: I64, right: Held, where: I64, keys: Sequence[str]) -> Bools:
-    """Pair by pair, whether rows have the same key; missing ones are equal."""
-    return equal(
-        tuple(_nan_is_null(left.rows.column(key)).take(pa.array(at)) for key in keys),
-        tuple(_nan_is_null(right.rows.column(key)).take(pa.array(where)) for key in keys),
-    )
-
-
-def _nan_is_null(column: pa.Array) -> pa.Array:
-    if not pa.types.is_floating(column.type):
-        return column
-    values = np.asarray(column.to_numpy(zero_copy_only=False))
-    return pa.array(values, mask=np.isnan(values))
-
-
-def _moved(time: I64, us: int) -> I64:
-    """``time + us`` that stops at the ends of time."""
-    moved = time + np.int64(us)
-    if us >= 0:
-        return np.where(moved < time, np.iinfo(np.int64).max, moved)
-    return np.where(moved > time, np.iinfo(np.int64).min, moved)
-
-
-def bisected(values: I64, low: I64, high: I64, wanted: I64, *, inclusive: bool) -> I64:
-    """For each row the place in ``values[low:high]``, ascending there, before which all are less than ``wanted``."""
-    low, high = low.copy(), high.copy()
-    open_ = np.flatnonzero(low < high)
-    while len(open_):
-        middle = (low[open_] + high[open_]) >> 1
-        probe = values[middle]
-        before = probe <= wanted[open_] if inclusive else probe < wanted[open_]
-        low[open_[before]] = middle[before] + 1
-        high[open_[~before]] = middle[~before]
-        open_ = open_[low[open_] < high[open_]]
-    return low

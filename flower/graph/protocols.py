@@ -72,6 +72,15 @@ class Waiting(Protocol):
 
 
 @runtime_checkable
+class Scheduled(Protocol):
+    """A source whose rows appear with time, and that can tell when."""
+
+    def due(self, partition: int, position: int) -> int | None:
+        """Microseconds after the run's start at which the row at ``position`` appears; None: that is not known."""
+        ...
+
+
+@runtime_checkable
 class Measured(Protocol):
     """A source that can tell at once how many rows a partition has."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flower.errors import ColumnError, DtypeError, SchemaError
+from flower.model.arrays import numbers, shared
 
 CATEGORY = pa.dictionary(pa.int8(), pa.string(), ordered=True)
 """The type of the dtype text ``category``; in batches only the panes' timing is one."""
@@ -35,6 +37,7 @@ _NAMES = {t: name for name, t in _PLAIN.items()}
 _NULLABLE = {"boolean": pa.bool_(), **{n[0].upper() + n[1:].replace("int", "Int", n[0] == "u"): t
              for n, t in _PLAIN.items() if "int" in n}}  # fmt: skip
 _NULLABLE_NAMES = {t: name for name, t in _NULLABLE.items()}
+_NULLABLE_DTYPES: dict[pa.DataType, Any] = {t: pd.api.types.pandas_dtype(name) for name, t in _NULLABLE.items()}
 _TIMES = re.compile(r"datetime64\[(s|ms|us|ns)(?:, ?([^\]]+))?\]|timedelta64\[(s|ms|us|ns)\]")
 _KNOWN = (
     "int64", "Int64", "float64", "str", "bool", "boolean", "datetime64[us]", "datetime64[us, UTC]", "timedelta64[us]",
@@ -256,7 +259,9 @@ def frame_of(rows: pa.RecordBatch | pa.Table) -> pd.DataFrame:
     dtype: object
     """
     columns = {f.name: _values(c, f.nullable) for c, f in zip(rows.columns, rows.schema, strict=True)}
-    return pd.DataFrame(columns, index=pd.RangeIndex(rows.num_rows), columns=None if columns else [], copy=False)
+    if not columns:
+        return pd.DataFrame(index=pd.RangeIndex(rows.num_rows), columns=[])
+    return pd.DataFrame(columns, copy=False)  # which numbers the rows by itself, and sooner
 
 
 def columns_of(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.RecordBatch:
@@ -494,22 +499,35 @@ def _batch(columns: Sequence[pa.Array], schema: pa.Schema, length: int) -> pa.Re
     return pa.RecordBatch.from_struct_array(pa.array([{}] * length, pa.struct([])))
 
 
+@lru_cache(64)
+def _categories(values: tuple[str, ...]) -> pd.CategoricalDtype:
+    """The dtype of a column of ordered categories: to make one takes longer than an epoch of a few rows should."""
+    return pd.CategoricalDtype(list(values), ordered=True)
+
+
 def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
     """What pandas makes a column of, in memory of its own."""
     t = column.type
     if pa.types.is_large_string(t) or pa.types.is_string(t):
         return _STR.__from_arrow__(column)  # type: ignore[attr-defined]
+    plain = shared(column) if isinstance(column, pa.Array) else None
     if pa.types.is_timestamp(t) and t.tz is not None:
+        if plain is not None and t.tz == "UTC":
+            return pd.array(plain.view(f"M8[{t.unit}]").copy(), dtype=pd.DatetimeTZDtype(t.unit, t.tz), copy=False)
         values = pd.DatetimeTZDtype(t.unit, t.tz).__from_arrow__(column)
         several = isinstance(column, pa.ChunkedArray) and column.num_chunks > 1
         return values if column.null_count or several else values.copy()
     if pa.types.is_dictionary(t):
         column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        categories = column.dictionary.to_pylist()
-        codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return pd.Categorical.from_codes(codes, categories=categories, ordered=True)
-    if nullable and t in _NULLABLE_NAMES:
-        return pd.api.types.pandas_dtype(_NULLABLE_NAMES[t]).__from_arrow__(column)  # type: ignore[union-attr]
+        indices = column.indices.fill_null(-1) if column.null_count else column.indices
+        dtype = _categories(tuple(column.dictionary.to_pylist()))
+        return pd.Categorical.from_codes(numbers(indices).copy(), dtype=dtype)
+    if nullable and t in _NULLABLE_DTYPES:
+        return _NULLABLE_DTYPES[t].__from_arrow__(column)
+    if plain is not None and not pa.types.is_temporal(t):
+        return plain.copy()
+    if pa.types.is_boolean(t) and isinstance(column, pa.Array) and not column.null_count:
+        return numbers(column)
     values = column.to_numpy(zero_copy_only=False)
     return values if values.flags.writeable else values.copy()
 

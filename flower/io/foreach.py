@@ -65,7 +65,7 @@ class ForeachSink:
         batches = [self._staged[str(token)] for token in tokens if str(token) in self._staged]
         if epoch > self._done and batches:
             try:
-                self._fn(frame_of(pa.concat_batches(batches)))
+                self._fn(frame_of(batches[0] if len(batches) == 1 else pa.concat_batches(batches)))
             except Exception as error:
                 raise UserFunctionError(
                     f"{self.label} failed on the {sum(map(len, batches)):,} rows of epoch {epoch}",

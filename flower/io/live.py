@@ -63,6 +63,8 @@ class LiveRun:
         self._told_at = -1
         self._torn = False
         self._over, self._stopped = self._writer.over, False
+        self.woken: Callable[[], None] = _nobody
+        """Called by the source's thread when rows have come."""
         self.begun = self._writer.end
         """Rows that were there from runs before."""
         self._thread = threading.Thread(target=self._take, name=f"flower-{source.label}", daemon=True)
@@ -142,6 +144,7 @@ class LiveRun:
                     self._append()
                     self._finish()
                 self._changed.notify_all()
+            self.woken()
 
     def _finish(self) -> None:
         try:
@@ -163,7 +166,9 @@ class LiveRun:
                 self._waiting += len(batch)
                 if self._waiting >= APPEND_ROWS:
                     self._append()
-                self._changed.wait_for(lambda: self._stopped or self._ahead() < BUFFER_ROWS)
+        self.woken()
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._ahead() < BUFFER_ROWS)
             return not self._stopped
 
     def _ahead(self) -> int:
@@ -210,6 +215,10 @@ class LiveRun:
             self._thread.join(GRACE_SECONDS)
         if not self._kept:
             shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _nobody() -> None:
+    """Nobody waits for rows."""
 
 
 @dataclass(frozen=True, slots=True)

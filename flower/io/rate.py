@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from flower.errors import SourceError
+from flower.model.arrays import arrow
 from flower.model.time import instant_us
 
 _COLUMNS = [
@@ -83,6 +86,12 @@ class RateSource:
             there = min(there, self._rows)
         return max(position, min(there, position + limit_rows))
 
+    def due(self, partition: int, position: int) -> int | None:
+        """When the row at ``position`` appears."""
+        if self._rows is not None and position >= self._rows:
+            return None
+        return math.ceil((position + 1) * 1_000_000 / self._rate)
+
     def waiting(self, partition: int, position: int, elapsed_us: int) -> int:
         """Rows that the time is worth already."""
         return self.latest(partition, position, 2**62, elapsed_us) - position
@@ -99,10 +108,11 @@ class RateSource:
             after = value // self._rate * 1_000_000 + value % self._rate * 1_000_000 // self._rate
         else:
             after = np.floor(value * (1_000_000 / self._rate)).astype(np.int64)
-        arrays = [pa.array(self._start + after).cast(pa.timestamp("us", "UTC")), pa.array(value)]
+        values = [self._start + after, value]
         if self._keys is not None:
-            arrays.append(pa.array(value % self._keys))
-        table = pa.Table.from_arrays(arrays, schema=self.schema)
+            values.append(value % self._keys)
+        made = [arrow(column, field.type) for column, field in zip(values, self.schema, strict=True)]
+        table = pa.Table.from_arrays(made, schema=self.schema)
         return table if columns is None else table.select(list(columns))
 
     def ended(self, partition: int, position: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import re
 import shutil
@@ -145,6 +146,14 @@ class RecordingSource:
             due = int(np.searchsorted(times, self._began + elapsed_us * self._speed, side="right"))
             end = min(end, int(ends[due - 1]) if due else 0)
         return max(position, end)
+
+    def due(self, partition: int, position: int) -> int | None:
+        """When the row at ``position`` has its turn."""
+        if self._speed is None or self.ended(partition, position):
+            return None
+        times, ends = self._came(partition)
+        came = int(times[np.searchsorted(ends, position, side="right")])
+        return math.ceil((came - self._began) / self._speed)
 
     def waiting(self, partition: int, position: int, elapsed_us: int) -> int:
         """Rows whose turn has come."""

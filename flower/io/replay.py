@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,13 @@ class ReplaySource:
         due = min(self._start() + elapsed_us * self._speed, MAX_TIME)
         rows = int(np.searchsorted(arrivals.time[position - arrivals.start :], due, side="right"))
         return max(position, min(end, position + rows))
+
+    def due(self, partition: int, position: int) -> int | None:
+        """When the row at ``position`` appears, of the rows whose arrivals are known."""
+        known = self._known.get(partition)
+        if self._speed is None or known is None or not known.start <= position < known.end:
+            return None
+        return math.ceil((int(known.time[position - known.start]) - self._start()) / self._speed)
 
     def total(self, partition: int) -> int | None:
         """All rows."""

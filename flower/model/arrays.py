@@ -8,6 +8,7 @@ faster and rounds large integers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,11 +24,48 @@ Column: TypeAlias = Any
 Bools = npt.NDArray[np.bool_]
 
 
+@lru_cache(64)
+def _plain(kind: pa.DataType) -> np.dtype[Any] | None:
+    """What NumPy calls the numbers that a type has in memory; None: they are none, or narrower than a byte."""
+    if pa.types.is_temporal(kind) and kind.bit_width in (32, 64):
+        return np.dtype(np.int32 if kind.bit_width == 32 else np.int64)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        plain: np.dtype[Any] = np.dtype(kind.to_pandas_dtype())
+        return plain
+    return None
+
+
+def shared(column: pa.Array) -> npt.NDArray[Any] | None:
+    """The numbers of a column without a null, times as those that they are, read-only and not copied; None: it has
+    others.
+
+    ``to_numpy`` gives the same but lets go of the interpreter's lock several times, and each time a cell that computes
+    in pure Python may take it: a small epoch cannot pay for that.
+    """
+    kind = _plain(column.type)
+    if kind is None or column.null_count:
+        return None
+    memory = column.buffers()[1]
+    if memory is None or not len(column):
+        return np.zeros(0, kind)
+    return np.frombuffer(memory, kind, len(column), column.offset * kind.itemsize)
+
+
+def _bools(column: pa.Array) -> Bools:
+    """The bits of a column without a null, a byte each."""
+    n, memory = len(column), column.buffers()[1]
+    if memory is None or not n:
+        return np.zeros(0, np.bool_)
+    byte, bit = divmod(column.offset, 8)
+    return np.unpackbits(np.frombuffer(memory, np.uint8)[byte:], count=bit + n, bitorder="little")[bit:].view(np.bool_)
+
+
 def take(column: Column, indices: I64) -> Column:
     """The values at ``indices``."""
     if isinstance(column, np.ndarray):
         return column[indices]
-    return column.take(pa.array(indices))
+    values = shared(column)
+    return column.take(pa.array(indices)) if values is None else arrow(values[indices], column.type)
 
 
 def cut(column: Column, start: int, stop: int) -> Column:
@@ -43,12 +81,16 @@ def joined(columns: Sequence[Column]) -> Column:
         return columns[0]
     if isinstance(columns[0], np.ndarray):
         return np.concatenate(columns)
-    return pa.concat_arrays(columns)
+    values = [each for column in columns if (each := shared(column)) is not None]
+    return pa.concat_arrays(columns) if len(values) < len(columns) else arrow(np.concatenate(values), columns[0].type)
 
 
 def size_of(column: Column) -> int:
     """Bytes that the values take."""
-    return int(column.nbytes)
+    if isinstance(column, np.ndarray):
+        return column.nbytes
+    kind = _plain(column.type)
+    return int(column.nbytes) if kind is None or column.null_count else len(column) * kind.itemsize
 
 
 def order(values: I64, major: I64 | None = None) -> I64:
@@ -127,10 +169,13 @@ def numbers(column: pa.Array) -> npt.NDArray[Any]:
     """The values of a column of plain numbers, bools or times as a NumPy array; nulls become NaN, 0 or False: mask
     them.
     """
+    values = shared(column)
+    if values is not None:
+        return values
     kind = column.type
     if pa.types.is_boolean(kind):
         filled = column.fill_null(False) if column.null_count else column
-        return np.asarray(filled.to_numpy(zero_copy_only=False))
+        return _bools(filled)
     if pa.types.is_temporal(kind):
         width = pa.int32() if kind.bit_width == 32 else pa.int64()
         column = column.view(width)
@@ -143,6 +188,10 @@ def arrow(values: npt.NDArray[Any], kind: pa.DataType, missing: Bools | None = N
     """An Arrow column of NumPy numbers; ``missing`` ones are null, or NaN in a float column."""
     if missing is not None and not missing.any():
         missing = None
+    if missing is None and values.dtype == _plain(kind):
+        # What `pa.array` makes of them, which lets go of the interpreter's lock (see `shared`).
+        values = np.ascontiguousarray(values)
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)], 0)
     if pa.types.is_floating(kind):
         if missing is not None:
             values = np.where(missing, np.nan, values)

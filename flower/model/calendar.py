@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from flower.errors import WindowError
+from flower.model.event_time import check_zone, first_instants, local_us
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
 Unit = Literal["day", "week", "month", "quarter", "year"]
@@ -38,7 +37,9 @@ class CalendarWindows:
     Raises
     ------
     WindowError
-        If there is no such unit or zone, or ``n`` is not positive.
+        If there is no such unit, or ``n`` is not positive.
+    EventTimeError
+        If there is no such zone.
 
     Notes
     -----
@@ -70,13 +71,7 @@ class CalendarWindows:
         object.__setattr__(self, "unit", unit)
         object.__setattr__(self, "n", n)
         object.__setattr__(self, "tz", tz)
-        try:
-            if not isinstance(tz, str) or not tz:
-                raise TypeError
-            self._local(np.zeros(1, np.int64))
-        except (pa.ArrowException, TypeError):
-            hint = "write it as 'Europe/Berlin'"
-            raise WindowError("`tz` must be a time zone", got=repr(tz), hint=hint) from None
+        check_zone(tz)
 
     def __repr__(self) -> str:
         n = "" if self.n == 1 else f", n={self.n}"
@@ -89,7 +84,7 @@ class CalendarWindows:
 
     def assign(self, time: I64) -> tuple[None, I64, I64]:
         """The one window of each event time: None, starts, ends."""
-        number = self._numbers(self._local(np.clip(time, _FIRST, _LAST)))
+        number = self._numbers(local_us(np.clip(time, _FIRST, _LAST), self.tz))
         first, last = (int(number.min()), int(number.max())) if len(number) else (0, 0)
         if last - first > 4 * len(number) + 1024:
             known, code = np.unique(number, return_inverse=True)
@@ -101,11 +96,6 @@ class CalendarWindows:
         # Where clocks go back over midnight, the calendar shows the day before once more: the new day has begun.
         again = time >= ends[code]
         return None, np.where(again, ends[code], starts[code]), np.where(again, after[code], ends[code])
-
-    def _local(self, time: I64) -> I64:
-        """What clocks of the zone show, as microseconds."""
-        there = pa.array(time).cast(pa.timestamp("us", self.tz))
-        return np.asarray(pc.local_timestamp(there).cast(pa.int64()))
 
     def _numbers(self, local: I64) -> I64:
         """The number of the window that the calendar shows."""
@@ -123,7 +113,5 @@ class CalendarWindows:
         else:
             days = number * self.n if self.unit == "day" else number * (7 * self.n) + 4
             local = days * 86_400_000_000
-        naive = pa.array(np.clip(local, _FIRST, _LAST)).cast(pa.timestamp("us"))
-        there = pc.assume_timezone(naive, self.tz, ambiguous="earliest", nonexistent="latest")
-        start = np.asarray(there.cast(pa.int64()))
+        start = first_instants(np.clip(local, _FIRST, _LAST), self.tz)
         return np.where(local <= _FIRST, MIN_TIME, np.where(local > _LAST, MAX_TIME, start))

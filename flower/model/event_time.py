@@ -101,6 +101,35 @@ def check_zone(tz: str) -> None:
         ) from error
 
 
+def local_us(time: I64, tz: str) -> I64:
+    """What clocks of a zone show, as microseconds, by instants in UTC.
+
+    By pandas: Arrow knows no daylight-saving time after 2037.
+    """
+    local: I64 = pd.DatetimeIndex(time.view("M8[us]"), tz="UTC").tz_convert(tz).tz_localize(None).asi8
+    return local
+
+
+_TWO_DAYS = 2 * 86_400_000_000
+
+
+def first_instants(local: I64, tz: str) -> I64:
+    """The first instants in UTC at which clocks of a zone show these microseconds, or later ones if they never do."""
+    naive, earlier = pd.DatetimeIndex(local.view("M8[us]")), np.ones(len(local), dtype=bool)
+    time: I64 = naive.tz_localize(tz, ambiguous=earlier, nonexistent="NaT").asi8.copy()
+    skipped = np.flatnonzero(time == MIN_TIME)
+    if not len(skipped):
+        return time
+    # Clocks jump within two days of it. pandas' "shift_forward" is an hour late where a zone skips a day.
+    before, at = local[skipped] - _TWO_DAYS, local[skipped] + _TWO_DAYS
+    while (at - before > 1).any():
+        middle = before + (at - before) // 2
+        reached = local_us(middle, tz) >= local[skipped]
+        before, at = np.where(reached, before, middle), np.where(reached, middle, at)
+    time[skipped] = at
+    return time
+
+
 def event_time_us(column: pa.Array | pa.ChunkedArray, *, tz: str) -> tuple[I64, Bad | None, list[str]]:
     """Event times of a column in microseconds UTC.
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flower.errors import GraphError
-from flower.model.arrays import numbers, order
+from flower.model.arrays import arrow, numbers, order
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.windowing import Windowing
 from flower.model.windows import CountWindows, GlobalWindows
@@ -35,6 +35,7 @@ EARLY, ON_TIME, LATE = 0, 1, 2
 
 INSTANT = pa.timestamp("us", tz="UTC")
 TIMING_TYPE = pa.dictionary(pa.int8(), pa.string(), ordered=True)
+_TIMINGS = pa.array(TIMINGS, pa.string())
 ABSORBS_TYPE = pa.list_(
     pa.struct([pa.field("start", INSTANT, nullable=False), pa.field("end", INSTANT, nullable=False)])
 )
@@ -101,12 +102,13 @@ def so_far(panes: pa.Schema, keys: Sequence[str]) -> pa.Schema:
 
 def instants(time: I64) -> pa.Array:
     """Timestamps of microseconds; null for the two ends of time."""
-    return pa.array(time, pa.int64(), mask=(time == MIN_TIME) | (time == MAX_TIME)).cast(INSTANT)
+    at_an_end = len(time) > 0 and (time.min() == MIN_TIME or time.max() == MAX_TIME)
+    return arrow(time, INSTANT, (time == MIN_TIME) | (time == MAX_TIME) if at_an_end else None)
 
 
 def timings(codes: npt.NDArray[np.int8]) -> pa.DictionaryArray:
     """The column ``pane_timing`` of codes `EARLY`, `ON_TIME`, `LATE`."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(TIMINGS, pa.string()), ordered=True)
+    return pa.DictionaryArray.from_arrays(arrow(codes, pa.int8()), _TIMINGS, ordered=True, safe=False)
 
 
 def view_of(

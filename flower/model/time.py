@@ -143,6 +143,8 @@ def instant_text(us: int) -> str:
 
 def later(time: I64, us: int) -> I64:
     """``time + us`` (``us >= 0``) that stops at the ends of time instead of wrapping around."""
+    if us == 0:
+        return time
     if us == MAX_TIME:
         return np.full(len(time), MAX_TIME)
     moved = np.where(time > MAX_TIME - us, MAX_TIME, time + us)

@@ -11,7 +11,7 @@ from bokeh.plotting import figure as Figure
 from flower.charts.chart_type import ChartType, Seen
 from flower.charts.page import Chart
 from flower.charts.plot import Plot
-from flower.charts.view import MOST, View, combinations
+from flower.charts.view import MOST, View, combinations, keys_of
 from flower.engine.run import Run
 from flower.graph.schema import frame_of
 from flower.notebook.bokeh_document import Drawing
@@ -44,7 +44,7 @@ class LiveChart(Live, Chart):
         if run is not None:
             view_frame(run, self._step)
         Live.__init__(self, stream.run() if run is None else run, owned=run is None, fps=fps)
-        self._panes = View(self.run, self._step)
+        self._panes = View(self.run, self._step, keys_of(stream.node))
 
     @property
     def figure(self) -> Figure:  # type: ignore[override]  # a chart that lives has another one in time
@@ -116,7 +116,7 @@ class LiveChart(Live, Chart):
             return False
         told = [f"of the newest {MOST:,} rows"] if self._panes.let_go else []
         if self._panes.taken_back:
-            told.append(f"panes taken back: {self._panes.taken_back:,}")
+            told.append(f"taken back, with nothing in their place: {self._panes.taken_back:,}")
         return self._drawing.follow(Seen(self._panes.frame, self._combine), "; ".join(told))
 
 

@@ -171,11 +171,11 @@ class LiveDiagram(Live, Diagram):
 
 
 class LiveFigure(LiveDiagram):
-    """A published figure in a notebook, with selects that treat its rows otherwise."""
+    """A published figure in a notebook, with sliders and selects that treat its rows otherwise."""
 
     def __init__(self, figure: Published) -> None:
         self._published = figure
-        self._chosen = {control: 0 for control in figure.choices}
+        self._chosen = {name: options.index(figure.chosen[name]) for name, options in figure.choices.items()}
         self._refused: str | None = None
         history = of_stream(figure.pipeline().node)
         super().__init__(history, title=figure.title, line=figure.line)
@@ -188,21 +188,33 @@ class LiveFigure(LiveDiagram):
 
     def _selects(self) -> list[dict[str, Any]]:
         return [
-            {"name": control, "options": list(options), "chosen": self._chosen[control]}
+            {
+                "name": control,
+                "options": list(options),
+                "chosen": self._chosen[control],
+                "published": options.index(self._published.chosen[control]),
+                "slides": control in self._published.ordered,
+            }
             for control, options in self._published.choices.items()
         ]
+
+    def _treated(self) -> list[tuple[str, str]]:
+        options = self._published.choices
+        return [(name, options[name][at]) for name, at in self._chosen.items()]
 
     def _choose(self, name: str, number: int) -> None:
         """Run the same rows again; what cannot be is said."""
         self._chosen[name] = number
-        options = self._published.choices
-        changes = {control.replace(" ", "_"): options[control][at] for control, at in self._chosen.items()}
+        changes = {name.replace(" ", "_"): changed for name, changed in self._treated()}
         try:
             self.history = of_stream(self._published.changed(**changes).pipeline().node)
         except FlowerError as error:
             self._refused = str(error)
         else:
             self._refused = None
+            chosen = self._published.chosen
+            others = [f"{name} {changed}" for name, changed in self._treated() if changed != chosen[name]]
+            self._name = "; ".join([self._published.title, *([f"now {', '.join(others)}"] if others else [])])
             self._redraw()
         self._send()
 

@@ -40,6 +40,10 @@ const STYLE = `
 .flower-steps > div { max-height: 340px; overflow: auto; }
 .flower-view select { font: inherit; font-size: 12px; color: inherit; max-width: 17em; padding: 1px 3px;
   background: var(--jp-layout-color2, #f2f2f2); border: 1px solid var(--jp-border-color1, #bbb); border-radius: 3px; }
+.flower-view .flower-slider { display: grid; grid-template-columns: max-content 8em; column-gap: 8px; align-items: center; }
+.flower-slider output { grid-column: 1 / 3; min-width: 18em; color: var(--jp-content-font-color1, #222); }
+.flower-slider input { margin: 0; accent-color: var(--jp-brand-color1, #1976d2); }
+.flower-slider input:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 2px; }
 .flower-view [aria-busy=true] { opacity: .5; }
 .flower-why { margin: 2px 0 6px; padding: 4px 8px 4px 24px; border-left: 3px solid var(--jp-border-color1, #bbb);
   background: var(--jp-layout-color2, #f2f2f2); }
@@ -352,8 +356,44 @@ const told = (place, lines) => {
   place.replaceChildren(...lines.map(line => element("li", "", line)))
 }
 
-// A time diagram: a chart whose epochs are stepped through here, with selects that Python answers by another one, and
-// what Python says of a window that is clicked.
+// One of some texts that have no order.
+function listed({name, options}, choose) {
+  const label = element("label", "flower-note", `${name} `), control = element("select")
+  options.forEach((text, n) => control.append(new Option(text, n)))
+  control.addEventListener("change", event => {
+    event.stopPropagation()
+    choose(control, control.value)
+  })
+  label.append(control)
+  return {label, control, show: chosen => { control.value = String(chosen) }}
+}
+
+// One of some texts from little to much.
+function slider({name, options, published}, choose) {
+  const label = element("label", "flower-note flower-slider"), control = element("input"), text = element("output")
+  control.type = "range"
+  control.min = "0"
+  control.max = String(options.length - 1)
+  control.setAttribute("aria-label", name)
+  text.setAttribute("aria-hidden", "true")  // the value's text says it
+  const tell = () => {
+    const at = Number(control.value)
+    text.textContent = at === published && options[at] !== PUBLISHED ? `${options[at]}, ${PUBLISHED}` : options[at]
+    control.setAttribute("aria-valuetext", text.textContent)
+  }
+  control.addEventListener("input", event => {
+    event.stopPropagation()
+    tell()
+    choose(control, control.value)
+  })
+  label.append(element("span", "", name), control, text)
+  return {label, control, show(chosen) { control.value = String(chosen); tell() }}
+}
+
+const PUBLISHED = "as published"
+
+// A time diagram: a chart whose epochs are stepped through here, with sliders and lists that Python answers by another
+// one, and what Python says of a window that is clicked.
 async function diagram(model, el, queue) {
   const controls = element("div", "flower-head")
   el.append(controls)
@@ -368,33 +408,30 @@ async function diagram(model, el, queue) {
   said.hidden = about.hidden = filling.hidden = true
   el.append(place, filling, said, about)
   const asked = asking(model, () => { wait.textContent = asked.waits() ? WAITS : "" })
-  let steps = null, options = "", boxes = null
+  let steps = null, options = "", boxes = null, chooses = []
 
   const offer = selects => {
-    const now = JSON.stringify(selects)
-    if (now === options) return
+    const now = JSON.stringify(selects.map(({chosen, ...rest}) => rest))
+    if (now === options) {
+      // A control stays as it is, or nobody could drag it; what is under way is newer than what came.
+      selects.forEach(({chosen}, at) => { if (!asked.pending(chooses[at].control)) chooses[at].show(chosen) })
+      return
+    }
     options = now
     const focused = controls.contains(document.activeElement) ? document.activeElement.dataset.at : undefined
-    controls.replaceChildren(...selects.map(({name, options, chosen}, at) => {
-      const label = element("label", "flower-note", `${name} `)
-      const select = element("select")
-      select.dataset.at = String(at)
-      options.forEach((text, n) => {
-        const option = element("option", "", text)
-        option.value = String(n)
-        select.append(option)
-      })
-      select.value = String(chosen)
-      for (const kind of ["keydown", "mousedown"]) select.addEventListener(kind, event => event.stopPropagation())
-      select.addEventListener("change", event => {
-        event.stopPropagation()
-        place.setAttribute("aria-busy", "true")  // until Python has run the rows again
-        asked.tell(select, `set:${at}:${select.value}`)
-      })
-      label.append(select)
-      return label
+    chooses = selects.map((each, at) => (each.slides ? slider : listed)(each, (control, number) => {
+      place.setAttribute("aria-busy", "true")  // until Python has run the rows again
+      asked.tell(control, `set:${at}:${number}`)
     }))
-    if (focused !== undefined) controls.querySelector(`select[data-at="${focused}"]`)?.focus()
+    chooses.forEach(({control, show}, at) => {
+      control.dataset.at = String(at)
+      for (const kind of ["keydown", "mousedown", "pointerdown"]) {
+        control.addEventListener(kind, event => event.stopPropagation())
+      }
+      show(selects[at].chosen)
+    })
+    controls.replaceChildren(...chooses.map(({label}) => label))
+    if (focused !== undefined) chooses[focused]?.control.focus()
   }
   const tell = lines => told(said, lines)
   // The windows that the picture shows as filling, for who has no mouse.

@@ -24,7 +24,7 @@ from flower.api.stream import Stream
 from flower.errors import GraphError
 from flower.model.triggers import AfterCount, AfterProcessingTime, AfterWatermark, Repeatedly, Trigger
 from flower.model.windows import FixedWindows, GlobalWindows, Sessions, Windows
-from flower.teach.choices import AS_IT_IS, CHOICES
+from flower.teach.choices import AS_IT_IS, CHOICES, ORDERED
 from flower.testing.stream import TestStream
 
 SCHEMA = {"id": "int64", "key": "str", "value": "int64", "event_time": "datetime64[us, UTC]"}
@@ -218,8 +218,34 @@ class Figure:
 
     @property
     def choices(self) -> dict[str, tuple[str, ...]]:
-        """What `changed` can change, and into what; the first is what it is."""
-        return {control: (AS_IT_IS, *some) for control, some in CHOICES.items()}
+        """What `changed` can change, and into what, from little to much; first "as published" if that is none of them.
+
+        Examples
+        --------
+        >>> figure("102_fig9_discarding").choices["accumulation"]
+        ('discarding', 'accumulating', 'retracting')
+        """
+        return {
+            control: (*(() if self.chosen[control] in some else (AS_IT_IS,)), *some)
+            for control, some in CHOICES.items()
+        }
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """Which of its `choices` it is."""
+        told = {**self._told, "allowed_lateness": self.options["allowed_lateness"]}
+        return {
+            control: next(
+                (name for name, fields in some.items() if all(told[field] == of for field, of in fields.items())),
+                AS_IT_IS,
+            )
+            for control, some in CHOICES.items()
+        }
+
+    @property
+    def ordered(self) -> frozenset[str]:
+        """Those of its `choices` that are an order."""
+        return ORDERED
 
     def changed(self, **choices: str) -> Figure:
         """The same rows, treated otherwise.
@@ -254,7 +280,7 @@ class Figure:
         return Figure(self.name, self.variant, told)
 
     def time_diagram(self) -> Any:
-        """The figure drawn, epoch by epoch; in a notebook with selects that change it.
+        """The figure drawn, epoch by epoch; in a notebook with sliders that change it.
 
         Examples
         --------

@@ -18,11 +18,21 @@ def here(file: str, **functions: str) -> tuple[Subject, ...]:
 
 
 CHARTS = (
-    # Seconds of a processor in ten seconds: a tenth at most.
+    # The same windows, keys and seconds at both rates. What may differ: one of ten windows begins in the seconds or not
+    # (a twentieth of all bytes), a tick comes before its pane, and the count of rows below the chart has more digits.
     Work(
         "chart-traffic",
-        "ten seconds of a live chart",
-        here("chart_traffic.py", full_speed="full", million="many", ten_thousand="few"),
+        "ten seconds of a live chart, and what they take of a processor",
+        here("chart_traffic.py", ten_thousand="few", million="many"),
+        rounds=3,
+        limit_seconds=1.0,
+        equal={"messages_per_second": 0.1, "kB_per_second": 0.1},
+    ),
+    # A tenth of a processor at most, what the kernel's threads for messages do for it included.
+    Work(
+        "chart-cost",
+        "ten seconds of a live chart at full speed, of a processor",
+        (*here("pixels.py", in_a_kernel="chart_at_full_speed"), *here("chart_traffic.py", without_a_page="full")),
         rounds=3,
         limit_seconds=1.0,
     ),

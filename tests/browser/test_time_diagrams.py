@@ -136,18 +136,41 @@ def test_it_plays_to_its_end(opened, lab_page):
     expect(output.get_by_role("button", name="play the epochs")).to_contain_text("play")
 
 
-def test_other_choices_run_the_same_rows_again(opened, lab_page):
+def test_sliders_run_the_same_rows_again(opened, lab_page, lab_screenshot):
     notebook = opened([SETUP, FIGURE])
     notebook.run(0).run(1)
     lab_page.wait_for_function(DRAWN)
     output = notebook.output(1)
+    windows, trigger, lateness = (
+        output.get_by_role("slider", name=name) for name in ("windows", "trigger", "allowed lateness")
+    )
+    expect(windows).to_have_attribute("aria-valuetext", "2min, as published")
+    expect(trigger).to_have_attribute("aria-valuetext", "every minute, watermark, every late row, as published")
+    expect(lateness).to_have_attribute("aria-valuetext", "unbounded, as published")
     output.get_by_label("accumulation").select_option("discarding")
     waits_for(lab_page, "late pane", ["9"])
     assert shown(lab_page, "on-time pane") == ["5", "8"]
-    output.get_by_role("combobox", name="windows").select_option("all time")
-    output.get_by_label("trigger").select_option("every row")
+    # By keyboard alone, from one control to the next; each stays focused while the rows run again.
+    windows.focus()
+    for said in ("3min", "4min", "all time"):
+        lab_page.keyboard.press("ArrowRight")
+        expect(windows).to_have_attribute("aria-valuetext", said)
+    lab_page.keyboard.press("Tab")
+    expect(trigger).to_be_focused()
+    lab_page.keyboard.press("End")
     waits_for(lab_page, "early pane", ["5", "7", "3", "4", "8", "3", "9", "8", "1"])
-    assert output.get_by_label("trigger").input_value() == "4"
+    expect(trigger).to_be_focused()
+    expect(trigger).to_have_attribute("aria-valuetext", "every row")
+    lab_screenshot("time-diagram-sliders")
+    # Back to two minutes, with a lateness that the last row does not have.
+    windows.fill("2")
+    output.get_by_label("accumulation").select_option("accumulating")
+    waits_for(lab_page, "late pane", ["14"])
+    lateness.focus()
+    lab_page.keyboard.press("Home")
+    waits_for(lab_page, "late pane", [])
+    lab_page.keyboard.press("End")
+    waits_for(lab_page, "late pane", ["14"])
 
 
 def test_a_window_that_is_clicked_says_what_it_waits_for(opened, lab_page, lab_screenshot):

@@ -236,6 +236,23 @@ def test_choices_treat_the_same_rows_otherwise() -> None:
         figure.changed(accumulation="x")
 
 
+def test_a_figure_is_among_its_choices_or_as_published() -> None:
+    for name in teach.figures().index:
+        for variant in (None, *teach.figure(name).variants):
+            figure = teach.figure(name, variant)
+            for control, chosen in figure.chosen.items():
+                assert figure.choices[control].count(chosen) == 1
+                assert ("as published" in figure.choices[control]) == (chosen == "as published")
+            again = figure.changed(**{name.replace(" ", "_"): chosen for name, chosen in figure.chosen.items()})
+            assert (again.windows, again.options) == (figure.windows, figure.options)
+    assert teach.figure("book_fig2_11_right").chosen == {
+        "windows": "2min",
+        "trigger": "every minute, watermark, every late row",
+        "allowed lateness": "unbounded",
+        "accumulation": "accumulating",
+    }
+
+
 def test_hostile_keys_are_text_in_a_page(tmp_path: Any) -> None:
     hostile = "</script><script>alert(1)</script>"
     times = pd.to_datetime(["2000-01-01", "2000-01-02"], utc=True)

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pytest
 
 import flower as fl
-from flower.engine.checkpoint import STORED, load, packed, save, unpacked
+from flower.engine.checkpoint import STORED, packed, unpacked
 from flower.engine.embedded import Driver, Options
+from flower.engine.parts import Found, Parts, Writing
 from flower.engine.runs import Run
 from flower.engine.state import KeyedState
 from flower.errors import RunError
+from flower.io.storage import storage
 
 AGGREGATES = {
     "rows": "count",
@@ -97,11 +99,13 @@ EVERY = [
 @pytest.mark.parametrize("keys", [(), ("k",), ("n",), ("k", "flag"), ("x",)], ids=str)
 @pytest.mark.parametrize("windows, how", EVERY, ids=lambda each: repr(each)[:30])
 def test_every_state_is_read_back_as_it_was(tmp_path: Path, windows: Any, how: Any, keys: tuple[str, ...]) -> None:
-    path = str(tmp_path / "a.state")
+    writing = Writing(Parts(storage(tmp_path)), "1")
     held = 0
     for state in states(windows, keys, **how):
-        save(state, path)
-        assert same(load(path), state)
+        stored = writing.state(state)
+        there, told = Parts(storage(tmp_path)).state(stored.name)
+        assert same(there, state)
+        assert told == stored
         held += state.groups
     assert held > 0
 
@@ -196,13 +200,15 @@ def test_every_flipped_bit_is_noticed(at: int) -> None:
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:60] + bytes([b[60] ^ 1]) + b[61:], lambda b: b""])
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: Any) -> None:
-    path = tmp_path / "a.state"
-    save(states(fl.FixedWindows("5s"), ("k",))[3], str(path))
+    parts = Parts(storage(tmp_path))
+    stored = Writing(parts, "1").state(states(fl.FixedWindows("5s"), ("k",))[3])
+    path = tmp_path / "parts" / stored.name
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(RunError, match=r"a\.state' must be as it was written"):
-        load(str(path))
+    for whole in (True, False):
+        with pytest.raises(RunError, match=rf"{stored.name}' must be as it was written"):
+            Found(parts, whole=whole)({"state": stored.name})
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"gone\.state' must be readable on every worker; got No such file"):
-        load(str(tmp_path / "gone.state"))
+    with pytest.raises(RunError, match=r"parts/gone' of a checkpoint must be there; got no such file; .*workers share"):
+        Parts(storage(tmp_path)).state("gone")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import flower as fl
 from flower.engine.evaluate import REASONS, evaluate, predicate_mask
 from flower.errors import DtypeError
 from flower.graph.expressions import FUNCTIONS, Expr, expression, parse
@@ -197,6 +198,12 @@ def test_operators_and_functions_are_pandas(text, theirs, rows):
     with np.errstate(all="ignore"):
         expected = theirs(frame_of(rows))
     agree(text, rows, expected)
+
+
+def test_the_hour_of_a_zone_is_that_of_its_clocks_in_any_year():
+    times = pd.to_datetime(["1880-01-01T12:00", "2027-07-01T12:00", None, "2047-07-01T12:00"]).tz_localize("UTC")
+    rows = fl.read.frame(pd.DataFrame({"t": times.as_unit("us").tz_convert("America/New_York")}))
+    assert rows.assign(h="hour(t)").collect()["h"].tolist() == [7, 8, pd.NA, 8]
 
 
 def test_every_function_is_computed():

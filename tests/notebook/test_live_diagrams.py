@@ -150,6 +150,7 @@ class Refused:
 
     def __init__(self, figure):
         self.title, self.line, self.about, self.choices = figure.title, figure.line, figure.about, figure.choices
+        self.chosen, self.ordered = figure.chosen, figure.ordered
         self.pipeline = figure.pipeline
 
     def changed(self, **choices):
@@ -172,8 +173,10 @@ def test_a_choice_runs_the_rows_again_and_another_one_brings_them_back(paper):
     figure.command(f"set:3:{names.index('accumulating')}", None)
     assert figure.timeline.panes["text"].tolist() != before
     assert selects(figure)["accumulation"][1] == names.index("accumulating")
-    figure.command("set:3:0", None)
+    assert figure.title == "Early, on-time and late panes, discarding; now accumulation accumulating"
+    figure.command(f"set:3:{figure.snapshot()['selects'][3]['published']}", None)
     assert figure.timeline.panes["text"].tolist() == before
+    assert figure.title == "Early, on-time and late panes, discarding"
 
 
 def test_a_diagram_that_is_closed_sends_nothing(paper):

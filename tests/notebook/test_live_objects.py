@@ -113,21 +113,24 @@ def test_a_chart_of_a_run_that_is_over_becomes_a_picture_unless_it_is_shown_agai
     assert "<img" in paper.shown[-1][0]["text/html"] and paper.shown[-1][2] == f"{paper.shown[-3][2]}-kept"
 
 
-def test_a_chart_says_how_many_panes_were_taken_back(paper):
+def test_a_chart_says_what_went_without_another_in_its_place(paper):
     clock = ManualClock()
-    early = fl.AfterWatermark(early=fl.AfterCount(1))
-    windowed = fl.read.rate(4, keys=2, start="2000-01-01T00:00:00Z").window(
-        fl.FixedWindows("2s"), trigger=early, accumulation="retracting"
-    )
-    panes = windowed.groupby("key").agg(total=("value", "sum"))
+    every = fl.Repeatedly(fl.AfterCount(1))
+    rows = fl.read.rate(4, keys=2, start="2000-01-01T00:00:00Z")
+    windowed = rows.window(fl.FixedWindows("1h"), trigger=every, accumulation="retracting").groupby("key")
+    # How many keys have so many rows: each count is left as its key gets another row.
+    again = windowed.agg(rows="count").window(fl.FixedWindows("1h"), trigger=every, accumulation="retracting")
+    panes = again.groupby("rows").agg(keys="count")
     run = panes.run(clock=clock).pause()
-    chart = LivePlot(panes).bar(x="window_end", y="total", by="key", run=run)
+    chart = LivePlot(panes).bar(x="rows", y="keys", run=run)
+    said = []
     for _ in range(3):
-        clock.advance("1s")
+        clock.advance("500ms")
         run.step()
-    taken = int(run.panes()["pane_retraction"].sum())
-    notes = [title.text.text for title in chart.figure.above if getattr(title, "visible", False)]
-    assert taken and any(f"panes taken back: {taken}" in note for note in notes)
+        said.append([title.text.text for title in chart.figure.above if title.visible and "taken" in title.text.text])
+    gone = [f"taken back, with nothing in their place: {count}" for count in (1, 2)]
+    assert said[0] == [] and [told[-len(text) :] for (told,), text in zip(said[1:], gone, strict=True)] == gone
+    assert run.panes()["pane_retraction"].sum() >= 2
     run.stop()
 
 

@@ -28,7 +28,7 @@ from scripted import (
 from strategies import Rows, tables
 
 import flower as fl
-from flower.engine import ledger
+from flower.engine import parts
 from flower.engine.embedded import Driver, Options
 from flower.graph.nodes import Read
 from flower.testing import ManualClock
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True, scope="module")
 def every_part_in_a_file() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "SMALL", 0)
+        patch.setattr(parts, "SMALL", 0)
         yield
 
 

@@ -20,7 +20,7 @@ from recovery_job import outcome, prepare, run
 
 import flower as fl
 from flower.cli import main
-from flower.engine import ledger, recovery
+from flower.engine import ledger, parts, recovery
 from flower.engine.embedded import Driver, Options
 from flower.engine.inspection import inspect
 from flower.errors import FlowerError, RunError
@@ -33,7 +33,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]
     directory = tmp_path_factory.mktemp("job")
     prepare(directory / "source")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "SMALL", 0)
+        patch.setattr(parts, "SMALL", 0)
         expected = outcome(run(directory / "source", directory / "expected", None), directory / "expected")
         patch.setattr(recovery.Recovery, "commit", killing(recovery.Recovery.commit, epoch=10))
         with pytest.raises(Death):

@@ -17,7 +17,7 @@ from pausing import paused, some_epochs
 import flower as fl
 from flower.engine import recovery
 from flower.engine.results import Results
-from flower.errors import FlowerError, GraphError, RunError, SourceError
+from flower.errors import FlowerError, RunError, SourceError
 from flower.graph.nodes import Read
 from flower.graph.schema import columns_of
 from flower.testing import ManualClock
@@ -294,11 +294,6 @@ def test_an_output_that_has_changed_begins_its_results_anew_and_says_so(tmp_path
     run = totals().assign(twice="total * 2").run(checkpoint=tmp_path / "c").wait()
     assert "is not among its results" in repr(run)
     assert 0 < run.results["total"].sum() < sum(range(60))
-
-
-def test_dask_says_that_it_has_no_checkpoints(tmp_path: Path) -> None:
-    with pytest.raises(GraphError, match="`checkpoint` needs executor='embedded'; got 'dask'"):
-        totals().run("dask", checkpoint=tmp_path / "c")
 
 
 # -- live sources

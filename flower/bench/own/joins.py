@@ -1,4 +1,4 @@
-"""Joins of a million rows a side, Flower's side: within five seconds of one another, and as of."""
+"""Joins of a million rows a side, Flower's side: in windows, within five seconds of one another, and as of."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ def _joined(given: Given, join: Callable[[Stream, Stream], Stream]) -> Columns:
             sink.run().wait(progress=False)
     rows = pd.concat(frames)
     return {"key": rows["key"], "value": rows["value"], "other": rows["other"].fillna(-1)}
+
+
+def window(given: Given) -> Columns:
+    """Pairs of the same key in the same ten seconds."""
+    import flower as fl
+
+    ten = fl.FixedWindows("10s")
+    return _joined(given, lambda left, right: left.window(ten).join(right.window(ten), "key"))
 
 
 def interval(given: Given) -> Columns:

@@ -61,17 +61,19 @@ def _cell(busy: bool) -> Iterator[None]:
 
 
 def _panes(rate: int, trigger: Any, busy: bool, **window: Any) -> pd.DataFrame:
-    """All panes and when each was there, in microseconds after the run's start."""
+    """All panes and when each was there, in microseconds after the run's start; ``end`` is in those since 1970."""
     import pandas as pd
 
     import flower as fl
 
-    found: list[pd.DataFrame] = []
+    found: list[tuple[int, Any, Any, Any]] = []
     clock = Started()
 
     def take(frame: pd.DataFrame) -> None:
-        frame["there"] = time.time_ns() // 1000 - clock.first
-        found.append(frame)
+        # As arrays: thousands of frames would keep Python's garbage collector busy, which is not what is measured.
+        there = time.time_ns() // 1000 - clock.first
+        end = frame["window_end"].to_numpy("datetime64[us]").view(np.int64)
+        found.append((there, frame["first"].to_numpy(), frame["rows"].to_numpy(), end))
 
     rows = fl.read.rate(rate, start=START, keys=min(rate, 1_000), rows=rate * SECONDS)
     panes = (
@@ -81,7 +83,9 @@ def _panes(rate: int, trigger: Any, busy: bool, **window: Any) -> pd.DataFrame:
     )
     with _cell(busy):
         panes.write.foreach(take).run(clock=clock).wait(progress=False)
-    return pd.concat(found)
+    there = np.repeat([at for at, *_ in found], [len(end) for *_, end in found])
+    columns = (np.concatenate(parts) for parts in list(zip(*found, strict=True))[1:])
+    return pd.DataFrame(dict(zip(("there", "first", "rows", "end"), (there, *columns), strict=True)))
 
 
 def _record(given: Given, late_us: Any) -> None:
@@ -106,7 +110,7 @@ def _closed(given: Given, rate: int, *, busy: bool = False) -> Columns:
     import flower as fl
 
     panes = _panes(rate, fl.AfterWatermark(), busy)
-    end = (panes["window_end"] - pd.Timestamp(START)) // pd.Timedelta("1us")
+    end = panes["end"] - pd.Timestamp(START).value // 1000
     due = (np.ceil(end * rate / 1_000_000) + 1) * (1_000_000 / rate)
     # The last windows close because the input has ended, before a row comes that would close them.
     counts = (due >= 1_000_000) & (due < SECONDS * 1_000_000)

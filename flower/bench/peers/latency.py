@@ -62,6 +62,20 @@ def _run(build: Any) -> list[tuple[float, Any]]:
     return found
 
 
+def _clock() -> Any:
+    """The watermark is the newest row's time, as Flower's is. By itself it would also move with the system's time, and
+    as these rows are of long ago every window would be asked all the time whether it is due.
+    """
+    from bytewax.operators.windowing import EventClock
+
+    return EventClock(
+        lambda value: value[0],
+        wait_for_system_duration=timedelta(0),
+        now_getter=lambda: BEGIN,
+        to_system_utc=lambda time: None,
+    )
+
+
 def _record(given: Given, late_us: list[float]) -> None:
     import numpy as np
 
@@ -70,33 +84,59 @@ def _record(given: Given, late_us: list[float]) -> None:
 
 
 def counted(given: Given) -> Columns:
-    """A running count of each key and window: a result for each row."""
+    """Windows of each key that give what is new with each row, and once more when they are closed."""
+    from bytewax.operators.windowing import TumblingWindower, WindowLogic, window
+
+    class Each(WindowLogic):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.last = -1
+
+        def on_value(self, value: tuple[datetime, int]) -> list[tuple[int, int]]:
+            self.last = value[1]
+            return [(value[1], 1)]
+
+        def on_merge(self, original: Any) -> list[tuple[int, int]]:
+            return []
+
+        def on_close(self) -> list[tuple[int, int]]:
+            return [(self.last, 0)]
+
+        def snapshot(self) -> int:
+            return self.last
 
     def build(op: Any, rows: Any) -> Any:
-        def count(held: dict[int, int] | None, value: tuple[datetime, int]) -> tuple[dict[int, int], int]:
-            held = held or {}
-            window = value[1] * (1_000_000 // RATE) // WINDOW_US
-            held = {window: held.get(window, 0) + 1}
-            return held, value[1]
+        windower = TumblingWindower(length=timedelta(microseconds=WINDOW_US), align_to=BEGIN)
+        return window("panes", rows, _clock(), windower, lambda _: Each()).down
 
-        return op.stateful_map("counts", rows, count)
-
-    found = _run(build)
-    late = [there - (row + 1) * 1_000_000 / RATE for there, (_, row) in found]
-    _record(given, [each for each, (_, (_, row)) in zip(late, found, strict=True) if row >= RATE])
+    found = [(there, first) for there, (_, (_, (first, rows))) in _run(build) if rows]
+    due = [(row + 1) * 1_000_000 / RATE for _, row in found]
+    _record(given, [there - at for (there, _), at in zip(found, due, strict=True) if at >= 1_000_000])
     return {"missing": [RATE * SECONDS - len(found)]}
 
 
 def closed(given: Given) -> Columns:
-    """A fold of each key's windows, which are closed by the first row after them."""
-    from bytewax.operators.windowing import EventClock, TumblingWindower, fold_window
+    """A fold of all keys' windows, which are closed by the first row after them, then each key's by itself: what it
+    keeps a key it also keeps a watermark for, and a key's own next row comes a second later.
+    """
+    from bytewax.operators.windowing import TumblingWindower, fold_window
+
+    def add(held: dict[str, list[int]], value: tuple[datetime, int, str]) -> dict[str, list[int]]:
+        one = held.setdefault(value[2], [value[1], 0])
+        one[0] = min(one[0], value[1])
+        one[1] += 1
+        return held
+
+    def merge(held: dict[str, list[int]], other: dict[str, list[int]]) -> dict[str, list[int]]:
+        raise AssertionError("windows that do not merge")
+
+    def each(item: tuple[str, tuple[int, dict[str, list[int]]]]) -> list[tuple[str, tuple[int, list[int]]]]:
+        _, (window, held) = item
+        return [(key, (window, one)) for key, one in held.items()]
 
     def build(op: Any, rows: Any) -> Any:
-        clock = EventClock(lambda value: value[0], wait_for_system_duration=timedelta(0))
         windower = TumblingWindower(length=timedelta(microseconds=WINDOW_US), align_to=BEGIN)
-        return fold_window(
-            "sums", rows, clock, windower, lambda: 0, lambda held, value: held + 1, lambda one, other: one + other
-        ).down
+        together = op.map("together", rows, lambda row: ("", (*row[1], row[0])))
+        return op.flat_map("each", fold_window("sums", together, _clock(), windower, dict, add, merge).down, each)
 
     found = _run(build)
     late = []
@@ -105,4 +145,4 @@ def closed(given: Given) -> Columns:
         if 1_000_000 <= due < SECONDS * 1_000_000:
             late.append(there - due)
     _record(given, late)
-    return {"missing": [RATE * SECONDS - sum(count for _, (_, (_, count)) in found)]}
+    return {"missing": [RATE * SECONDS - sum(count for _, (_, (_, (_, count))) in found)]}

@@ -113,6 +113,17 @@ def _pairs(given: Given, query: Any) -> Columns:
     return {name: rows[name] for name in ("key", "value", "other")}
 
 
+def window(given: Given) -> Columns:
+    """A join on key and truncated time."""
+    import polars as pl
+
+    left, right = (
+        pl.scan_parquet(given.path(side)).with_columns(start=pl.col("time").dt.truncate("10s"))
+        for side in ("left", "right")
+    )
+    return _pairs(given, left.join(right, on=["key", "start"]))
+
+
 def interval(given: Given) -> Columns:
     """A join on key and the ten seconds of a row, those before and after as well, then a filter."""
     import polars as pl

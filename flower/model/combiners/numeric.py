@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class Count(Combiner):
         return state
 
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
-        return pa.array(state[0])
+        return arrow(state[0], pa.from_numpy_dtype(state[0].dtype))
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,7 +123,7 @@ class Sum(Combiner):
         return state
 
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
-        return pa.array(state[0])
+        return arrow(state[0], pa.from_numpy_dtype(state[0].dtype))
 
 
 @dataclass(frozen=True, repr=False)
@@ -239,7 +240,19 @@ class Product(Combiner):
         return Recounted(self)
 
     def extract(self, state: State, column: pa.Field | None) -> pa.Array:
-        return pa.array(state[0])
+        return arrow(state[0], pa.from_numpy_dtype(state[0].dtype))
+
+
+@lru_cache(64)
+def _identity(least: bool, of: pa.DataType) -> Any:
+    """What the least or greatest of no values of a type is, as NumPy has it."""
+    kind = numbers(pa.array([], of)).dtype
+    if kind.kind == "f":
+        return kind.type(np.inf if least else -np.inf)
+    if kind.kind == "b":
+        return kind.type(least)
+    bounds = np.iinfo(kind)
+    return kind.type(bounds.max if least else bounds.min)
 
 
 @dataclass(frozen=True, repr=False)
@@ -264,20 +277,12 @@ class Extreme(Combiner):
             raise self.refuse(column, "a column of numbers, bools, times or text")
         return pa.field("", kind, nullable=True)
 
-    def _identity(self, kind: np.dtype[Any]) -> Any:
-        if kind.kind == "f":
-            return np.inf if self.least else -np.inf
-        if kind.kind == "b":
-            return self.least
-        bounds = np.iinfo(kind)
-        return bounds.max if self.least else bounds.min
-
     def create(self, n: int, column: pa.Field | None) -> State:
         assert column is not None
         if pa.types.is_large_string(column.type):
             return (pa.nulls(n, column.type),)
-        kind = numbers(pa.array([], column.type)).dtype
-        return (np.full(n, self._identity(kind), kind), np.zeros(n, np.bool_))
+        identity = _identity(self.least, column.type)
+        return (np.full(n, identity, identity.dtype), np.zeros(n, np.bool_))
 
     def add(self, state: State, codes: I64, column: pa.Array | None, order: Order) -> State:
         assert column is not None
