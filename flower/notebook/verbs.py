@@ -26,7 +26,7 @@ def verbs(owner: type) -> list[str]:
     Examples
     --------
     >>> sorted(verbs(Stream))[:3], verbs(Grouped)
-    (['agg', 'assign', 'collect'], ['agg', 'pivot', 'apply', 'process'])
+    (['agg', 'assign', 'collect'], ['agg', 'pivot', 'apply', 'process', 'learn', 'score'])
     """
     found: dict[str, object] = {}
     for each in owner.__mro__:

@@ -40,7 +40,7 @@ def test_a_verb_that_a_method_is_added_for_is_offered(monkeypatch):
 
 
 def test_after_groupby_comes_what_groups_can():
-    assert offered(HEAD + 'groupby "carrier"\n|') == ["agg", "pivot", "apply", "process"]
+    assert offered(HEAD + 'groupby "carrier"\n|') == ["agg", "pivot", "apply", "process", "learn", "score"]
 
 
 def test_behind_a_dot_come_the_sinks_and_charts():
