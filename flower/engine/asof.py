@@ -11,11 +11,13 @@ import pyarrow as pa
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
 from flower.engine.pairing import key_numbers, places, same_key
+from flower.engine.rowwise import ErrorRows
 from flower.engine.waiting import (
     Held,
     by_key,
     by_until,
     joined,
+    never,
     new_of,
     none,
     of_keys,
@@ -61,15 +63,29 @@ def advance(state: AsofState, fresh: Sequence[Held], step: Joint, w1: int) -> Ad
     over = left.until < w1 if w1 < MAX_TIME else np.ones(len(left), np.bool_)
     ready.append(left.where(over))
     waiting = with_more(tuple(rest), left.where(~over), by_until)
-    known = state.right
+    known, errors = state.right, ErrorRows(step.name)
     if step.same[1] is not None:
         known, right = _net(known, right, step.same[1])
+        # What takes back a row of its time that has not come is told of when none can come any more.
+        tables = (*known, right)
+        owed = [_owed(table) & (table.time < w1) for table in tables]
+        never([table.where(mask) for table, mask in zip(tables, owed, strict=True)], step.same[1], errors)
+        *stay, right = (t.where(~mask) if mask.any() else t for t, mask in zip(tables, owed, strict=True))
+        known = tuple(table for table in stay if len(table))
     tables = with_more(known, right, by_key)
     # What takes a row back is of its time, so it is here when the row is ready.
-    rows = _nearest(step, settled(joined(ready), step.same[0]), tables)
+    asked = joined(ready)
+    if step.same[0] is not None:
+        never([asked.where(standing(asked, step.same[0]) & _owed(asked))], step.same[0], errors)
+    rows = _nearest(step, settled(asked, step.same[0]), tables)
     kept = tuple(some for table in tables if (some := _needed(step, table, w1)) is not None)
     hold = min((int(table.time.min()) for table in waiting), default=MAX_TIME)
-    return Advanced(AsofState(waiting, kept), rows, min(w1, hold))
+    return Advanced(AsofState(waiting, kept), rows, min(w1, hold), errors=errors.rows())
+
+
+def _owed(table: Held) -> Bools:
+    """Which rows are to take back others."""
+    return np.zeros(len(table), np.bool_) if table.back is None else table.back
 
 
 def _net(tables: tuple[Held, ...], new: Held, same: Sequence[str]) -> tuple[tuple[Held, ...], Held]:

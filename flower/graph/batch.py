@@ -9,10 +9,24 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from flower.model import arrays
 from flower.model.arrays import Bools
 from flower.model.arrays import constant as constant
 from flower.model.arrays import select as select
 from flower.model.time import I64, MAX_TIME, MIN_TIME
+
+
+def _column_of(rows: pa.RecordBatch, values: I64) -> int | None:
+    """The column whose very memory the values are: it need not be taken from twice."""
+    if not len(values) or values.strides != (8,):
+        return None
+    address = values.__array_interface__["data"][0]
+    for index, kind in enumerate(rows.schema.types):
+        if pa.types.is_timestamp(kind):
+            column = rows.column(index)
+            if not column.null_count and column.buffers()[1].address + 8 * column.offset == address:
+                return index
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +74,10 @@ class Batch:
 
     def take(self, indices: np.ndarray) -> Batch:
         """The rows at ``indices``, in that order; a row may be taken several times."""
+        rows, at = self.rows.take(pa.array(indices)), _column_of(self.rows, self.time)  # which tells of bad indices
         return Batch(
-            self.rows.take(pa.array(indices)),
-            select(self.time, indices),
+            rows,
+            select(self.time, indices) if at is None else arrays.whole_numbers(rows.column(at)),
             select(self.met, indices),
             select(self.partition, indices),
             select(self.position, indices),

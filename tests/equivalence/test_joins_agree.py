@@ -189,3 +189,21 @@ def test_what_is_taken_back_is_taken_out_of_aggregates_of_joined_rows(sides: Any
     joined = possible(lambda: join(back(sides[0]), sides[1].assign(j="i", w="n").drop("t")))
     counts = joined.window(fl.FixedWindows("5s"), allowed_lateness="2s").groupby("j")
     agree(counts.agg(rows="count", total=("m", "sum"), most=("w", "max")), as_stream=True)
+
+
+def unlike(row: Any) -> Any:
+    """Of some rows only what takes them back, of others only the row; most are left alone."""
+    which = (row["m"] or 0) % 4
+    if which == 0 or (which == 1) != row["pane_retraction"]:
+        yield row
+
+
+@examples(80)
+@given(joined_sides(), taken_back, settled, st.booleans())
+def test_what_takes_back_rows_that_never_came_is_an_error_as_by_the_oracle(
+    sides: Any, back: Any, join: Any, first: bool
+) -> None:
+    some = [back(sides[0]).flat_map_rows(unlike), sides[1].assign(m="n").drop("t")]
+    joined = possible(lambda: join(*(some if first else reversed(some))))
+    agree(joined, as_stream=True)
+    agree(joined.errors, as_stream=True)

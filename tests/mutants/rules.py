@@ -54,6 +54,7 @@ SKETCHED = (
     "tests/engine/test_deduplication.py",
     "tests/equivalence/test_choosing_agrees.py",
 )
+NEVER = ("tests/test_join_transcripts.py", "tests/equivalence/test_joins_agree.py")
 DEDUPLICATED = ("tests/test_choosing_transcripts.py", "tests/engine/test_deduplication.py")
 CHOSEN = "flower/model/combiners/chosen.py"
 CHOSEN_OF = ("tests/model/test_chosen.py", "tests/equivalence/test_chosen_agree.py")
@@ -116,7 +117,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a sliding window is forgotten", WINDOWS, "most = -(-self.size_us // self.every_us)", "most = self.size_us // self.every_us"),
     Mutant("sessions that touch merge", SESSIONS, "else start >= reach", "else start > reach"),
     Mutant("of a session's parts only the last one's end counts", SESSIONS, "np.maximum(_last_end(end, is_old, place, begin), _last_end(end, ~is_old, place, begin))", "_last_end(end, ~is_old, place, begin)"),
-    Mutant("slices: a row that is late for a window is in a slice", LIFT, "    late = _met(batch.met, watermark, elsewhere) >= whole.first\n", "    late = _met(batch.met, watermark, elsewhere) > whole.first\n", SLICED),
+    Mutant("slices: a row that is late for a window is in a slice", LIFT, "late = met >= whole.first[whole.code]", "late = met > whole.first[whole.code]", SLICED),
+    Mutant("slices: a row that meets the end of its window is not late", SLICES, "np.minimum.reduceat(self.code, at[slices]) <= slices", "np.minimum.reduceat(self.code, at[slices]) < slices", SLICED),
     Mutant("slices: those of a window that is open leave", SLICES, "np.searchsorted(self._begun + self.size, watermark", "np.searchsorted(self.run.end, watermark", SLICED),
     Mutant("slices: a window lacks its first", SLICES, "others: I64 = (self._begun + self.size - self.run.end) // self.every", "others: I64 = (self._begun + self.size - self.run.end - 1) // self.every", SLICED),
     Mutant("sessions: what is taken out is there still", BLOCKS, "        there[at] = False\n", "", BLOCKED),
@@ -147,7 +149,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a pair is dropped only after its expiry", LIFT, "late[met[late] >= step.windowing.expiry(end[late])]", "late[met[late] > step.windowing.expiry(end[late])]"),
     Mutant("allowed lateness is ignored", "flower/model/windowing.py", "return later(end, self.allowed_lateness_us)", "return later(end, 0)"),
     Mutant("other partitions do not hold a row's watermark back", LIFT, "    if elsewhere < MAX_TIME:\n        met = np.minimum(met, elsewhere)\n", "", (*TRANSCRIPTS, *AGREE)),
-    Mutant("a row may meet less than was promised", LIFT, "return np.maximum(met, watermark) if watermark > MIN_TIME else met", "return met", (*TRANSCRIPTS, *AGREE)),
+    Mutant("a row may meet less than was promised", LIFT, "return np.maximum(met, watermark) if watermark > met.min(initial=MAX_TIME) else met", "return met", (*TRANSCRIPTS, *AGREE)),
     Mutant("a row's own partition moves before it meets the watermark", DISORDER, "met = newest[:-1]", "met = newest[1:]", WATERMARKS),
     Mutant("nothing is taken off the newest event time", DISORDER, "watermark=later_by(after.newest, -bound))", "watermark=later_by(after.newest, 0))", WATERMARKS),
     Mutant("a punctuation counts for its own row", TOLD, "return made[:-1], int(made[-1])", "return made[1:], int(made[-1])", WATERMARKS),
@@ -191,7 +193,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a key that is let go has no last pane", PANES, "closing = expired if lapsed is None else expired | lapsed", "closing = expired", TTL),
     Mutant("a pane before a key is let go is final", PANES, "fired & (expired | finished), marks, lapsed)", "fired & (closing | finished), marks, lapsed)", TTL),
     Mutant("a key that was let go goes on where it was", ALIGNED, "        newest[mine[run.groups.last[at[mine]] == GONE]] = -1\n", "        pass\n", TTL),
-    Mutant("windows that pass bring back what was let go", ALIGNED, "front = living(_whole([done for done, _ in parts if len(done)], law, newest_wins=True))", "front = _whole([done for done, _ in parts if len(done)], law, newest_wins=True)", TTL),
+    Mutant("windows that pass bring back what was let go", ALIGNED, "front = living(_whole([done for done, _ in parts if done is not None], law, newest_wins=True))", "front = _whole([done for done, _ in parts if done is not None], law, newest_wins=True)", TTL),
     Mutant("sessions are not let go", SESSIONS, "stays if firing.lapsed is None else stays & ~firing.lapsed", "stays", TTL),
     Mutant("the newest row of a key is its oldest", GROUPS, "np.maximum.at(last, codes, groups.last)", "np.minimum.at(last, codes, groups.last)", TTL),
     Mutant("of a key's touches the first counts", "flower/engine/touched.py", "last = np.sort(order[arrays.group_ends(np.flatnonzero(change), len(order))])", "last = np.sort(order[change])", TTL),
@@ -293,7 +295,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what was joined is given alone as well", INTERVAL, "np.add.at(self.marks[table], rows, sign)", "np.add.at(self.marks[table], rows, 0)", JOINS),
     Mutant("what nothing joins is given an instant too soon", WAITING, "else table.until < watermark", "else table.until <= watermark", JOINS),
     Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "rows, min(w1, hold)", "rows, w1", JOINS),
-    Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
+    Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold), errors", "AsofState(waiting, kept), rows, w1, errors", JOINS),
     Mutant("a row of the same instant is not as of it", ASOF, "((wanted, equal) for equal in sought)", "((wanted, False) for equal in sought)", JOINS),
     Mutant("of two that are as near the later is taken", ASOF, "far[0] > far[1]", "far[0] >= far[1]", JOINS),
     Mutant("a tolerance has no last instant", ASOF, "> max(-step.within[0], step.within[1])", ">= max(-step.within[0], step.within[1])", JOINS),
@@ -378,6 +380,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("code with state for many keys: a timer set again holds as before", VECTORISED, "self.holds[number][at] = self.hold_of(number, time[changed], then[changed])", "pass", CODE),
     Mutant("code with state: a schema of state may change", "flower/engine/recovery.py", "    told |= {f\"state {name!r}\": repr(kind) for name, kind in step.state}\n", "", ("tests/recovery/test_processes.py",)),
     Mutant("code with state: columns are kept as they are declared", "flower/engine/job.py", "tuple(sorted(node.state, key=lambda each: each[0]))", "node.state", ("tests/recovery/test_processes.py",)),
+    # What takes back rows that never came
+    Mutant("never there: a join within an interval forgets it", INTERVAL, "never([table.where(table.time < w1)], step", "never([table.where(table.time > MAX_TIME)], step", NEVER),
+    Mutant("never there: a join in windows tells it as soon as a window has passed", JOINED, "ended, still = _split(passed[side], gone)", "ended, still = _split(passed[side], w1)[0], _split(passed[side], gone)[1]", NEVER),
+    Mutant("never there: a join in windows tells of what has taken back a row", JOINED, "standing(whole, same) & back", "back", NEVER),
+    Mutant("never there: an as-of join tells it too early", "flower/engine/asof.py", "_owed(table) & (table.time < w1)", "_owed(table)", NEVER),
+    Mutant("never there: a left row of an as-of join that was taken back is told of", "flower/engine/asof.py", "standing(asked, step.same[0]) & _owed(asked)", "_owed(asked)", NEVER),
+    Mutant("never there: a group of which less came than was taken back gives a pane", PANES, "firing.fired & (groups.net <= 0)", "firing.fired & (groups.net == 0)", NEVER),
+    Mutant("never there: a group of which less came than was taken back is not told of", PANES, "firing.fired & (groups.net < 0)", "firing.fired & (groups.net < -9)", NEVER),
     # Sketches of rows that were given
     Mutant("a sketch forgets what it held", BLOOM, "        set_ = (each.words[word] & bit) != 0\n", "        set_ = (each.words[word] & bit) != 0\n        set_[::97] = False\n", SKETCHED),
     Mutant("a sketch has too few bits", BLOOM, "math.ceil(-math.log2(error)) + len(before) + 1", "max(1, math.ceil(-math.log2(error)) - 4)", SKETCHED),
@@ -412,7 +422,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a retraction has the values of the new pane", "flower/engine/standing.py", "new = _kept(panes, keys)\n", "new = _kept(panes.slice(0, len(panes)), keys) if len(panes) < 1 else _kept(pa.RecordBatch.from_arrays([c.take(pa.array([0] * len(panes))) for c in panes.columns], schema=panes.schema), keys)\n", RETRACT),
     Mutant("retractions are added", LIFT, "states = law.aggregates.subtract(states, codes[back], some.rows, _order(some))", "states = law.aggregates.add(states, codes[back], some.rows, _order(some))", RETRACT),
     Mutant("rows that retractions take back are counted", LIFT, "np.bincount(codes[new], minlength=size) - np.bincount(codes[back], minlength=size)", "np.bincount(codes[new], minlength=size)", RETRACT),
-    Mutant("a group without rows gives a pane", PANES, "else firing.fired & (groups.net == 0)", "else firing.fired & (groups.net < 0)", RETRACT),
+    Mutant("a group without rows gives a pane", PANES, "else firing.fired & (groups.net <= 0)", "else firing.fired & (groups.net < 0)", RETRACT),
     Mutant("panes of absorbed sessions are not taken back", "flower/engine/standing.py", "kept = np.flatnonzero(np.repeat(~which, counts))", "kept = np.flatnonzero(np.repeat(which, counts))", RETRACT),
     Mutant("a pane and its retraction are admitted each by its own", LIFT, "        if step.law.net and batch.oldest is not None:\n", "        if False:\n", RETRACT),
     Mutant("a retraction stays in the view", "flower/model/panes.py", "        if RETRACTION in schema.names:\n            standing", "        if False:\n            standing", RETRACT),
