@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,22 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from flower.model.arrays import Bools
+from flower.model.arrays import constant as constant
+from flower.model.arrays import select as select
 from flower.model.time import I64, MAX_TIME, MIN_TIME
-
-
-def constant(value: int, length: int) -> I64:
-    """``length`` times ``value`` without the memory: a read-only array of stride zero."""
-    # What `np.broadcast_to` makes, in a tenth of the time: an epoch of a few rows makes many.
-    one = int(value).to_bytes(8, sys.byteorder, signed=True)
-    repeated: I64 = np.ndarray((length,), np.int64, one, 0, (0,))
-    return repeated
-
-
-def select(array: I64, indices: I64) -> I64:
-    """The values at ``indices``; a `constant` stays one."""
-    if array.strides == (0,) and len(array):
-        return constant(int(array[0]), len(indices))
-    return array[indices]
 
 
 @dataclass(frozen=True, slots=True)
