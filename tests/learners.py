@@ -30,6 +30,8 @@ def learnt(stream: fl.Stream, step: Any, by: tuple[str, ...], order: Any, missin
     """The stream after a step of `STEPS`."""
     verb, model, options = step
     stream = stream.assign(n2="n * 2")
+    if options.get("mini_batch"):
+        missing = "error"
     grouped: Any = stream.groupby(*by) if by else stream
     done: fl.Stream = getattr(grouped, verb)(model(), order=order, missing=missing, checkpoint="pickle", **options)
     return done

@@ -56,7 +56,41 @@ def taken_back(join, which=0):
     return joined
 
 
+def never_there(join, which=0):
+    """What a join makes of panes of a side, of which those of odd sums are left out, but not what takes them back."""
+
+    def kept(row):
+        if row["pane_retraction"] or row["x"] % 2 == 0:
+            yield {"k": row["k"], "x": row["x"]}
+
+    def joined(left, right):
+        sides, name = [left, right], ("v", "w")[which]
+        early = fl.AfterWatermark(early=fl.AfterCount(1))
+        how = {"trigger": early, "accumulation": "retracting", "on_time_behavior": "fire_if_non_empty"}
+        windowed = sides[which].window(fl.FixedWindows("1min"), **how)
+        some = windowed.groupby("k").agg(x=(name, "sum")).flat_map_rows(kept, schema={"k": "str", "x": "int64"})
+        sides[which] = some.rename(x=name)
+        return join(*sides)
+
+    return joined
+
+
+def errors(join):
+    return lambda left, right: join(left, right).errors
+
+
+def summed(left, right):
+    return left.window(TWO).groupby("k").agg(total=("v", "sum"), n="count")
+
+
 JOINS = {
+    "never_there_within": never_there(within("outer")),
+    "never_there_within_errors": errors(never_there(within("outer"))),
+    "never_there_in_windows_errors": errors(never_there(windowed("left", **LATE))),
+    "never_there_asof_errors": errors(never_there(asof("nearest"))),
+    "never_there_versions_errors": errors(never_there(enriched(), 1)),
+    "never_there_summed": never_there(summed),
+    "never_there_summed_errors": errors(never_there(summed)),
     "inner_in_windows": windowed(),
     "dropped_by_windows": dropped(windowed()),
     "left_accumulating": windowed("left", **LATE),

@@ -83,7 +83,7 @@ class Combining(Pipeline):
         Either side may have panes of a retracting step. What is taken back is joined no more: in windows when the pane
         fires, and takes back its rows if it has fired before; within an interval at once, and the joined rows have
         ``pane_retraction``. Columns of the sides that tell retractions are left out. What is to take back a row that
-        was never seen waits for that row, and is forgotten when the watermark lets go of it.
+        was never there waits for that row, and goes to ``.errors`` when the watermark lets go of it.
 
         Examples
         --------
@@ -150,7 +150,8 @@ class Combining(Pipeline):
         the watermark go to ``.dropped``. Looking backward without a tolerance, the newest row of every key is held for
         ever: so a table that changes, as a stream of its versions, gives each row the version that was valid at its
         event time. A stream that has ended holds the other back no more. Panes of a retracting step may be on either
-        side: a row waits longer than it may be taken back, so what is given stays.
+        side: a row waits longer than it may be taken back, so what is given stays; what takes back a row that was never
+        there goes to ``.errors``.
 
         Examples
         --------

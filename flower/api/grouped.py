@@ -238,10 +238,11 @@ class Grouped(Learners):
 
         **Timers.** When the rows of an epoch have been processed and its watermark is known, the timers of a key that
         are due fire, in order of their time and then their name. One of event time is due when the watermark has come
-        to it, one of processing time when the clock has. A time that has passed already is due at once; what a timer
-        sets is due in the same epoch, if it is due at all. When the stream ends, all fire. A timer of event time holds
-        the watermark of what is given back at its time; one of processing time at the event time of what set it.
-        After 100,000 firings of a key in an epoch, those that follow are errors.
+        to it, one of processing time when the clock has. A time that has passed already is due at once, and what is
+        given for one of event time is of that time, so that a window after it may find it late; what a timer sets is
+        due in the same epoch, if it is due at all. When the stream ends, all fire. A timer of event time holds the
+        watermark of what is given back at its time; one of processing time at the event time of what set it. After
+        100,000 firings of a key in an epoch, those that follow are errors.
 
         **A batch**, which `collect` runs, ends before anything is called: ``on_rows`` gets all rows of a key, then all
         timers fire. ``collect(as_stream=True)`` follows the watermark.

@@ -60,7 +60,8 @@ class Learners:
             row, as river takes sparse rows; or the model gets None, as for ``preprocessing.StatImputer``.
         mini_batch : bool
             Whether the rows of a key in an epoch are predicted at once, and then learnt at once, by ``predict_many``
-            and ``learn_many``. Much faster, and the predictions depend on how rows fall into epochs.
+            and ``learn_many``. Much faster, and the predictions depend on how rows fall into epochs. It needs
+            ``missing="error"``: a frame would hold NaN, which a model learns without a word.
         checkpoint : {"pickle"}, optional
             Allow models to be written down, see below. None: a run that has to is refused.
 
@@ -220,6 +221,12 @@ def _learnt(
             "a model that takes mini-batches has learn_many and predict_many, in all of its steps",
             got=model.text[:80],
             hint="leave `mini_batch` out",
+        )
+    if mini_batch and missing != "error":
+        raise GraphError(
+            "a mini-batch has no place for a missing feature",
+            got=f"missing={missing!r}",
+            hint="leave `missing` out, or `mini_batch`",
         )
     require_settled(node, "learnt from" if kind is Learn else "scored")
     arranged = order or ("event_time" if node.timed else "arrival")

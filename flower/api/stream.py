@@ -245,6 +245,12 @@ class Stream(Choosing, Combining, Learners):
         schema : mapping of str to dtype, optional
             The columns it gives. None: the columns it gets.
 
+        Notes
+        -----
+        Of panes that may be taken back, ``fn`` should make of a retraction what it makes of the row that it takes back,
+        whatever ``pane_retraction`` says. A join or an aggregation after it puts what takes back a row that was never
+        there into ``.errors``; an aggregation finds out only where more of a group is taken back than came.
+
         Examples
         --------
         >>> import flower as fl, pandas as pd

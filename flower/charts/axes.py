@@ -57,6 +57,11 @@ class Axis:
         ((0.0, 10.0), (0.0, 10.0))
         >>> Axis("n", low=1, high=10.5).steady((0.0, 10.0)), Axis("n", low=1, high=2).steady((0.0, 10.0))
         ((0.0, 12.0), (0.8, 2.2))
+
+        A mark at the end of a time axis has room:
+
+        >>> Axis("at", "time", low=0, high=1000).steady((0.0, 1000.0))
+        (-20.0, 1200.0)
         """
         if self.kind == "category":
             return -0.5, max(len(self.categories), 1) - 0.5
@@ -66,7 +71,9 @@ class Axis:
         if self.floor:
             low, high = min(low, 0.0), max(high, 0.0)
         size = max(high - low, self.span)
-        if before is not None and before[0] <= low and high <= before[1]:
+        # A mark on the last edge of a time axis would be cut in half, and the next would have no room.
+        air = 0.01 * size if self.kind == "time" else 0.0
+        if before is not None and before[0] <= low and high + air <= before[1]:
             fills = 0.6 if self.kind == "time" else 0.4
             if size >= fills * (before[1] - before[0]):
                 return before
@@ -89,7 +96,7 @@ def _rolled(low: float, high: float, span: float, before: tuple[float, float] | 
     if span:
         room = 0.1 * span if before is not None else air
         return high + room - 1.1 * span, high + room
-    grows = before is not None and high > before[1]
+    grows = before is not None and high + 0.01 * size > before[1]
     return low - air, high + (0.2 * size if grows else air)
 
 

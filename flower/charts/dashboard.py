@@ -31,7 +31,7 @@ class Dashboard:
 
     def __init__(self, parts: Sequence[Any], *, title: str | None, linked: bool) -> None:
         self.parts = parts
-        self.title = title or "dashboard"
+        self.title = title or ""
         self.linked = linked
 
     def __repr__(self) -> str:
@@ -55,7 +55,8 @@ class Dashboard:
             The file.
         """
         parts = mapped(self.parts, _drawn)
-        return write(parts, path, self.title if title is None else title, theme=theme, links=self.linked)
+        heading = (self.title or "dashboard") if title is None else title
+        return write(parts, path, heading, theme=theme, links=self.linked)
 
 
 def dashboard(*parts: Any, title: str | None = None, linked: bool = True) -> Any:

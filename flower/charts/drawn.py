@@ -205,10 +205,11 @@ def send(source: ColumnDataSource, old: Columns, new: Columns) -> None:
     if PATCHED_CELL * sum(map(len, changed.values())) > len(new) * (COLUMN + CELL * common):
         source.data = new
         return
-    if after > common or gone:
-        if after == common:
-            source.data = new  # rows left, and none came
-            return
+    if after < before:
+        # BokehJS does not shorten typed arrays: what rolled out would stay at their end.
+        source.data = new
+        return
+    if after > common:
         # Rolling over is by the length after: what is too long leaves at the front.
         source.stream({name: column[common:] for name, column in new.items()}, rollover=after)
     patches = {name: [(int(at), _plain(new[name][at])) for at in rows] for name, rows in changed.items() if len(rows)}

@@ -16,16 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from flower.engine import slices
+from flower.engine.compaction import compacted
 from flower.engine.counts import Counts
 from flower.engine.groups import GONE, Law, joined
 from flower.engine.holds import held
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs, refused
-from flower.engine.panes import ask, due, fire, together
-from flower.engine.runs import Run, compacted, find, merge
+from flower.engine.panes import ask, due, fire, owing, together
+from flower.engine.rowwise import ErrorRows
+from flower.engine.runs import Run, find, merge
 from flower.engine.slices import Slices
 from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
+from flower.model import arrays
 from flower.model.arrays import distinct
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import Finishing
@@ -106,6 +109,7 @@ def advance(
     passing, still_open = _split(rest, w1)
     expired = step.expired(w1)
     panes: list[Batch | None] = []
+    errors = ErrorRows(step.name)
     entries, lapsing = state.touched, None
     if delta is not None and delta.groups.last is not None:
         entries = (*entries, touched(delta, step.windowing.lapse(delta.groups.last)))
@@ -117,8 +121,8 @@ def advance(
     late_gone, late = _split(late, expired)
     last = _added(gone, late_gone, law)
     if last is not None:
-        panes.append(_fire(last, step, w0, w1, now)[0])
-    passed, fired = _update(passed, late, step, w0, w1, now, lapsing)
+        panes.append(_fire(last, step, w0, w1, now, errors)[0])
+    passed, fired = _update(passed, late, step, w0, w1, now, lapsing, errors)
     panes += fired
 
     # Passed now: the on-time panes.
@@ -128,7 +132,7 @@ def advance(
     whole = _added(_added(closing, front, law), passing, law)
     sliced = (*state.slices, *cut)
     for windows in _beside(whole, slices.passed(sliced, w0, w1, law), law):
-        pane, whole = _fire(windows, step, w0, w1, now)
+        pane, whole = _fire(windows, step, w0, w1, now, errors)
         panes.append(pane)
         kept = living(whole.split(expired)[1])
         if kept is not None:
@@ -140,12 +144,12 @@ def advance(
     if step.windowing.blind:
         left = compacted((*left, still_open) if still_open is not None else left, law, newest_wins=False)
     else:
-        open_, fired = _update(open_, still_open, step, w0, w1, now, lapsing)
+        open_, fired = _update(open_, still_open, step, w0, w1, now, lapsing, errors)
         panes += fired
 
     then = AlignedState(w1, left, open_, passed, entries, slices.kept(sliced, w1, law))
     out = min(w1, held(left, law, newest_wins=False), held(open_.runs, law, newest_wins=True))
-    return Advanced(then, together(panes, step.schema), out, ended, counts)
+    return Advanced(then, together(panes, step.schema), out, ended, counts, errors.rows())
 
 
 def _unfinished(state: AlignedState, delta: Run, pairs: Pairs, step: Keyed) -> tuple[Run | None, Batch | None, Counts]:
@@ -195,16 +199,18 @@ def _beside(run: Run | None, sliced: Sequence[Run], law: Law) -> Iterator[Run]:
         yield run
 
 
-def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int) -> tuple[Batch | None, Run]:
-    """Ask all groups of a run: the panes, and the records after them."""
+def _fire(run: Run, step: Keyed, w0: int, w1: int, now: int, errors: ErrorRows) -> tuple[Batch | None, Run]:
+    """Ask all groups of a run: the panes, and the records after them; ``errors`` gets those that have none."""
     end = run.spread(run.end)
     firing = ask(run.groups, end, step, w0, w1, now)
-    panes, then = fire(run.groups, run.spread(run.start), end, firing, step)
+    start = run.spread(run.start)
+    panes, then = fire(run.groups, start, end, firing, step)
+    owing(run.groups, start, end, firing, step, errors)
     return panes, run.with_groups(then if firing.lapsed is None else lapsed(then, firing.lapsed, step.law))
 
 
 def _update(
-    records: Records, delta: Run | None, step: Keyed, w0: int, w1: int, now: int, lapsing: Run | None
+    records: Records, delta: Run | None, step: Keyed, w0: int, w1: int, now: int, lapsing: Run | None, errors: ErrorRows
 ) -> tuple[Records, list[Batch | None]]:
     """Add partial aggregates to the records they touch, then ask these, those whose timers are due, and those of
     ``lapsing`` that lapse.
@@ -212,7 +218,7 @@ def _update(
     runs, panes, timers = records.runs, [], records.timers
     if delta is not None:
         known, before = _with_records(delta, runs, step, w0, w1, now)
-        pane, known = _fire(known, step, w0, w1, now)
+        pane, known = _fire(known, step, w0, w1, now, errors)
         panes.append(pane)
         timers = (*timers, *_timers(known, before, step, w0, w1, now))
         runs = (*runs, known)
@@ -221,7 +227,7 @@ def _update(
         timers = tuple(timer for timer in timers if timer.due > now)
         asked = _records_of(due_now, runs, step.law)
         if asked is not None:
-            pane, then = _fire(asked, step, w0, w1, now)
+            pane, then = _fire(asked, step, w0, w1, now, errors)
             panes.append(pane)
             runs = (*runs, then)
     going = None if lapsing is None else _records_of([lapsing], runs, step.law)
@@ -229,7 +235,7 @@ def _update(
         assert going.groups.last is not None
         going = going.where(step.windowing.lapse(going.groups.last) <= w1)
         if len(going):
-            pane, then = _fire(going, step, w0, w1, now)
+            pane, then = _fire(going, step, w0, w1, now, errors)
             panes.append(pane)
             runs = (*runs, then)
     if runs is not records.runs:
@@ -262,7 +268,11 @@ def _with_records(delta: Run, runs: Sequence[Run], step: Keyed, w0: int, w1: int
     found = [(run, np.flatnonzero(newest == number)) for number, run in enumerate(runs)]
     found = [(run, place) for run, place in found if len(place)]
     places = [place for _, place in found]
-    before = [run.groups.take(at[place]) for run, place in found]
+    mine = delta.groups
+    before = [
+        run.groups.take(at[place], (mine.hash[place], tuple(arrays.take(key, place) for key in mine.keys)))
+        for run, place in found
+    ]
     if waited is not None:
         end = delta.spread(delta.end)
         for place, groups in zip(places, before, strict=True):

@@ -11,11 +11,13 @@ import pyarrow as pa
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
 from flower.engine.pairing import key_numbers, places, same_key
+from flower.engine.rowwise import ErrorRows
 from flower.engine.waiting import (
     Held,
     by_key,
     by_until,
     joined,
+    never,
     new_of,
     none,
     of_keys,
@@ -61,15 +63,29 @@ def advance(state: AsofState, fresh: Sequence[Held], step: Joint, w1: int) -> Ad
     over = left.until < w1 if w1 < MAX_TIME else np.ones(len(left), np.bool_)
     ready.append(left.where(over))
     waiting = with_more(tuple(rest), left.where(~over), by_until)
-    known = state.right
+    known, errors = state.right, ErrorRows(step.name)
     if step.same[1] is not None:
         known, right = _net(known, right, step.same[1])
+        # What takes back a row of its time that has not come is told of when none can come any more.
+        tables = (*known, right)
+        owed = [_owed(table) & (table.time < w1) for table in tables]
+        never([table.where(mask) for table, mask in zip(tables, owed, strict=True)], step.same[1], errors)
+        *stay, right = (t.where(~mask) if mask.any() else t for t, mask in zip(tables, owed, strict=True))
+        known = tuple(table for table in stay if len(table))
     tables = with_more(known, right, by_key)
     # What takes a row back is of its time, so it is here when the row is ready.
-    rows = _nearest(step, settled(joined(ready), step.same[0]), tables)
+    asked = joined(ready)
+    if step.same[0] is not None:
+        never([asked.where(standing(asked, step.same[0]) & _owed(asked))], step.same[0], errors)
+    rows = _nearest(step, settled(asked, step.same[0]), tables)
     kept = tuple(some for table in tables if (some := _needed(step, table, w1)) is not None)
     hold = min((int(table.time.min()) for table in waiting), default=MAX_TIME)
-    return Advanced(AsofState(waiting, kept), rows, min(w1, hold))
+    return Advanced(AsofState(waiting, kept), rows, min(w1, hold), errors=errors.rows())
+
+
+def _owed(table: Held) -> Bools:
+    """Which rows are to take back others."""
+    return np.zeros(len(table), np.bool_) if table.back is None else table.back
 
 
 def _net(tables: tuple[Held, ...], new: Held, same: Sequence[str]) -> tuple[tuple[Held, ...], Held]:
@@ -120,7 +136,7 @@ class _Places:
     def better(self, tables: Sequence[Held], number: int, row: I64, *, last: bool) -> None:
         """Take rows of another table, -1: none, where they are later, or else earlier, than those before."""
         new = row >= 0
-        asked = np.flatnonzero(new & (self.table >= 0))
+        asked = np.flatnonzero(new & (self.table >= 0)) if number else row[:0]
         for other in range(number if len(asked) else 0):
             at = asked[self.table[asked] == other]
             one, two = _rank(tables[number], row[at]), _rank(tables[other], self.row[at])
@@ -177,24 +193,27 @@ def _looked_up(step: Joint, left: Held, tables: Sequence[Held]) -> _Places:
     n = len(left)
     by = order(left.at, left.hash)
     hash_, wanted = left.hash[by], left.at[by]
-    before, after = _Places.none(n), _Places.none(n)
+    # Not later than the row, and not earlier.
     sought = {"backward": (True,), "forward": (False,), "nearest": (True, False)}[step.direction or "nearest"]
+    best = [_Places.none(n) for _ in sought]
     for number, table in enumerate(tables):
         begin, end, found = places(table, hash_, *((wanted, equal) for equal in sought))
-        for equal, row in zip(sought, found, strict=True):
-            if equal:
-                before.better(tables, number, np.where(row > begin, row - 1, -1), last=True)
-            else:
-                after.better(tables, number, np.where(row < end, row, -1), last=False)
-    back, ahead = before.distance(tables, wanted), after.distance(tables, wanted)
-    take = (before.table >= 0) & (back <= ahead)
-    nearest = _Places.none(n)
-    nearest.table[by] = np.where(take, before.table, after.table)
-    nearest.row[by] = np.where(take, before.row, after.row)
-    if step.within is not None:
-        far = by[np.minimum(back, ahead) > max(-step.within[0], step.within[1])]
-        nearest.table[far] = nearest.row[far] = -1
-    return nearest
+        for equal, row, so_far in zip(sought, found, best, strict=True):
+            picked = np.where(row > begin, row - 1, -1) if equal else np.where(row < end, row, -1)
+            so_far.better(tables, number, picked, last=equal)
+    nearest = best[0]
+    if len(best) > 1 or step.within is not None:
+        far = [each.distance(tables, wanted) for each in best]
+        if len(best) > 1:
+            ahead = np.flatnonzero(far[0] > far[1])
+            nearest.table[ahead], nearest.row[ahead] = best[1].table[ahead], best[1].row[ahead]
+            far[0][ahead] = far[1][ahead]
+        if step.within is not None:
+            over = np.flatnonzero(far[0] > max(-step.within[0], step.within[1]))
+            nearest.table[over] = nearest.row[over] = -1
+    scattered = _Places(np.empty(n, np.int64), np.empty(n, np.int64))
+    scattered.table[by], scattered.row[by] = nearest.table, nearest.row
+    return scattered
 
 
 def paired(step: Joint, left: Held, right: pa.RecordBatch, pick: I64, by: I64) -> Batch:

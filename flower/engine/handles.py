@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, NoReturn
 
 import pandas as pd
@@ -72,6 +73,12 @@ class Timer:
 
     def set(self, time: object) -> None:
         """Let it fire at a time; one that has passed is due at once. Naive times are UTC."""
+        if time is None or time is pd.NaT or isinstance(time, Real):  # a number would be one of nanoseconds since 1970
+            raise EventTimeError(
+                f"timer {self._name!r} must be set for a time",
+                got=repr(time),
+                hint=f"write timers.{self._name}.set(time), .after('10min') or .clear()",
+            )
         self._times[self._name] = instant_us(time, f"timer {self._name!r}")
 
     def after(self, delay: Duration) -> None:
@@ -93,11 +100,11 @@ class TimersOf:
     """The timers of a key, an attribute each."""
 
     __slots__ = ("_timers",)
+    _timers: Mapping[str, Timer]
 
     def __init__(self, domains: Mapping[str, Domain], times: dict[str, int], event: int, now: int) -> None:
-        self._timers = {
-            name: Timer(name, event if domain == "event" else now, times) for name, domain in domains.items()
-        }
+        timers = {name: Timer(name, event if domain == "event" else now, times) for name, domain in domains.items()}
+        object.__setattr__(self, "_timers", timers)
 
     def __getattr__(self, name: str) -> Timer:
         try:
@@ -106,6 +113,10 @@ class TimersOf:
             there = names_text(self._timers) if self._timers else "none"
             raise AttributeError(f"no timer {name!r} is declared; there is {there}") from None
         return timer
+
+    def __setattr__(self, name: str, value: object) -> None:
+        getattr(self, name)  # refuses one that is not declared
+        raise AttributeError(f"timer {name!r} is set with timers.{name}.set(time), not by assignment")
 
 
 def stamp(us: int) -> pd.Timestamp:

@@ -20,7 +20,8 @@ import pyarrow as pa
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced
 from flower.engine.pairing import near
-from flower.engine.waiting import Held, by_key, joined, new_of, none, over_by, standing, thinned, with_more
+from flower.engine.rowwise import ErrorRows
+from flower.engine.waiting import Held, by_key, joined, never, new_of, none, over_by, standing, thinned, with_more
 from flower.graph.batch import Batch, constant
 from flower.model.arrays import order
 from flower.model.panes import instants
@@ -109,10 +110,12 @@ def advance(state: IntervalState, fresh: Sequence[Held], step: Joint, w1: int) -
     if rows.retraction is not None and rows.retraction.any():
         rows = rows.take(np.argsort(~rows.retraction, kind="stable"))
     rows = replace(rows, position=np.arange(len(rows)))
+    errors = ErrorRows(step.name)
+    for table in owed:
+        never([table.where(table.time < w1)], step.same[table.side], errors)
     still = (table.where(table.time >= w1) for table in owed)
-    return Advanced(
-        IntervalState(w1, (kept[0], kept[1]), tuple(table for table in still if len(table))), rows, min(w1, hold)
-    )
+    then = IntervalState(w1, (kept[0], kept[1]), tuple(table for table in still if len(table)))
+    return Advanced(then, rows, min(w1, hold), errors=errors.rows())
 
 
 def _taken_back(

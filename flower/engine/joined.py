@@ -20,7 +20,8 @@ import pyarrow as pa
 from flower.engine.joint import Joint
 from flower.engine.keyed import Advanced, expired
 from flower.engine.pairing import alike, numbered
-from flower.engine.waiting import Held, by_until, joined, new_of, settled, standing, with_more
+from flower.engine.rowwise import ErrorRows
+from flower.engine.waiting import Held, by_until, joined, never, new_of, settled, standing, with_more
 from flower.graph.batch import Batch, constant, select
 from flower.model.arrays import Bools, distinct, order
 from flower.model.panes import LATE, ON_TIME, instants, timings
@@ -70,15 +71,21 @@ def advance(state: JoinedState, fresh: Sequence[Held], step: Joint, w1: int) -> 
     if len(front[0]) or len(front[1]):
         left, right = (settled(rows, same) for rows, same in zip(front, step.same, strict=True))
         panes.append(_pane(step, left, right, numbered(left, right, step), gone=gone))
-    kept = []
+    kept, errors = [], ErrorRows(step.name)
     for side in (0, 1):
-        still = _split(passed[side], gone)[1]
+        ended, still = _split(passed[side], gone)
+        same = step.same[side]
+        if same is not None:
+            # A window that goes is told of whole: only then can no row come that would have been taken back.
+            whole = joined([*ended, *(each.where(each.until <= gone) for each in (late[side], front[side]))])
+            back = np.zeros(len(whole), np.bool_) if whole.back is None else whole.back
+            never([whole.where(standing(whole, same) & back)], same, errors)
         for more in (late[side], front[side].marked(constant(1, len(front[side])))):
             still = with_more(still, more.where(more.until > gone), by_until)
         kept.append(still)
     then = JoinedState(w1, (open_[0], open_[1]), (kept[0], kept[1]))
     rows = Batch.concat(panes or [Batch.empty(step.schema)])
-    return Advanced(then, replace(rows, position=np.arange(len(rows))), w1)
+    return Advanced(then, replace(rows, position=np.arange(len(rows))), w1, errors=errors.rows())
 
 
 def _split(tables: Sequence[Held], watermark: int) -> tuple[list[Held], tuple[Held, ...]]:

@@ -87,7 +87,7 @@ def lift(batch: Batch, step: Keyed, *, watermark: int, elsewhere: int, now: int)
     windows = step.windowing.windows
     if isinstance(windows, FixedWindows) and not step.law.finishes and batch.oldest is None:
         whole = cut(windows, batch.time)
-        if whole is not None and not (_met(batch.met, watermark, elsewhere) >= whole.first).any():
+        if whole is not None and not whole.some_late(_met(batch.met, watermark, elsewhere)):
             # Nothing is late: no row's window needs to be known by itself.
             run, _ = _run(batch, step, whole.code, whole.start, whole.end, now)
             return Lifted(run, Counts(on_time=len(batch)), Batch.empty(step.dropped_schema))
@@ -101,9 +101,10 @@ def _by_slices(batch: Batch, step: Keyed, watermark: int, elsewhere: int, now: i
     whole = cut(windows, batch.time)
     if whole is None:
         return _by_windows(batch, step, watermark, elsewhere, now)
-    late = _met(batch.met, watermark, elsewhere) >= whole.first
+    met = _met(batch.met, watermark, elsewhere)
     beside = None
-    if late.any():
+    if whole.some_late(met):
+        late = met >= whole.first[whole.code]
         beside = _by_windows(batch.filter(late), step, watermark, elsewhere, now)
         batch = batch.filter(~late)
         again = cut(windows, batch.time)
@@ -120,7 +121,7 @@ def _met(met: I64, watermark: int, elsewhere: int) -> I64:
     """The watermark that rows meet."""
     if elsewhere < MAX_TIME:
         met = np.minimum(met, elsewhere)
-    return np.maximum(met, watermark) if watermark > MIN_TIME else met
+    return np.maximum(met, watermark) if watermark > met.min(initial=MAX_TIME) else met
 
 
 def _by_windows(batch: Batch, step: Keyed, watermark: int, elsewhere: int, now: int) -> Lifted:

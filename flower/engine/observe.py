@@ -27,6 +27,11 @@ def observed(
     return replace(rows, met=met), after
 
 
+def estimated(read: Read, partition: int, start: int, end: int, rows: Batch, estimate: Estimate, now: int) -> Estimate:
+    """The estimate after the rows of a range alone."""
+    return read.watermark.after(estimate, rows.time, now, _told(read, partition, start, end, rows))
+
+
 def _told(read: Read, partition: int, start: int, end: int, rows: Batch) -> Told:
     told: dict[WatermarkPolicy, tuple[I64, int]] = {}
     for policy in read.watermark.leaves:

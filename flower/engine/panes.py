@@ -11,13 +11,27 @@ import pyarrow as pa
 from flower.engine.groups import Groups
 from flower.engine.holding import holds
 from flower.engine.keyed import Keyed
+from flower.engine.rowwise import NEVER, ErrorRows
 from flower.engine.standing import retractions, times
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.arrays import Bools
-from flower.model.panes import EARLY, EVENT_TIME, LATE, ON_TIME, RETRACTION, instants, so_far, timings
+from flower.model.panes import (
+    EARLY,
+    EVENT_TIME,
+    LATE,
+    ON_TIME,
+    RETRACTION,
+    WINDOW_END,
+    WINDOW_START,
+    instants,
+    so_far,
+    timings,
+)
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import Asked, Finishing, Marks
+
+SURPLUS = "more rows of the group are taken back than came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +98,7 @@ def fire(
     """
     if groups.standing is None:
         return panes_of(groups, start, end, firing, step, absorbs, by), _after(groups, firing, step)
-    emptied = np.zeros(len(groups), np.bool_) if groups.net is None else firing.fired & (groups.net == 0)
+    emptied = np.zeros(len(groups), np.bool_) if groups.net is None else firing.fired & (groups.net <= 0)
     emitted = firing.fired & ~emptied
     panes = panes_of(groups, start, end, replace(firing, fired=emitted), step, absorbs)
     kept = _after(groups, firing, step)
@@ -118,6 +132,24 @@ def fire(
         together[owner[back]],
     )
     return Batch.concat([old, new]), kept
+
+
+def owing(groups: Groups, start: I64, end: I64, firing: Firing, step: Keyed, errors: ErrorRows) -> None:
+    """Tell of the groups that fire and of which more rows have been taken back than came: they have no pane."""
+    if groups.net is None:
+        return
+    at = np.flatnonzero(firing.fired & (groups.net < 0))
+    if not len(at):
+        return
+    names = [*step.keys, WINDOW_START, WINDOW_END]
+    keys = [
+        _as_declared(arrays.take(key, at), step.schema.field(name))
+        for key, name in zip(groups.keys, step.keys, strict=True)
+    ]
+    schema = pa.schema([step.schema.field(name) for name in names])
+    rows = pa.RecordBatch.from_arrays([*keys, instants(start[at]), instants(end[at])], schema=schema)
+    nowhere, n = constant(-1, len(at)), np.arange(len(at))
+    errors.add(Batch(rows, end[at], constant(MIN_TIME, len(at)), nowhere, nowhere), n, NEVER, SURPLUS)
 
 
 def _after(groups: Groups, firing: Firing, step: Keyed) -> Groups:

@@ -17,13 +17,20 @@ import pandas as pd
 import pyarrow as pa
 
 from flower.engine.embedded import Driver, Options, require_bounded
-from flower.engine.epoch import EpochPlan, Range, errors_of_source, ingested, untimed
+from flower.engine.epoch import EpochPlan, Range, errors_from, errors_of_source, ingested, untimed
 from flower.engine.holding import gap_for, holds_for
 from flower.engine.job import SourceState
 from flower.engine.joint import Joint
 from flower.engine.observe import punctuations
 from flower.engine.placing import asked, microseconds
-from flower.engine.reference_calls import failed_calls, failed_rows, learning_oracle, process_oracle
+from flower.engine.reference_calls import (
+    failed_calls,
+    failed_rows,
+    learning_oracle,
+    lost_rows,
+    owing_groups,
+    process_oracle,
+)
 from flower.engine.results import Results
 from flower.engine.rowwise import apply_step, gaps
 from flower.graph.batch import Batch, constant
@@ -205,6 +212,7 @@ class _Oracle:
                     panes, gone, _ = self.steps[index].epoch(waiting[stage.ports[0]], w0, w1, epoch.now)
                     self.watermarks[index] = self.steps[index].watermark
                     errors[self.job.keyed[index].name] += self._failed(index)
+                    errors[self.job.keyed[index].name] += owing_groups(self.steps[index].owing, self.job.keyed[index])
                     dropped[stage.origin].append(_batch(gone, self.job.keyed[index].dropped_schema, None))
                     fired = _batch(panes, stage.origin.panes, "event_time")
                     if RETRACTION in stage.origin.panes.names:
@@ -217,6 +225,8 @@ class _Oracle:
                     w1 = min(self.watermarks[i] for i in stage.inputs)
                     joined, gone, _ = self.joins[index].epoch([waiting[port] for port in stage.ports], w0, w1)
                     self.watermarks[index] = self.joins[index].watermark
+                    lost = lost_rows(self.joins[index].never, self.job.joins[index])
+                    errors[self.job.joins[index].name] += [errors_from(self.job, index, rows) for rows in lost]
                     dropped[stage.origin].append(_batch(gone, self.job.joins[index].dropped_schema, None))
                     pairs = _batch(joined, stage.origin.schema, "event_time")
                     if stage.origin.retracting:

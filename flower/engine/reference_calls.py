@@ -12,21 +12,26 @@ import pyarrow as pa
 
 from flower.engine.calling import FIRINGS, normal, rows_given
 from flower.engine.handles import State, TimersOf, stamp
-from flower.engine.kept import NEVER
+from flower.engine.joint import Joint
+from flower.engine.kept import NEVER as UNSET
+from flower.engine.keyed import Keyed
 from flower.engine.learning import Learning, fit, missing_text, raised_text
+from flower.engine.panes import SURPLUS
 from flower.engine.processing import Processing
-from flower.engine.rowwise import NO_VALUE, RAISED, WRONG, ErrorRows, error_text
+from flower.engine.rowwise import NEVER, NO_VALUE, RAISED, WRONG, ErrorRows, error_text
 from flower.engine.vectorised import answer, index_of, times_of
+from flower.engine.waiting import never_text
 from flower.errors import FlowerError
 from flower.graph.batch import Batch
 from flower.graph.models import read
 from flower.graph.schema import frame_of
 from flower.model import arrays
-from flower.model.panes import EVENT_TIME, INSTANT
+from flower.model.panes import EVENT_TIME, INSTANT, WINDOW_END, WINDOW_START, instants
 from flower.model.reference import Row
 from flower.model.reference.aggregates import missing
 from flower.model.reference.learning import LearningOracle
 from flower.model.reference.processes import Failure, Given, Key, ProcessOracle
+from flower.model.reference.rows import Window
 
 
 def process_oracle(step: Processing) -> ProcessOracle:
@@ -105,13 +110,13 @@ class _OneKey(_OneByOne):
     ) -> Given:
         step = self.step
         columns = [kind.encoded([state[name]]) for name, kind in step.state]
-        before = [np.array([times.get(name, NEVER)]) for name, _ in step.timers]
+        before = [np.array([times.get(name, UNSET)]) for name, _ in step.timers]
         made = answer(step.functions()[which], what, columns, before, self._index([key]), now, step)
         for (name, kind), column in zip(step.state, made.values, strict=True):
             state[name] = kind.decoded(column)[0]
         for (name, _), time in zip(step.timers, made.times, strict=True):
             times[name] = int(time[0])
-            if times[name] == NEVER:
+            if times[name] == UNSET:
                 del times[name]
         return _plain(made.rows)
 
@@ -223,3 +228,29 @@ def failed_rows(failures: Sequence[tuple[Row, Exception]], step: Learning) -> It
         at = (np.array([row.partition]), np.array([row.position]))
         errors.add(Batch(rows, none, none, *at), none, NO_VALUE if lacks else RAISED, text)
         yield row.stage, errors.rows()
+
+
+def lost_rows(lost: Sequence[tuple[int, Row]], step: Joint) -> Iterator[pa.RecordBatch]:
+    """The rows of a join that take back rows that never came, in the words of the engine."""
+    for side, row in lost:
+        same = step.same[side]
+        assert same is not None
+        rows = pa.RecordBatch.from_pylist([dict(row.values)], schema=step.sides[side])
+        yield _nowhere(rows, NEVER, never_text(side, same), step.name)
+
+
+def owing_groups(owing: Sequence[tuple[Key, Window]], step: Keyed) -> Iterator[pa.RecordBatch]:
+    """The groups of which more rows have been taken back than came, in the words of the engine."""
+    schema = pa.schema([step.schema.field(name) for name in (*step.keys, WINDOW_START, WINDOW_END)])
+    for key, (start, end) in owing:
+        values = dict(zip(step.keys, key, strict=True))
+        ends = {WINDOW_START: instants(np.array([start]))[0], WINDOW_END: instants(np.array([end]))[0]}
+        rows = pa.RecordBatch.from_pylist([values | {name: end.as_py() for name, end in ends.items()}], schema=schema)
+        yield _nowhere(rows, NEVER, SURPLUS, step.name)
+
+
+def _nowhere(rows: pa.RecordBatch, reason: str, text: str, step: str) -> pa.RecordBatch:
+    """The one row as an error that comes from no place."""
+    errors, nowhere = ErrorRows(step), np.array([-1])
+    errors.add(Batch(rows, nowhere, nowhere, nowhere, nowhere), np.zeros(1, np.int64), reason, text)
+    return errors.rows()

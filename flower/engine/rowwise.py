@@ -38,8 +38,10 @@ from flower.model.time import I64, MAX_TIME, duration_text
 
 NO_VALUE, RAISED, WRONG, NO_GAP = "no value", "function raised", "wrong result", "no gap"
 UNMET = "not as required"
+NEVER = "takes back a row that was never there"
 """The reasons of error rows: an expression has no value, a function raised, a function gave what does not fit, a
-session has no positive gap; what was required of a row does not hold.
+session has no positive gap; what was required of a row does not hold; a
+retraction finds nothing to take back.
 """
 
 _MAX_TEXT = 2_000

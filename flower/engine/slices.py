@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flower.engine.compaction import compacted
 from flower.engine.groups import Groups, Law, in_order, joined
-from flower.engine.runs import Run, compacted
+from flower.engine.runs import Run
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.windows import FixedWindows, SlidingWindows
@@ -35,13 +36,27 @@ class Cut:
     start, end : ndarray of int64
         The slices by number, ascending; some have no row.
     first : ndarray of int64
-        Per row, the end of the first of its windows to pass.
+        Per slice, the end of the first of its windows to pass; it never descends.
     """
 
     code: I64
     start: I64
     end: I64
     first: I64
+
+    def some_late(self, met: I64) -> bool:
+        """Whether a row meets a watermark that has passed the first of its windows; ``met`` is what each meets."""
+        if not len(met):
+            return False
+        if met.strides == (0,):
+            return bool(met[0] >= self.first[int(self.code.min())])
+        if not (met[1:] >= met[:-1]).all():
+            return bool((met >= self.first[self.code]).any())
+        # What rows meet ascends as they come: those from a place on meet the first end of a slice's windows, and are
+        # late if they are in that slice or one before.
+        at = np.searchsorted(met, self.first)
+        slices = np.flatnonzero(at < len(met))
+        return len(slices) > 0 and bool((np.minimum.reduceat(self.code, at[slices]) <= slices).any())
 
 
 def cut(windows: FixedWindows | SlidingWindows, time: I64) -> Cut | None:
@@ -51,30 +66,30 @@ def cut(windows: FixedWindows | SlidingWindows, time: I64) -> Cut | None:
     size, offset = windows.size_us, windows.offset_us
     every = windows.every_us if isinstance(windows, SlidingWindows) else size
     reach = size + 2 * every
-    if len(time) and (int(time.min()) < MIN_TIME + reach or int(time.max()) > MAX_TIME - reach):
+    oldest, newest = (int(time.min()), int(time.max())) if len(time) else (0, 0)
+    if oldest < MIN_TIME + reach or newest > MAX_TIME - reach:
         return None
     odd = size % every
-    shifted = time - offset if offset else time
-    period = shifted // every
-    first = period * every
+    # From the period that the first row is in: numbers without a sign are divided twice as fast.
+    low = (oldest - offset) // every
+    shifted = (time - (low * every + offset)).view(np.uint64)
+    code = (shifted // np.uint64(every)).view(np.int64)
     if odd:
-        second = shifted - first >= odd
-    first += offset + (odd or every)
-    if odd:
-        first = np.where(second, first + every, first)
-        period = 2 * period + second
-    low, high = (int(period.min()), int(period.max())) if len(time) else (0, -1)
-    if high - low < 4 * len(time) + 1024:
-        period -= low
-        number, code = np.arange(low, high + 1), period
+        second = (shifted % np.uint64(every)).view(np.int64) >= odd
+        code, low = 2 * code + second, 2 * low
+    high = int(code.max()) if len(code) else -1
+    if high < 4 * len(time) + 1024:
+        number = np.arange(low, low + high + 1)
     else:
-        number, code = np.unique(period, return_inverse=True)
+        number, code = np.unique(code, return_inverse=True)
+        number += low
     if not odd:
         start = number * every + offset
-        return Cut(code, start, start + every, first)
+        return Cut(code, start, start + every, start + every)
     halves = number % 2
     begin = number // 2 * every + offset
-    return Cut(code, begin + odd * halves, begin + np.where(halves, every, odd), first)
+    end = begin + np.where(halves, every, odd)
+    return Cut(code, begin + odd * halves, end, end + odd * halves)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,9 @@ import pyarrow as pa
 
 from flower.engine.joint import no_rows
 from flower.engine.keys import encode, hashes
+from flower.engine.rowwise import NEVER, ErrorRows
 from flower.graph.batch import Batch, constant, select
+from flower.graph.schema import names_text
 from flower.model.arrays import Bools, distinct, order
 from flower.model.time import I64, MAX_TIME
 
@@ -215,8 +217,9 @@ def of_keys(table: Held, hashes: I64) -> Held:
 def spread(first: I64, count: I64) -> tuple[I64, I64]:
     """For each of some rows ``count`` places from ``first`` on: the row, and the place."""
     row = np.repeat(np.arange(len(count)), count)
-    begins = np.cumsum(count) - count
-    return row, np.repeat(first - begins, count) + np.arange(len(row))
+    place = (first - (np.cumsum(count) - count))[row]
+    place += np.arange(len(row))
+    return row, place
 
 
 def over_by(table: Held, watermark: int) -> Bools:
@@ -262,6 +265,22 @@ def standing(table: Held, same: Sequence[str] | None) -> Bools:
     rank[order] = np.arange(n) - first[number[order] * 2 + back[order]]
     stands: Bools = rank >= taken[number]
     return stands
+
+
+def never(tables: Sequence[Held], same: Sequence[str] | None, errors: ErrorRows) -> None:
+    """Tell of rows that were to take back others, none of which has come."""
+    for table in tables:
+        if table.back is None or same is None:
+            continue
+        at = np.flatnonzero(table.back)
+        text = never_text(table.side, same)
+        nowhere = constant(-1, len(table))  # it is a pane, or made of some
+        errors.add(Batch(table.rows, table.time, nowhere, nowhere, nowhere), at, NEVER, text)
+
+
+def never_text(side: int, same: Sequence[str]) -> str:
+    """What a row was to take back."""
+    return f"no row of the {('left', 'right')[side]} side has its event time and its {names_text(same)}"
 
 
 def settled(table: Held, same: Sequence[str] | None) -> Held:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,23 +9,24 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from flower.model import arrays
 from flower.model.arrays import Bools
+from flower.model.arrays import constant as constant
+from flower.model.arrays import select as select
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 
 
-def constant(value: int, length: int) -> I64:
-    """``length`` times ``value`` without the memory: a read-only array of stride zero."""
-    # What `np.broadcast_to` makes, in a tenth of the time: an epoch of a few rows makes many.
-    one = int(value).to_bytes(8, sys.byteorder, signed=True)
-    repeated: I64 = np.ndarray((length,), np.int64, one, 0, (0,))
-    return repeated
-
-
-def select(array: I64, indices: I64) -> I64:
-    """The values at ``indices``; a `constant` stays one."""
-    if array.strides == (0,) and len(array):
-        return constant(int(array[0]), len(indices))
-    return array[indices]
+def _column_of(rows: pa.RecordBatch, values: I64) -> int | None:
+    """The column whose very memory the values are: it need not be taken from twice."""
+    if not len(values) or values.strides != (8,):
+        return None
+    address = values.__array_interface__["data"][0]
+    for index, kind in enumerate(rows.schema.types):
+        if pa.types.is_timestamp(kind):
+            column = rows.column(index)
+            if not column.null_count and column.buffers()[1].address + 8 * column.offset == address:
+                return index
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,10 @@ class Batch:
 
     def take(self, indices: np.ndarray) -> Batch:
         """The rows at ``indices``, in that order; a row may be taken several times."""
+        rows, at = self.rows.take(pa.array(indices)), _column_of(self.rows, self.time)  # which tells of bad indices
         return Batch(
-            self.rows.take(pa.array(indices)),
-            select(self.time, indices),
+            rows,
+            select(self.time, indices) if at is None else arrays.whole_numbers(rows.column(at)),
             select(self.met, indices),
             select(self.partition, indices),
             select(self.position, indices),

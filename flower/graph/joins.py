@@ -220,7 +220,7 @@ class Join(Joining):
         if self.left.windowing != self.right.windowing:
             raise GraphError(
                 "both sides of a join must have the same windowing",
-                got=f"{self.left.windowing} on the left, {self.right.windowing} on the right",
+                got=f"{_windows(self.left)} on the left, {_windows(self.right)} on the right",
                 hint="call .window() with the same arguments on both; or join rows that are near one another with "
                 "within=('-5min', '5min')",
             )
@@ -307,6 +307,25 @@ def _untimed(node: Joining) -> GraphError:
     )
 
 
+def _windows(side: Node) -> str:
+    return "no window" if side.windowing is None else f".window({side.windowing.source})"
+
+
+def _conversion(key: str, one: pa.Field, other: pa.Field) -> str:
+    """What makes one key of the dtype of the other."""
+    if (
+        pa.types.is_timestamp(one.type)
+        and pa.types.is_timestamp(other.type)
+        and (one.type.tz is None) != (other.type.tz is None)
+    ):
+        call = ".dt.tz_localize('UTC')"
+    else:
+        told = {dtype_name(one), dtype_name(other)}
+        call = f".astype({('str' if 'str' in told else dtype_name(one))!r})"  # anything can be text
+    keyword = f"{key}=" if key.isidentifier() else f"**{{{key!r}: "
+    return f".assign({keyword}lambda rows: rows[{key!r}]{call}{'' if key.isidentifier() else '}'})"
+
+
 def require_same_keys(on: tuple[str, ...], left: pa.Schema, right: pa.Schema, places: tuple[str, str]) -> None:
     """Refuse keys that are not of one dtype on both sides, or of one that keys cannot have."""
     for key in on:
@@ -315,7 +334,7 @@ def require_same_keys(on: tuple[str, ...], left: pa.Schema, right: pa.Schema, pl
             raise DtypeError(
                 f"key {key!r} must have one dtype on both sides",
                 got=f"{dtype_name(one)} {places[0]}, {dtype_name(other)} {places[1]}",
-                hint="convert one of them with .assign() before",
+                hint=f"convert one of them before: {_conversion(key, one, other)}",
             )
         if pa.types.is_nested(one.type) or pa.types.is_dictionary(one.type):
             raise DtypeError(

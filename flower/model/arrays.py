@@ -7,6 +7,7 @@ faster and rounds large integers.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -60,6 +61,44 @@ def _bools(column: pa.Array) -> Bools:
     return np.unpackbits(np.frombuffer(memory, np.uint8)[byte:], count=bit + n, bitorder="little")[bit:].view(np.bool_)
 
 
+def repeats(values: npt.NDArray[Any]) -> bool:
+    """Whether an array is one value without the memory of more: a `constant`."""
+    return values.strides == (0,) and len(values) > 0
+
+
+def constant(value: int, length: int) -> I64:
+    """``length`` times ``value`` without the memory: a read-only array of stride zero."""
+    # What `np.broadcast_to` makes, in a tenth of the time: an epoch of a few rows makes many.
+    one = int(value).to_bytes(8, sys.byteorder, signed=True)
+    repeated: I64 = np.ndarray((length,), np.int64, one, 0, (0,))
+    return repeated
+
+
+SMALL = 4_096
+"""Of more numbers Arrow takes a part three times as fast as NumPy: a million of two million in 0.5 ms, not 1.6."""
+
+
+def select(array: I64, indices: I64) -> I64:
+    """The values at ``indices``; a `constant` stays one."""
+    if repeats(array):
+        return constant(int(array[0]), len(indices))
+    if len(indices) > SMALL and array.flags.c_contiguous:
+        return whole_numbers(pc.take(pa.array(array), pa.array(indices)))
+    return array[indices]
+
+
+def whole_numbers(column: pa.Array) -> I64:
+    """A column of whole numbers or times without nulls, in the memory that it has."""
+    return np.asarray(column.view(pa.int64()))
+
+
+def one_after_another(parts: Sequence[I64]) -> I64:
+    """Numbers of several arrays; of `constant` ones of one value, another."""
+    if all(map(repeats, parts)) and len({int(part[0]) for part in parts}) == 1:
+        return constant(int(parts[0][0]), sum(map(len, parts)))
+    return np.concatenate(parts)
+
+
 def take(column: Column, indices: I64) -> Column:
     """The values at ``indices``."""
     if isinstance(column, np.ndarray):
@@ -88,7 +127,7 @@ def joined(columns: Sequence[Column]) -> Column:
 def size_of(column: Column) -> int:
     """Bytes that the values take."""
     if isinstance(column, np.ndarray):
-        return column.nbytes
+        return column.itemsize if repeats(column) else column.nbytes
     kind = _plain(column.type)
     return int(column.nbytes) if kind is None or column.null_count else len(column) * kind.itemsize
 
@@ -135,6 +174,39 @@ def _put_right(found: I64, values: I64, sorted_by: npt.NDArray[np.uint64]) -> I6
         at = np.flatnonzero(asked[group])
         found[at] = found[at[np.lexsort((values[found[at]], group[at]))]]
     return found
+
+
+def rising(values: I64, least: int) -> I64:
+    """The greatest value up to each place, at least ``least``.
+
+    Where most places only repeat the greatest value before them, those that do not are found by vector instructions,
+    in a third of the time that ``maximum.accumulate`` takes (a million rows, up to five seconds out of order).
+
+    Examples
+    --------
+    >>> rising(np.array([3, 1, 4, 1, 5]), 2).tolist()
+    [3, 3, 4, 4, 5]
+    """
+    n = len(values)
+    if n < 4 * _SPAN:
+        return np.maximum.accumulate(np.maximum(values, least))
+    if (values[1:] >= values[:-1]).all():
+        return np.maximum(values, least)
+    whole = n // _SPAN * _SPAN
+    spans = values[:whole].reshape(-1, _SPAN)
+    before = np.maximum.accumulate(
+        np.concatenate(([least], np.maximum.reduceat(values[:whole], np.arange(0, whole, _SPAN))))
+    )
+    above = np.concatenate(((spans > before[:-1, np.newaxis]).ravel(), values[whole:] > before[-1]))
+    places = np.flatnonzero(above)
+    if len(places) > n // 4:
+        return np.maximum.accumulate(np.maximum(values, least))
+    greatest = np.concatenate(([least], np.maximum.accumulate(np.maximum(values[places], least))))
+    return np.repeat(greatest, np.diff(places, prepend=0, append=n))
+
+
+_SPAN = 64
+"""Places of which the greatest value is looked up at once."""
 
 
 def distinct(values: I64) -> I64:

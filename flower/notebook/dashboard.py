@@ -18,6 +18,7 @@ from flower.charts.kinds.custom import Custom
 from flower.charts.page import Chart
 from flower.notebook import showing
 from flower.notebook.bokeh_document import Drawing
+from flower.notebook.markup import text_html
 from flower.notebook.showing import KEPT, NOTHING, Live, beside, bundle_of, over, picture_html
 from flower.notebook.table import html_of
 from flower.notebook.view_widget import Message, View
@@ -84,11 +85,10 @@ class LiveDashboard(Dashboard):
         """Show it below the cell."""
         name = f"flower-{showing.number()}"
         views = mapped(self.parts, self._view)
-        if self.linked:
-            bar = View(Fixed("bar", {}))
-            bar.links = name
+        if self.linked or self.title:
+            bar = View(Fixed("bar", {"title": self.title}))
             self._widgets.append(bar)
-            for view in leaves(views):
+            for view in [bar, *leaves(views)] if self.linked else []:
                 view.links = name
             views.insert(0, bar)
         box = ipywidgets.VBox([_placed(each, ipywidgets.HBox) for each in views])
@@ -134,7 +134,10 @@ class LiveDashboard(Dashboard):
         def of(part: Any) -> str:
             return self._looks[part if isinstance(part, Live) else self._fixed[id(part)]]
 
-        return "".join(_still(each, of, "column") for each in self.parts)
+        return self._heading() + "".join(_still(each, of, "column") for each in self.parts)
+
+    def _heading(self) -> str:
+        return f"<h3>{text_html(self.title)}</h3>" if self.title else ""
 
     def _keep(self, part: Live | Fixed, html: str) -> None:
         """Let what stands beside the widgets show how they look; not for each part that changes, unless it is rare."""
@@ -157,7 +160,7 @@ class LiveDashboard(Dashboard):
                 return
             shown, self._shown = self._shown, []
             self._beside = [name for name in self._beside if name not in shown]
-            rows = "".join(_still(each, self._ended, "column") for each in self.parts)
+            rows = self._heading() + "".join(_still(each, self._ended, "column") for each in self.parts)
             for name in shown:
                 showing.screen.publish({"text/html": rows, "text/plain": repr(self)}, {}, name, update=True)
                 showing.screen.publish(NOTHING, {}, f"{name}-kept", update=True)

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from flower.api.display import register
+from flower.api.recordings import Recordings
 from flower.api.stream import Stream
 from flower.api.tables import tables
 from flower.charts.dashboard import itself
 from flower.charts.diagram import Published, figure_diagram, run_diagram, time_diagram
 from flower.charts.plot import Plot
 from flower.engine import progress
-from flower.engine.run import Run, alive
+from flower.engine.run import Run, Runs, alive
 from flower.notebook import showing
 from flower.notebook.chart import LiveChart, LivePlot
 from flower.notebook.dashboard import LiveDashboard
 from flower.notebook.diagram import LiveDiagram, LiveFigure, live_diagram, live_figure, live_run_diagram
+from flower.notebook.markup import frame_html
 from flower.notebook.preview import failed_html, preview_of
 from flower.notebook.run_view import RunView
 from flower.notebook.showing import Live
@@ -135,6 +137,9 @@ def install(ip: Any) -> None:
     display.for_type(Stream, notebook.show_stream)
     for kind in (LiveChart, LiveTable, LiveDiagram, LiveDashboard):
         display.for_type(kind, notebook.show)
+    html = ip.display_formatter.formatters["text/html"]
+    html.for_type(Runs, lambda runs: frame_html(runs.frame))
+    html.for_type(Recordings, lambda recordings: frame_html(recordings.describe()))
     # Loaded only by those who want it.
     display.for_type("flower.teach.figures.Figure", notebook.show_figure)
 
@@ -149,6 +154,8 @@ def uninstall(ip: Any) -> None:
     for kind in (Run, Stream, LiveChart, LiveTable, LiveDiagram, LiveDashboard):
         display.pop(kind, None)
     display.pop("flower.teach.figures.Figure", None)
+    for listed in (Runs, Recordings):
+        ip.display_formatter.formatters["text/html"].pop(listed, None)
     ip.events.unregister("pre_run_cell", notebook.before_cell)
     ip.events.unregister("post_run_cell", notebook.after_cell)
     progress.use(None)

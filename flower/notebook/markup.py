@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 
+import pandas as pd
+
 
 def text_html(text: str) -> str:
     """``text`` as HTML that shows just that: no tags, and no formulas, which notebooks make of dollars and backslashes.
@@ -27,3 +29,14 @@ def without_formulas(markup: str) -> str:
     """
     # A formula's delimiter is found within one element only.
     return re.sub(r"[$\\]", lambda found: f"<span>{found[0]}</span>", markup)
+
+
+def frame_html(frame: pd.DataFrame) -> str:
+    """A frame as a table, its texts as text.
+
+    Examples
+    --------
+    >>> "<td>&lt;b&gt;</td>" in frame_html(pd.DataFrame({"run": ["<b>"]}))
+    True
+    """
+    return without_formulas(frame.to_html(index=False, border=0))

@@ -161,7 +161,7 @@ def _shown(node: Node) -> tuple[pd.DataFrame | None, str]:
     if live_reads(node):
         recording = recordings.of(node)
         if recording is None:
-            return None, "Its rows come over time: .preview() records some, .run() runs it."
+            return None, "Its rows come over time: .preview() records some, .table() shows them as they come."
         said = f" on the recording {recording.name!r} of {_length(recording)}."
         node = recording.under(node)
     rows = _first(node, [each for each in walk(node) if isinstance(each, Read)])

@@ -19,6 +19,7 @@ const STYLE = `
 .flower-view .flower-number { text-align: right; font-variant-numeric: tabular-nums; }
 .flower-head { display: flex; align-items: center; gap: 8px; flex-wrap: wrap; margin-bottom: 6px; }
 .flower-name { font-weight: 600; }
+.flower-title { font-weight: 600; font-size: 16px; padding: 2px 0; }
 .flower-state { border-radius: 9px; padding: 0 9px; font-size: 12px; color: #fff; background: #5f6b76; }
 .flower-state[data-state=running] { background: #00724f; }
 .flower-state[data-state=paused] { background: #8a5a00; }
@@ -663,11 +664,20 @@ function preview(model, el) {
   }
 }
 
-// What is selected in a dashboard, and the way back.
+// What a dashboard is called; what is selected in it, and the way back.
 function bar(model, el) {
-  const links = linksOf(model)
-  const leave = links.bar(el)
-  return {draw() {}, close: leave}
+  const title = element("div", "flower-title")
+  title.setAttribute("role", "heading")
+  title.setAttribute("aria-level", "3")
+  el.append(title)
+  const leave = linksOf(model)?.bar(el)
+  return {
+    draw(snapshot) {
+      title.textContent = snapshot.title
+      title.hidden = !snapshot.title
+    },
+    close: () => leave?.(),
+  }
 }
 
 const KINDS = {chart, diagram, table: (model, el) => table(el, linksOf(model)), run, bar, preview}

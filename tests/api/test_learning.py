@@ -92,12 +92,6 @@ def test_mini_batches_are_what_river_says_of_frames() -> None:
     np.testing.assert_allclose(run.results["prediction"], said)
 
 
-def test_a_mini_batch_that_fails_is_taken_row_by_row() -> None:
-    rows = ROWS.astype({"y": "object"}).astype({"y": "float64"}).assign(x=ROWS["x"].where(ROWS.index != 7))
-    learnt = stream(rows).learn(linear_model.LinearRegression(), x="x", y="y", mini_batch=True, missing="pass")
-    assert len(learnt.collect()) + len(learnt.errors.collect()) == 100
-
-
 @pytest.mark.parametrize("missing", ["error", "omit", "pass"])
 def test_a_missing_feature_goes_where_it_is_said_to(missing: Any) -> None:
     rows = ROWS.assign(x=ROWS["x"].where(ROWS.index % 10 != 0), z=1.0)
@@ -141,6 +135,29 @@ def test_a_row_that_fails_half_way_leaves_the_model_as_it_was(monkeypatch: pytes
     assert set(failed["step"]) == {"learn-1"}
 
 
+class ClumsyWithMany(Clumsy):
+    """The same of frames."""
+
+    def predict_many(self, rows: pd.DataFrame) -> pd.Series:
+        return pd.Series(float(sum(self.seen)), index=rows.index)
+
+    def learn_many(self, rows: pd.DataFrame, labels: pd.Series) -> None:
+        self.seen += rows["x"].tolist()
+        if (labels < 0).any():
+            raise ValueError("half of it")
+
+
+def test_a_mini_batch_that_fails_is_taken_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "read", pickle.loads)
+    monkeypatch.setattr(learning, "read", pickle.loads)
+    rows = ROWS.assign(x=1.0, y=np.where(ROWS.index == 25, -1.0, 1.0))
+    learnt = stream(rows).learn(ClumsyWithMany(), x="x", y="y", mini_batch=True, order="arrival")
+    run = learnt.run(epoch_rows=20).wait(progress=False)
+    apart = [20.0 + n for n in range(19)]
+    assert run.results["prediction"].tolist() == [0.0] * 20 + apart + [39.0] * 20 + [59.0] * 20 + [79.0] * 20
+    assert learnt.errors.collect()["position"].tolist() == [25]
+
+
 def test_what_models_do_not_need_is_not_read_and_what_they_say_may_be_dropped() -> None:
     learnt = stream().learn(linear_model.LinearRegression(), x="x", y="y")
     assert "columns: x, y, t (3 of 5)" in str(learnt.select("prediction").explain())
@@ -177,6 +194,7 @@ def test_why_tells_how_many_models_there_are_and_how_many_rows_wait() -> None:
         (lambda s: s.learn("line", x="x", y="y"), GraphError, "learn() takes a model of river; got 'line'"),
         (lambda s: s.learn(Clumsy(), x="x", y="y"), GraphError, "Clumsy is no part of a model of river's"),
         (lambda s: s.learn(tree.HoeffdingTreeRegressor(), x="x", y="y", mini_batch=True), GraphError, "batches"),
+        (lambda s: s.learn(LINE, x="x", y="y", mini_batch=True, missing="omit"), GraphError, "no place for a missing"),
         (lambda s: s.learn(compose.FuncTransformer(os.system) | LINE, x="x", y="y"), GraphError, "system is no part"),
         (lambda s: s.assign(l="k").learn(LINE, x="x", y="y", order="event_time").node and untimed(), EventTimeError,
          "or say order='arrival'"),

@@ -182,7 +182,11 @@ def test_state_and_timers_are_attributes(on: str) -> None:
         (lambda state, timers: setattr(state, "n", 2.5), "state 'n' must fit"),
         (lambda state, timers: timers.due, "no timer 'due' is declared; there is 'late'"),
         (lambda state, timers: timers.late.set("soon"), "`timer 'late'` must be a time; got 'soon'"),
-        (lambda state, timers: timers.late.set(pd.NaT), "`timer 'late'` must be a time"),
+        (lambda state, timers: timers.late.set(pd.NaT), "must be set for a time; got NaT; write timers.late.set(time)"),
+        (lambda state, timers: timers.late.set(None), "timer 'late' must be set for a time; got None"),
+        (lambda state, timers: timers.late.set(5), "timer 'late' must be set for a time; got 5"),
+        (lambda state, timers: setattr(timers, "late", 5), "timer 'late' is set with timers.late.set(time), not by"),
+        (lambda state, timers: setattr(timers, "nope", 5), "no timer 'nope' is declared; there is 'late'"),
         (lambda state, timers: timers.late.after("-1min"), "`timer 'late'` must be at least 0s"),
     ],
 )

@@ -161,7 +161,7 @@ panes = windows.groupby("name").agg(n="count", largest=("value", "max"))
 run = panes.run()
 over = {"x": "window_end", "by": "name", "run": run}
 lines, bars = panes.plot.line(y="largest", **over), panes.plot.bar(y="n", **over)
-board = fl.dashboard([lines, bars], panes.table(40, run=run))
+board = fl.dashboard([lines, bars], panes.table(40, run=run), title="<b>live</b>")
 board
 """
 
@@ -176,6 +176,7 @@ def test_a_live_dashboard_filters_and_moves_together_while_it_grows_and_ends_as_
     expect(output.locator(".flower-chart")).to_have_count(2)
     expect(output.locator("tbody tr").nth(3)).to_be_visible()
     lab_page.wait_for_function(f"() => new Set(({RANGES})().map(String)).size === 1")
+    expect(output.get_by_role("heading", name="<b>live</b>")).to_be_visible()
     expect(output.get_by_role("figure", name="largest by name")).to_be_visible()
     expect(output.get_by_role("table", name="newest rows of run-1")).to_be_visible()
     # Of a row that was there some cells have changed, its key has not.
@@ -208,6 +209,7 @@ def test_a_live_dashboard_filters_and_moves_together_while_it_grows_and_ends_as_
     notebook.run(1)
     expect(output.locator("img")).to_have_count(2)
     expect(output.locator("tbody tr").nth(3)).to_be_visible()
+    expect(output.get_by_role("heading", name="<b>live</b>")).to_be_visible()
     lab_screenshot(f"dashboard-still-{theme.split()[-1].lower()}")
     [kept] = bundles(notebook.save()["cells"][0])
     assert set(kept) == {"text/html", "text/plain"}

@@ -127,7 +127,8 @@ def test_a_slice_is_in_the_windows_of_its_rows(size: str, every: str) -> None:
     start, end = found.start[found.code], found.end[found.code]
     assert ((start <= time) & (time < end)).all()
     row, _, ends = windows.assign(time)
-    assert found.first.tolist() == pd.Series(ends).groupby(row).min().tolist()
+    assert (np.diff(found.first) >= 0).all()
+    assert found.first[found.code].tolist() == pd.Series(ends).groupby(row).min().tolist()
     edges = set(ends.tolist()) | set((ends - windows.size_us).tolist())
     parts = set(zip(start.tolist(), end.tolist(), strict=True))
     assert not any(low < edge < high for low, high in parts for edge in edges)
@@ -146,3 +147,25 @@ def test_the_plan_says_where_windows_are_put_together_from_slices() -> None:
         frame.window(fl.FixedWindows("1min")),
     ):
         assert said not in by_themselves.agg(rows="count").explain("physical")
+
+
+@pytest.mark.parametrize("windows", [fl.FixedWindows("10us"), fl.SlidingWindows("7us", every="2us", offset="1us")])
+def test_whether_a_row_is_late_is_told_of_all_at_once_as_of_each(windows: fl.FixedWindows | fl.SlidingWindows) -> None:
+    random = np.random.default_rng(0)
+    told = set()
+    for number in range(400):
+        rows, disorder = int(random.integers(1, 40)), int(random.integers(0, 30))
+        time = np.arange(rows) * int(random.integers(0, 4)) - random.integers(0, disorder + 1, rows)
+        met = np.maximum.accumulate(time) - int(random.integers(0, 30))
+        if number % 4 == 0:
+            met = random.permutation(met)
+        if number % 4 == 1:
+            met = np.broadcast_to(met[0], rows)
+        found = cut(windows, time)
+        assert found is not None
+        row, _, ends = windows.assign(time)
+        first = ends if row is None else pd.Series(ends).groupby(row).min().to_numpy()
+        late = bool((met >= first).any())
+        assert found.some_late(met) == late
+        told.add((number % 4, late))
+    assert len(told) == 8, "of each kind there were some and none"

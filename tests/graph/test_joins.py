@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 import flower as fl
-from flower.errors import ColumnError, DtypeError, GraphError, SchemaError
+from flower.errors import ColumnError, DtypeError, GraphError, SchemaError, UserFunctionError
 from flower.graph.schema import dtype_name
 
 HOUR = fl.FixedWindows("1h")
@@ -78,6 +81,39 @@ def test_keys_of_different_dtypes_are_refused():
         LEFT.join(stream(k=[1, 2]), "k", within=("0s", "1s"))
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ([1, 2], ["1", "2"]),
+        (["1", "2"], [1, 2]),
+        ([1, 2], [1.0, 2.0]),
+        ([1.0, 2.0], [1, 2]),
+        (np.array([1, 2], "int32"), [1, 2]),
+        (np.array([1, 2], "uint8"), np.array([1, 2], "int16")),
+        (pd.to_datetime(["2000-01-01", "2000-01-02"], utc=True), pd.to_datetime(["2000-01-01", "2000-01-02"])),
+        (pd.to_datetime(["2000-01-01", "2000-01-02"]), pd.to_datetime(["2000-01-01", "2000-01-02"], utc=True)),
+    ],
+)
+@pytest.mark.parametrize("name", ["key", "the key"])
+def test_the_conversion_that_is_proposed_for_keys_of_different_dtypes_makes_them_one(mine, theirs, name):
+    sides = [stream(**{name: mine}), stream(**{name: theirs}, w=[1, 2])]
+    with pytest.raises(DtypeError, match="convert one of them before") as refused:
+        sides[0].join(sides[1], name, within=("-1h", "1h"))
+    call = str(refused.value).split("before: ")[1]
+    joined = 0
+    for one in (0, 1):
+        with contextlib.suppress(DtypeError, UserFunctionError):
+            changed = [*sides]
+            changed[one] = eval(f"side{call}", {"side": sides[one]})
+            joined += len(changed[0].join(changed[1], name, within=("-1h", "1h")).collect()) == 2
+    assert joined
+
+
+def test_one_side_without_windows_is_told_as_a_person_writes_them():
+    with pytest.raises(GraphError, match=r"got \.window\(FixedWindows\('1h'\)\) on the left, no window on the right"):
+        LEFT.window(HOUR).join(RIGHT, "k")
+
+
 def test_keys_that_are_not_there_are_refused():
     with pytest.raises(ColumnError, match=r"no column 'v'.*The columns are 'k'"):
         LEFT.join(stream(k=["a", "b"]), ["k", "v"], within=("0s", "1s"))
@@ -109,7 +145,7 @@ def test_windows_that_rows_cannot_be_joined_in_are_refused(windowing, got):
 
 
 def test_different_windows_are_refused():
-    with pytest.raises(GraphError, match=r"both sides of a join must have the same windowing; got .*None on"):
+    with pytest.raises(GraphError, match=r"both sides of a join must have the same windowing; got .*no window on"):
         LEFT.window(HOUR).join(RIGHT, "k")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flower.model.arrays import order
+from flower.model.arrays import order, rising
 from flower.model.time import MAX_TIME, MIN_TIME
 
 values = st.one_of(st.integers(-3, 3), st.integers(-(2**40), 2**40), st.sampled_from([MIN_TIME, MAX_TIME]))
@@ -28,3 +28,19 @@ def test_values_that_differ_in_their_lowest_bits_alone_are_put_right(distinct: i
     assert (order(minor) == np.argsort(minor, kind="stable")).all()
     major = random.integers(0, 9, 600_000)
     assert (order(minor, major) == np.lexsort((minor, major))).all()
+
+
+@pytest.mark.parametrize("kind", ["as they come", "nearly in order", "in order", "backwards"])
+def test_the_greatest_value_so_far_is_that_of_all_up_to_there(kind: str) -> None:
+    random = np.random.default_rng(0)
+    for rows in (0, 1, 63, 255, 256, 319, 1_000, 5_055):
+        for least in (-(2**63), 200, 10_000):
+            values = random.integers(-500, 500, rows)
+            if kind == "nearly in order":
+                values += np.arange(rows) * 4
+            elif kind != "as they come":
+                values = np.sort(values)[:: -1 if kind == "backwards" else 1]
+            before = values.copy()
+            expected = np.maximum.accumulate(np.maximum(values, least))
+            assert rising(values, least).tolist() == expected.tolist()
+            assert values.tolist() == before.tolist()

@@ -36,7 +36,10 @@ class Shell:
     def __init__(self, kernel=True):
         self.kernel = object() if kernel else None
         self.events = Events()
-        self.display_formatter = SimpleNamespace(ipython_display_formatter=Formatter())
+        self.html = Formatter()
+        self.display_formatter = SimpleNamespace(
+            ipython_display_formatter=Formatter(), formatters={"text/html": self.html}
+        )
         self.shown = []
         self.display_pub = SimpleNamespace(publish=lambda data, metadata, **more: self.shown.append((data, more)))
 
@@ -73,6 +76,17 @@ def test_a_cell_that_runs_again_replaces_its_run_and_its_comms(shell, comms):
     closed = [comm for comm in comms if comm.messages[-1][0] == "comm_close"]
     assert len(closed) == 2  # view and layout of the first chart; BokehJS stays
     assert len(comms) == 6
+
+
+def test_runs_and_recordings_are_tables_of_texts(shell):
+    run = fl.read.rate(10, rows=1).run(name="<b> $x$").wait()
+    table = shell.html[type(fl.runs())](fl.runs())
+    assert "<td>&lt;b&gt; <span>$</span>x<span>$</span></td>" in table and run in fl.runs()
+    fl.record(fl.read.rate(1000), "1min", rows=5, name="<i>").wait()
+    assert "<td>&lt;i&gt;</td>" in shell.html[type(fl.recordings)](fl.recordings)
+    fl.recordings.clear("<i>")
+    live.uninstall(shell)
+    assert shell.html == {}
 
 
 def test_another_cell_replaces_nothing(shell):

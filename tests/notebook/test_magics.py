@@ -362,6 +362,19 @@ def test_a_line_may_deduplicate(ip):
     assert value(ip, cell).schema.names == ["carrier", "delay"]
 
 
+def test_a_line_may_have_a_model_learn_and_the_cell_is_exported(ip, tmp_path):
+    ip.run_cell("from river import linear_model, preprocessing")
+    cell = """%%flow guesses --from flights
+    groupby "carrier"
+    learn   preprocessing.StandardScaler() | linear_model.LinearRegression(l2=0.1), x="distance", y="delay"
+    """
+    assert value(ip, cell).schema.names[-2:] == ["distance", "prediction"]
+    value(ip, f"%flow export guesses '{tmp_path}/guesses.py'")
+    script = (tmp_path / "guesses.py").read_text()
+    assert "from river import linear_model\n" in script
+    assert "linear_model.LinearRegression(l2=0.1)" in script
+
+
 def test_a_line_may_pivot(ip):
     cell = """%%flow wide --from flights
     window  FixedWindows("1h")

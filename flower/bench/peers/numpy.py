@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from flower.bench.child import Columns, Given
@@ -17,8 +18,6 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def _frames(path: str) -> Iterator[dict[str, Numbers]]:
-    import pyarrow.parquet as pq
-
     for batch in pq.ParquetFile(path).iter_batches(BATCH):
         time = batch.column("time").cast("int64").to_numpy()
         yield {"time": time, "key": batch.column("key").to_numpy(), "value": batch.column("value").to_numpy()}

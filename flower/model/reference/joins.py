@@ -43,6 +43,8 @@ class JoinOracle:
         """Per side, the columns that a row and what takes it back have alike; None: no row is taken back."""
         self.retracts = False
         """Whether joined rows may be taken back."""
+        self.never: list[tuple[int, Row]] = []
+        """By side, what in the last epoch was found to take back rows that never came."""
 
     def _standing(self, side: int, rows: Sequence[Row]) -> list[Row]:
         """The rows that none of the others takes back; what takes back a row that is not there does nothing."""
@@ -52,6 +54,17 @@ class JoinOracle:
                 taken = self._taken(side, row, standing)
                 standing = [other for other in standing if other is not taken]
         return standing
+
+    def _unmatched(self, side: int, rows: Sequence[Row]) -> list[Row]:
+        """What takes back none of the other rows."""
+        standing, unmatched = [row for row in rows if not row.retraction], []
+        for row in rows if self.same[side] is not None else ():
+            if row.retraction:
+                taken = self._taken(side, row, standing)
+                if taken is None:
+                    unmatched.append(row)
+                standing = [other for other in standing if other is not taken]
+        return unmatched
 
     def _taken(self, side: int, back: Row, rows: Sequence[Row]) -> Row | None:
         """The row that a retraction takes back."""
@@ -115,6 +128,7 @@ class WindowJoinOracle(JoinOracle):
     def epoch(self, rows: Sequence[Sequence[Row]], w0: int, w1: int) -> Told:
         """Rows of both sides, each with the watermark it meets; and the step's watermark before and after."""
         told: Told = ([], [], {"on_time": 0, "late": 0, "dropped": 0})
+        self.never = []
         for side, some in enumerate(rows):
             for row in some:
                 for window in windows_of(self.windowing.windows, row.time):
@@ -128,6 +142,8 @@ class WindowJoinOracle(JoinOracle):
                     meeting.standing = pane
                 told[0].extend(self._signed(pane))
             if self._expiry(window) <= w1:
+                for side, some in enumerate(meeting.rows):
+                    self.never += [(side, row) for row in self._unmatched(side, some)]
                 del self._live[key, window]
         self.watermark = max(self.watermark, w1)
         return told
@@ -192,6 +208,7 @@ class IntervalJoinOracle(JoinOracle):
     def epoch(self, rows: Sequence[Sequence[Row]], w0: int, w1: int) -> Told:
         """As of `WindowJoinOracle`."""
         admitted, told = self._admitted(rows)
+        self.never = []
         for side, some in enumerate(admitted):
             self._known[side].extend(Known(row) for row in some if not row.retraction)
             self._owed[side] += [row for row in some if row.retraction]
@@ -200,6 +217,7 @@ class IntervalJoinOracle(JoinOracle):
                 if taken is not None:
                     self._known[side] = [one for one in self._known[side] if one.row is not taken]
                     self._owed[side] = [row for row in self._owed[side] if row is not back]
+            self.never += [(side, row) for row in self._owed[side] if row.time < w1]
             self._owed[side] = [row for row in self._owed[side] if row.time >= w1]
         there = {id(one) for known in self._known for one in known}
         gone = [pair for pair in self._pairs if not {id(pair[0]), id(pair[1])} <= there]
@@ -253,6 +271,10 @@ class AsofJoinOracle(JoinOracle):
         wait = 0 if self.direction == "backward" else self.tolerance or 0
         ready = [row for row in self._waiting if row.time + wait < w1 or w1 == MAX_TIME]
         self._waiting = [row for row in self._waiting if row not in ready]
+        self.never = [(0, row) for row in self._unmatched(0, ready)]
+        lost = [row for row in self._unmatched(1, self._right) if row.time < w1]
+        self.never += [(1, row) for row in lost]
+        self._right = [row for row in self._right if not any(row is other for other in lost)]
         for row in self._standing(0, ready):
             nearest = self._nearest(row)
             if nearest is not None or self.kept[0]:

@@ -90,6 +90,8 @@ class KeyedOracle:
         self._gap_of, self._placed = gap_of, placed
         self.failed: list[Row] = []
         """The rows of the last epoch that have no gap."""
+        self.owing: list[tuple[Key, Window]] = []
+        """The groups that fired in the last epoch though more of their rows had been taken back than came."""
         self.keys = tuple(keys)
         self.aggregates = dict(aggregates)
         self._live: dict[Key, list[Live]] = {}
@@ -124,6 +126,7 @@ class KeyedOracle:
                 {"on_time": len(rows), "late": 0, "dropped": 0},
             )
         dropped, counts = self._admit(rows)
+        self.owing = []
         panes: list[tuple[Key, Live, dict[str, Any], int | None]] = []
         for key, live in self._live.items():
             for window in live:
@@ -285,13 +288,18 @@ class KeyedOracle:
         if self.windowing.accumulation == "discarding":
             content = live.new
         else:
-            used = [column for column, _ in self.aggregates.values() if column is not None]
+            taken = [(column, *getattr(how, "others", ())) for column, how in self.aggregates.values()]
+            used = [name for names in taken for name in names if name is not None]
+            if len(live.back) > len(live.pairs):
+                return []
             content = left(live.pairs, live.back, used) if self.net else live.pairs
         return sorted(content, key=lambda row: (row.time, row.partition, row.position))
 
     def _fired(self, key: Key, live: Live, timing: str, final: bool) -> list[tuple[dict[str, Any], int | None]]:
         """What a window that fires gives: the panes that it takes back, then its pane, unless no row is left."""
         some = not self.net or bool(self._content(live))
+        if len(live.back) > len(live.pairs):
+            self.owing.append((key, live.window))
         back = []
         if self.retracting or not some:
             back = [{**pane, "pane_retraction": True} for pane in live.standing]

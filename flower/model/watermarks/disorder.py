@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flower.model.arrays import rising
 from flower.model.time import I64, MIN_TIME, Duration, duration_text, duration_us, later_by
 from flower.model.watermarks.policy import NOTHING, Estimate, Told, WatermarkPolicy, idle_of, idle_text
 
@@ -44,6 +45,10 @@ class BoundedDisorder(WatermarkPolicy):
         """The watermark that each row meets, and the partition's state after all rows."""
         return _observe(estimate, time, now, self.bound_us)
 
+    def after(self, estimate: Estimate, time: I64, now: int, told: Told = NOTHING) -> Estimate:
+        """The partition's state after all rows alone."""
+        return _after(estimate, time, now, self.bound_us)
+
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Monotonic(WatermarkPolicy):
@@ -75,18 +80,25 @@ class Monotonic(WatermarkPolicy):
         """The watermark that each row meets, and the partition's state after all rows."""
         return _observe(estimate, time, now, 0)
 
+    def after(self, estimate: Estimate, time: I64, now: int, told: Told = NOTHING) -> Estimate:
+        """The partition's state after all rows alone."""
+        return _after(estimate, time, now, 0)
+
 
 def _observe(estimate: Estimate, time: I64, now: int, bound: int) -> tuple[I64, Estimate]:
-    after = estimate.seen(time, now)
     if not len(time):
-        return np.empty(0, np.int64), after
+        return np.empty(0, np.int64), _after(estimate, time, now, bound)
     newest = np.empty(len(time) + 1, np.int64)
     newest[0] = estimate.newest
-    newest[1:] = time
-    np.maximum.accumulate(newest, out=newest)
+    newest[1:] = rising(time, estimate.newest)
     # It ascends, so what comes below the range is at its front.
     met = newest[:-1]
     below = int(np.searchsorted(met, MIN_TIME + bound))
     met[:below] = MIN_TIME
     met[below:] -= bound
-    return met, replace(after, watermark=later_by(after.newest, -bound))
+    return met, _after(estimate, time, now, bound)
+
+
+def _after(estimate: Estimate, time: I64, now: int, bound: int) -> Estimate:
+    after = estimate.seen(time, now)
+    return replace(after, watermark=later_by(after.newest, -bound)) if len(time) else after

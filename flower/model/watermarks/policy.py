@@ -87,6 +87,10 @@ class WatermarkPolicy:
         """
         raise NotImplementedError
 
+    def after(self, estimate: Estimate, time: I64, now: int, told: Told = NOTHING) -> Estimate:
+        """The partition's state after all rows alone, where nobody asks what each of them meets."""
+        return self.observe(estimate, time, now, told)[1]
+
 
 def idle_of(idle: Duration | None) -> int | None:
     """Microseconds of what a person gave as ``idle``."""
