@@ -38,6 +38,7 @@ from flower.engine.embedded import Driver, Options
 from flower.engine.job import JobState
 from flower.engine.keys import shard_of
 from flower.engine.resharding import dealt, together
+from flower.engine.sessions import SessionState
 from flower.errors import GraphError, RunError
 from flower.testing import ManualClock
 
@@ -294,3 +295,14 @@ def test_a_sketch_is_everybodys_and_several_are_not_put_together() -> None:
     assert [part.groups for part in parts] == [held.groups, held.groups]
     with pytest.raises(RunError, match=r"must go on in as many shards as it was in; got 2 shards"):
         together(parts, step)
+
+
+def test_a_session_that_was_taken_out_of_its_block_is_no_shards() -> None:
+    driver = Driver([MANY["sessions"]().node], Options.make(epoch_rows=300))
+    plan = driver.next_epoch()
+    assert plan is not None
+    (held,) = driver.run(plan).state.keyed.values()
+    driver.close()
+    assert isinstance(held, SessionState)
+    left = replace(held, blocks=(held.blocks[0].without(np.array([0, 1])), *held.blocks[1:]))
+    assert sum(dealt(left, shard, 2).groups for shard in range(2)) == left.groups == held.groups - 2 > 0
