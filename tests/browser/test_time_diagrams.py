@@ -147,7 +147,7 @@ def test_sliders_run_the_same_rows_again(opened, lab_page, lab_screenshot):
     expect(windows).to_have_attribute("aria-valuetext", "2min, as published")
     expect(trigger).to_have_attribute("aria-valuetext", "every minute, watermark, every late row, as published")
     expect(lateness).to_have_attribute("aria-valuetext", "unbounded, as published")
-    output.get_by_label("accumulation").select_option("discarding")
+    output.get_by_role("combobox", name="accumulation").select_option("discarding")
     waits_for(lab_page, "late pane", ["9"])
     assert shown(lab_page, "on-time pane") == ["5", "8"]
     # By keyboard alone, from one control to the next; each stays focused while the rows run again.
@@ -164,7 +164,7 @@ def test_sliders_run_the_same_rows_again(opened, lab_page, lab_screenshot):
     lab_screenshot("time-diagram-sliders")
     # Back to two minutes, with a lateness that the last row does not have.
     windows.fill("2")
-    output.get_by_label("accumulation").select_option("accumulating")
+    output.get_by_role("combobox", name="accumulation").select_option("accumulating")
     waits_for(lab_page, "late pane", ["14"])
     lateness.focus()
     lab_page.keyboard.press("Home")
