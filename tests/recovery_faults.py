@@ -21,6 +21,16 @@ class Death(BaseException):
     """The process is gone: nobody catches this."""
 
 
+class Gone(OSError):
+    """The same on a worker that is a thread of this process: the loops of Dask take no other error across."""
+
+
+def death(text: str) -> BaseException:
+    """What ends the thread that asks."""
+    name = threading.current_thread().name
+    return Gone(text) if "Dask" in name or name == "IO loop" else Death(text)
+
+
 @dataclass
 class Faults:
     """Counts what is asked of the disk, and has the ``at``-th go wrong; after a death everything does.
@@ -44,7 +54,7 @@ class Faults:
     def due(self, name: str, path: str) -> bool:
         with self._lock:
             if self.dead:
-                raise Death(f"{name} of a process that is dead")
+                raise death(f"{name} of a process that is dead")
             number, self.count = self.count, self.count + 1
             self.asked.append(f"{name} {os.path.basename(path)}")
             if number == self.at:
@@ -55,7 +65,7 @@ class Faults:
         if self.kind.startswith("fail"):
             raise OSError(5, "Input/output error")
         self.dead = True
-        raise Death(self.fired)
+        raise death(self.fired)
 
     @contextmanager
     def new(self, path: str, real: Any) -> Iterator[BinaryIO]:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from recovery_faults import Death, Faults
 
 import flower as fl
-from flower.engine.embedded import Driver, Options
+from flower.engine.embedded import Driver, Options, driver_of
 from flower.io import disk
 from flower.testing import ManualClock
 
@@ -138,13 +138,15 @@ def run(
     naive: bool = False,
     faults: Faults | None = None,
     epoch_rows: int = EPOCH_ROWS,
+    executor: Any = "embedded",
 ) -> Any:
     """One process: to the end, or until it dies. The driver, as it ended."""
     clock = ManualClock(START)
     options = Options.make(clock=clock, epoch_rows=epoch_rows, checkpoint=checkpoint)
-    driver = Driver(outputs(source, out, naive=naive), options)
+    driver = driver_of(outputs(source, out, naive=naive), options, executor)
     try:
         driver.open()
+        driver.read_tables()
         while not driver.finished:
             wait_for_rows(driver, faults)
             now = START + pd.Timedelta(driver.state.epoch + 1, unit="s")
@@ -153,6 +155,7 @@ def run(
             assert epoch is not None
             driver.run(epoch)
             if driver.over():
+                driver.settle()
                 driver.save(finished=True)
                 break
     finally:
@@ -183,6 +186,11 @@ def wait_for_rows(driver: Driver, faults: Faults | None) -> None:
                 live._changed.wait(0.05)
 
 
+def rows_in(file: Path) -> list[Any]:
+    """The rows of a file."""
+    return pq.read_table(file).to_pylist() if file.suffix == ".parquet" else file.read_text().splitlines()
+
+
 def outcome(driver: Any, out: Path) -> dict[str, Any]:
     """All that the job gives: every visible file, row by row, in order of its epochs, and what a person sees."""
     found: dict[str, Any] = {}
@@ -190,8 +198,11 @@ def outcome(driver: Any, out: Path) -> dict[str, Any]:
         folder = out / name
         for each in sorted(folder.iterdir()) if folder.is_dir() else ():
             if not each.name.startswith((".", "_")):
-                rows = pq.read_table(each).to_pylist() if each.suffix == ".parquet" else each.read_text().splitlines()
-                found[f"{name} {each.name.partition('-epoch-')[2]}"] = rows
+                # On Dask an epoch may have several files.
+                files = sorted(each.iterdir()) if each.is_dir() else [each]
+                found[f"{name} {each.name.partition('-epoch-')[2].partition('.')[0]}"] = [
+                    row for file in files for row in rows_in(file)
+                ]
     for port, results in driver.results.items():
         step = driver.job.plan.consumers[port].step
         found[f"panes of {step}"] = results.panes().to_dict("records")

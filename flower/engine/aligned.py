@@ -16,16 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from flower.engine import slices
+from flower.engine.compaction import compacted
 from flower.engine.counts import Counts
 from flower.engine.groups import GONE, Law, joined
 from flower.engine.holds import held
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs, refused
 from flower.engine.panes import ask, due, fire, together
-from flower.engine.runs import Run, compacted, find, merge
+from flower.engine.runs import Run, find, merge
 from flower.engine.slices import Slices
 from flower.engine.touched import Touched, lapsed, living, named, taken, touched
 from flower.graph.batch import Batch
+from flower.model import arrays
 from flower.model.arrays import distinct
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import Finishing
@@ -262,7 +264,11 @@ def _with_records(delta: Run, runs: Sequence[Run], step: Keyed, w0: int, w1: int
     found = [(run, np.flatnonzero(newest == number)) for number, run in enumerate(runs)]
     found = [(run, place) for run, place in found if len(place)]
     places = [place for _, place in found]
-    before = [run.groups.take(at[place]) for run, place in found]
+    mine = delta.groups
+    before = [
+        run.groups.take(at[place], (mine.hash[place], tuple(arrays.take(key, place) for key in mine.keys)))
+        for run, place in found
+    ]
     if waited is not None:
         end = delta.spread(delta.end)
         for place, groups in zip(places, before, strict=True):

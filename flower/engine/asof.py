@@ -120,7 +120,7 @@ class _Places:
     def better(self, tables: Sequence[Held], number: int, row: I64, *, last: bool) -> None:
         """Take rows of another table, -1: none, where they are later, or else earlier, than those before."""
         new = row >= 0
-        asked = np.flatnonzero(new & (self.table >= 0))
+        asked = np.flatnonzero(new & (self.table >= 0)) if number else row[:0]
         for other in range(number if len(asked) else 0):
             at = asked[self.table[asked] == other]
             one, two = _rank(tables[number], row[at]), _rank(tables[other], self.row[at])
@@ -177,24 +177,27 @@ def _looked_up(step: Joint, left: Held, tables: Sequence[Held]) -> _Places:
     n = len(left)
     by = order(left.at, left.hash)
     hash_, wanted = left.hash[by], left.at[by]
-    before, after = _Places.none(n), _Places.none(n)
+    # Not later than the row, and not earlier.
     sought = {"backward": (True,), "forward": (False,), "nearest": (True, False)}[step.direction or "nearest"]
+    best = [_Places.none(n) for _ in sought]
     for number, table in enumerate(tables):
         begin, end, found = places(table, hash_, *((wanted, equal) for equal in sought))
-        for equal, row in zip(sought, found, strict=True):
-            if equal:
-                before.better(tables, number, np.where(row > begin, row - 1, -1), last=True)
-            else:
-                after.better(tables, number, np.where(row < end, row, -1), last=False)
-    back, ahead = before.distance(tables, wanted), after.distance(tables, wanted)
-    take = (before.table >= 0) & (back <= ahead)
-    nearest = _Places.none(n)
-    nearest.table[by] = np.where(take, before.table, after.table)
-    nearest.row[by] = np.where(take, before.row, after.row)
-    if step.within is not None:
-        far = by[np.minimum(back, ahead) > max(-step.within[0], step.within[1])]
-        nearest.table[far] = nearest.row[far] = -1
-    return nearest
+        for equal, row, so_far in zip(sought, found, best, strict=True):
+            picked = np.where(row > begin, row - 1, -1) if equal else np.where(row < end, row, -1)
+            so_far.better(tables, number, picked, last=equal)
+    nearest = best[0]
+    if len(best) > 1 or step.within is not None:
+        far = [each.distance(tables, wanted) for each in best]
+        if len(best) > 1:
+            ahead = np.flatnonzero(far[0] > far[1])
+            nearest.table[ahead], nearest.row[ahead] = best[1].table[ahead], best[1].row[ahead]
+            far[0][ahead] = far[1][ahead]
+        if step.within is not None:
+            over = np.flatnonzero(far[0] > max(-step.within[0], step.within[1]))
+            nearest.table[over] = nearest.row[over] = -1
+    scattered = _Places(np.empty(n, np.int64), np.empty(n, np.int64))
+    scattered.table[by], scattered.row[by] = nearest.table, nearest.row
+    return scattered
 
 
 def paired(step: Joint, left: Held, right: pa.RecordBatch, pick: I64, by: I64) -> Batch:

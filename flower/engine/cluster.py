@@ -76,7 +76,7 @@ class Cluster:
         now = time.monotonic()
         if not self._workers or now - self._asked_at > 2.0:
             self._asked_at = now
-            self._workers = dict(self.client.scheduler_info(n_workers=-1)["workers"])
+            self._workers = dict(self.client.scheduler_info(n_workers=-1).get("workers", {}))
         return self._workers
 
     def threads(self) -> int:

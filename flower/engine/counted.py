@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flower.engine import aggregates as agg
+from flower.engine.compaction import compacted
 from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.holds import held
 from flower.engine.keyed import Advanced, Keyed
 from flower.engine.pairs import Pairs
 from flower.engine.pairs import joined as joined_pairs
 from flower.engine.panes import Firing, panes_of, together
-from flower.engine.runs import Run, compacted, find, merge
+from flower.engine.runs import Run, find, merge
 from flower.graph.batch import Batch, constant
 from flower.model import arrays
 from flower.model.combiners import Order

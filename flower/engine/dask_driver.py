@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from distributed import KilledWorker, wait
-from distributed.client import FutureCancelledError
+from distributed.client import ClosedClientError, FutureCancelledError
 from distributed.comm.core import CommClosedError
 
 from flower.engine import budget
@@ -64,7 +64,7 @@ MOST_BYTES = 64 * 2**20
 size, so small ones would let the backlog grow. Without backlog an epoch has the rows that are there.
 """
 
-LOST = (KilledWorker, FutureCancelledError, CancelledError, CommClosedError)
+LOST = (KilledWorker, FutureCancelledError, CancelledError, CommClosedError, ClosedClientError)
 """What the scheduler says of work that it has given up on."""
 
 

@@ -31,6 +31,7 @@ from flower.engine.open_windows import OpenWindow, open_windows_of
 from flower.engine.progress import Progress
 from flower.engine.recovery import Recovery
 from flower.engine.results import KEPT_ROWS, Results
+from flower.engine.reuse import keep_freed_blocks
 from flower.engine.sizing import Sizing
 from flower.engine.state import KeyedState
 from flower.errors import GraphError, RunError
@@ -122,7 +123,7 @@ class Driver:
     """
 
     prompt = True
-    """Whether an epoch costs so little that one may begin for a row."""
+    """Whether an epoch may cost so little that one begins for a row."""
     holds_state = True
     """Whether what keyed steps hold is in this process."""
 
@@ -141,6 +142,7 @@ class Driver:
             raise
 
     def _prepare(self, options: Options, batch: bool) -> None:
+        keep_freed_blocks()
         self.options = options
         self.started = options.clock.now_us()
         self.state: JobState = initial(self.job, self.started)
@@ -152,7 +154,7 @@ class Driver:
             if not isinstance(self.job.plan.consumers[port].node, Write)
         }
         self.changed = threading.Condition()
-        self._came = False
+        self._came, self.eager = False, True
         for live in self._live:
             live.woken = self._wake
         self.reads_table: tuple[str, int] | None = None
@@ -483,17 +485,16 @@ class Driver:
         """Rows have come; called by the threads of live sources."""
         with self.changed:
             self._came = True
-            self.changed.notify_all()
+            if self.eager:
+                self.changed.notify_all()
 
     def come(self) -> bool:
         """Whether live sources have given rows since this was last asked."""
         came, self._came = self._came, False
-        return came and self.prompt
+        return came
 
     def due(self) -> float | None:
         """Seconds until the next row appears, of the sources that can tell; 0: it is there; None: none can."""
-        if not (self.prompt and self._scheduled):
-            return None
         dues = [
             due
             for stage, source in self._scheduled

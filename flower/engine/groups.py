@@ -71,15 +71,16 @@ class Groups:
     def __len__(self) -> int:
         return len(self.hash)
 
-    def take(self, indices: I64) -> Groups:
-        """The groups at ``indices``."""
+    def take(self, indices: I64, known: tuple[I64, Keys] | None = None) -> Groups:
+        """The groups at ``indices``; ``known`` are their hashes and keys, where these need not be looked up."""
+        hash_, keys = known or (self.hash[indices], tuple(arrays.take(key, indices) for key in self.keys))
         return Groups(
-            self.hash[indices],
-            tuple(arrays.take(key, indices) for key in self.keys),
+            hash_,
+            keys,
             agg.take(self.states, indices),
-            self.rows[indices],
-            self.since[indices],
-            self.panes[indices],
+            arrays.select(self.rows, indices),
+            arrays.select(self.since, indices),
+            arrays.select(self.panes, indices),
             None if self.stamp is None else self.stamp[indices],
             tuple(column[indices] for column in self.marks),
             None if self.fresh is None else self.fresh[indices],
@@ -146,9 +147,9 @@ def joined(groups: Sequence[Groups]) -> Groups:
         np.concatenate([g.hash for g in groups]),
         tuple(arrays.joined(keys) for keys in zip(*(g.keys for g in groups), strict=True)),
         agg.joined([g.states for g in groups]),
-        np.concatenate([g.rows for g in groups]),
-        np.concatenate([g.since for g in groups]),
-        np.concatenate([g.panes for g in groups]),
+        arrays.one_after_another([g.rows for g in groups]),
+        arrays.one_after_another([g.since for g in groups]),
+        arrays.one_after_another([g.panes for g in groups]),
         np.concatenate(stamps) if stamps else None,
         tuple(np.concatenate(columns) for columns in zip(*(g.marks for g in groups), strict=True)),
         np.concatenate(fresh) if fresh else None,
@@ -259,8 +260,10 @@ class Law:
         """What stays of groups of which some have just given a pane; their marks are the caller's to change."""
         if not fired.any():
             return groups
-        rows = np.where(fired, 0, groups.rows)
-        since = np.where(fired, MAX_TIME, groups.since)
+        # Where all have fired, which is the rule under a trigger of every row, these take no memory.
+        every = bool(fired.all())
+        rows = arrays.constant(0, len(groups)) if every else np.where(fired, 0, groups.rows)
+        since = arrays.constant(MAX_TIME, len(groups)) if every else np.where(fired, MAX_TIME, groups.since)
         kept = replace(groups, rows=rows, since=since, panes=groups.panes + fired)
         if not self.discarding:
             return kept

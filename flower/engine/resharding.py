@@ -1,6 +1,7 @@
 """States of keyed steps dealt by key into other shards, and those of several shards put together.
 
-A shard has whatever falls to its keys, in the order in which the step has it. So a state that one process wrote may be
+A shard has whatever falls to its keys, in the order in which the step has it; a sketch, which knows no keys, it has as
+a whole. So a state that one process wrote may be
 gone on with by any number of workers, and the other way round.
 """
 
@@ -16,9 +17,8 @@ import numpy as np
 from flower.engine.aligned import AlignedState, Records, Timer
 from flower.engine.asof import AsofState
 from flower.engine.blocks import Block, SessionRun, side_by_side
-from flower.engine.bloom import Generation
 from flower.engine.counted import CountedState
-from flower.engine.deduplication import DistinctState
+from flower.engine.deduplication import Distinct, DistinctState
 from flower.engine.groups import Law
 from flower.engine.interval import IntervalState
 from flower.engine.inwindow import InWindowState, newest
@@ -37,6 +37,7 @@ from flower.engine.slices import Slices
 from flower.engine.state import KeyedState, KeyedStep, empty
 from flower.engine.touched import Touched, merged
 from flower.engine.waiting import Held, by_key, by_until, joined
+from flower.errors import RunError
 from flower.model.arrays import Bools, order
 from flower.model.time import I64
 
@@ -193,22 +194,21 @@ def _in_window(states: Sequence[InWindowState], step: Joint) -> InWindowState:
     )
 
 
-def _distinct(states: Sequence[DistinctState], step: object) -> DistinctState:
+def _distinct(states: Sequence[DistinctState], step: Distinct) -> DistinctState:
+    if any(state.sketch for state in states):
+        # Whoever asks several filters is wrong as often as all of them together.
+        raise RunError(
+            f"step {step.name!r}: a deduplication by sketch must go on in as many shards as it was in",
+            got=f"{len(states)} shards",
+            hint="give the cluster as many worker threads as it had; or begin anew with another checkpoint",
+        )
     waiting = tuple(table for state in states for table in state.waiting)
-    sketch: dict[bytes, Generation] = {}  # dealt shards have had the same ones
-    for each in (each for state in states for each in state.sketch):
-        sketch.setdefault(bytes(each.words), each)
-    return DistinctState(_held([state.given for state in states], by_key), waiting, tuple(sketch.values()))
+    return DistinctState(_held([state.given for state in states], by_key), waiting)
 
 
-def _processed(states: Sequence[ProcessedState], step: object) -> ProcessedState:
+def _by_key(states: Sequence[ProcessedState] | Sequence[LearnedState], step: object) -> KeyedState:
     waiting = tuple(pairs for state in states for pairs in state.waiting)
-    return ProcessedState(_levels([state.tables for state in states], kept_together), waiting)
-
-
-def _learned(states: Sequence[LearnedState], step: object) -> LearnedState:
-    waiting = tuple(pairs for state in states for pairs in state.waiting)
-    return LearnedState(_levels([state.tables for state in states], kept_together), waiting)
+    return type(states[0])(_levels([state.tables for state in states], kept_together), waiting)
 
 
 def _held(tables: Sequence[tuple[Held, ...]], in_order: Callable[[Held], Held]) -> tuple[Held, ...]:
@@ -231,6 +231,6 @@ _TOGETHER: dict[type, Callable[[Any, Any], Any]] = {
     AsofState: _asof,
     InWindowState: _in_window,
     DistinctState: _distinct,
-    ProcessedState: _processed,
-    LearnedState: _learned,
+    ProcessedState: _by_key,
+    LearnedState: _by_key,
 }

@@ -1,4 +1,6 @@
-"""When a run looks for rows again: at once under backlog, else after a pause that keeps most of a processor free."""
+"""When a run looks for rows again: at once under backlog, and while its epochs are short; else after a pause that keeps
+most of a processor free.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,19 @@ class Rhythm:
     0.0
     >>> rhythm.pause(99.0, took=0.0, rows=0, behind=False)
     0.025
+    >>> rhythm.eager(took=0.001), rhythm.eager(took=0.005)
+    (True, False)
     """
 
     def __init__(self, latency: float) -> None:
         self._latency = latency
         self._fed = float("-inf")
+
+    def eager(self, took: float) -> bool:
+        """Whether epochs are so short that one may begin as soon as a row is there. Longer ones take rows together,
+        and leave the interpreter to others between them.
+        """
+        return took <= LEAST * self._latency
 
     def pause(self, now: float, *, took: float, rows: int, behind: bool, due: float | None = None) -> float:
         """Seconds until the next look, after an epoch of ``rows`` rows; ``behind``: more wait than it could take;

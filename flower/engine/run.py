@@ -412,9 +412,12 @@ class Run:
                     driver.settle()
                 behind = epoch is not None and driver.behind(epoch)
                 took = time.thread_time() - spent
-                pause = rhythm.pause(time.perf_counter(), took=took, rows=rows, behind=behind, due=driver.due())
+                eager = driver.prompt and rhythm.eager(took)
+                due = driver.due() if eager else None
+                pause = rhythm.pause(time.perf_counter(), took=took, rows=rows, behind=behind, due=due)
                 with driver.changed:
-                    if not driver.come() and pause and self._idle():
+                    driver.eager = eager
+                    if not (eager and driver.come()) and pause and self._idle():
                         driver.changed.wait(pause)
             driver.settle()
             driver.save(finished=self._state != "stopped")

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flower.engine.compaction import compacted
 from flower.engine.groups import Groups, Law, in_order, joined
-from flower.engine.runs import Run, compacted
+from flower.engine.runs import Run
 from flower.model.arrays import Bools
 from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.windows import FixedWindows, SlidingWindows

@@ -215,8 +215,9 @@ def of_keys(table: Held, hashes: I64) -> Held:
 def spread(first: I64, count: I64) -> tuple[I64, I64]:
     """For each of some rows ``count`` places from ``first`` on: the row, and the place."""
     row = np.repeat(np.arange(len(count)), count)
-    begins = np.cumsum(count) - count
-    return row, np.repeat(first - begins, count) + np.arange(len(row))
+    place = (first - (np.cumsum(count) - count))[row]
+    place += np.arange(len(row))
+    return row, place
 
 
 def over_by(table: Held, watermark: int) -> Bools:

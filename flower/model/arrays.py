@@ -7,6 +7,7 @@ faster and rounds large integers.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -60,6 +61,33 @@ def _bools(column: pa.Array) -> Bools:
     return np.unpackbits(np.frombuffer(memory, np.uint8)[byte:], count=bit + n, bitorder="little")[bit:].view(np.bool_)
 
 
+def repeats(values: npt.NDArray[Any]) -> bool:
+    """Whether an array is one value without the memory of more: a `constant`."""
+    return values.strides == (0,) and len(values) > 0
+
+
+def constant(value: int, length: int) -> I64:
+    """``length`` times ``value`` without the memory: a read-only array of stride zero."""
+    # What `np.broadcast_to` makes, in a tenth of the time: an epoch of a few rows makes many.
+    one = int(value).to_bytes(8, sys.byteorder, signed=True)
+    repeated: I64 = np.ndarray((length,), np.int64, one, 0, (0,))
+    return repeated
+
+
+def select(array: I64, indices: I64) -> I64:
+    """The values at ``indices``; a `constant` stays one."""
+    if repeats(array):
+        return constant(int(array[0]), len(indices))
+    return array[indices]
+
+
+def one_after_another(parts: Sequence[I64]) -> I64:
+    """Numbers of several arrays; of `constant` ones of one value, another."""
+    if all(map(repeats, parts)) and len({int(part[0]) for part in parts}) == 1:
+        return constant(int(parts[0][0]), sum(map(len, parts)))
+    return np.concatenate(parts)
+
+
 def take(column: Column, indices: I64) -> Column:
     """The values at ``indices``."""
     if isinstance(column, np.ndarray):
@@ -88,7 +116,7 @@ def joined(columns: Sequence[Column]) -> Column:
 def size_of(column: Column) -> int:
     """Bytes that the values take."""
     if isinstance(column, np.ndarray):
-        return column.nbytes
+        return column.itemsize if repeats(column) else column.nbytes
     kind = _plain(column.type)
     return int(column.nbytes) if kind is None or column.null_count else len(column) * kind.itemsize
 

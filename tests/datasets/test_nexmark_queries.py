@@ -20,8 +20,8 @@ from scripted import examples
 
 import flower as fl
 from flower.datasets import nexmark
-from flower.engine import recovery
-from flower.engine.embedded import Driver, Options
+from flower.engine import dask_driver, recovery
+from flower.engine.embedded import Driver, Options, driver_of
 from flower.testing import ManualClock
 
 OPTIONS: dict[str, Any] = {"events": 3000, "rate": 100, "in_flight_auctions": 20, "seed": 3}
@@ -76,19 +76,20 @@ def streams_of(frames: nexmark.Frames) -> nexmark.Streams:
     return nexmark.Streams(*(fl.read.frame(each, event_time="date_time", watermark=policy) for each in frames))
 
 
-def played(stream: Any, **options: Any) -> Driver:
+def played(stream: Any, executor: Any = "embedded", **options: Any) -> Driver:
     """Run it epoch by epoch, the clock going on by `TICK`."""
     clock = ManualClock(START)
-    driver = Driver([stream.node], Options.make(clock=clock, **options))
+    driver = driver_of([stream.node], Options.make(clock=clock, **options), executor)
     try:
-        driver.read_tables()
         driver.open()
+        driver.read_tables()
         while not driver.finished:
             clock.set(START + driver.state.epoch * TICK)
             epoch = driver.next_epoch()
             assert epoch is not None
             driver.run(epoch)
             if driver.over():
+                driver.settle()
                 driver.save(finished=True)
                 break
     finally:
@@ -212,3 +213,33 @@ def test_a_query_that_is_killed_and_goes_on_gives_every_row_once(number, tmp_pat
                 run(f"{kind} {at}", faults)
             assert faults.fired
             pd.testing.assert_frame_equal(written(run(f"{kind} {at}", Faults())), whole)
+
+
+@pytest.mark.slow
+@every
+def test_a_query_on_a_cluster_that_is_killed_goes_on_there_or_in_this_process(number, tmp_path, client, monkeypatch):
+    """The driver is dead before it has committed an epoch, with a checkpoint some epochs before."""
+    monkeypatch.setattr(dask_driver, "SAVE_EPOCHS", 2)
+    streams = nexmark.streams(**OPTIONS, out_of_order_group_size=150)
+    real = recovery.Recovery.commit
+
+    def commit(self: Any, job: Any, epoch: Any, staged: Any) -> None:
+        if epoch.epoch == 6:
+            raise Death
+        real(self, job, epoch, staged)
+
+    def run(name: str, executor: Any) -> pd.DataFrame:
+        query, out = nexmark.QUERIES[number](streams), tmp_path / name
+        played(query.write.parquet(out / "rows"), executor, epoch_rows=300, checkpoint=out / "c")
+        parts = [pq.read_table(each) for each in sorted((out / "rows").rglob("[!._]*.parquet")) if each.is_file()]
+        return pd.concat([part.to_pandas() for part in parts], ignore_index=True)
+
+    wanted = (
+        came_in_epochs(nexmark.frames(**OPTIONS, out_of_order_group_size=150), 276) if number == 12 else answer(number)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recovery.Recovery, "commit", commit)
+        with pytest.raises(Death):
+            run("out", client)
+    whole = run("out", client if number % 2 else "embedded")
+    same(whole[list(wanted.columns)], wanted)

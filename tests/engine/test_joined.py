@@ -89,7 +89,9 @@ def test_as_of_joins_give_what_merge_asof_of_pandas_gives(by: str, direction: An
     if tolerance is None and direction != "backward":
         tolerance = "10s"
     left, right = (rows.sort_values("t", kind="stable") for rows in (LEFT, RIGHT))
-    ours = panes(stream(LEFT).join_asof(stream(RIGHT), by, direction=direction, tolerance=tolerance))
+    # A few rows an epoch beside the many of a minute: these are in several tables.
+    few = 8 if tolerance == "1min" else 100
+    ours = panes(stream(LEFT).join_asof(stream(RIGHT), by, direction=direction, tolerance=tolerance), few)
     bound = None if tolerance is None else pd.Timedelta(tolerance)
     expected = pd.merge_asof(left, right, on="t", by=by, direction=direction, tolerance=bound)
     pd.testing.assert_frame_equal(ordered(ours), ordered(expected))

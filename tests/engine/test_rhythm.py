@@ -1,6 +1,7 @@
 """When a run looks for rows again, and whether it gets its turn."""
 
 import sys
+import threading
 
 import pandas as pd
 import pytest
@@ -27,6 +28,12 @@ def test_the_longer_no_row_comes_the_longer_are_the_pauses_but_never_beyond_a_qu
     rhythm.pause(10.0, took=0.0, rows=1, behind=False)
     pauses = [rhythm.pause(at, took=0.0, rows=0, behind=False) for at in (10.01, 10.32, 99.0)]
     assert pauses == [pytest.approx(0.002), pytest.approx(0.01), pytest.approx(0.025)]
+
+
+def test_where_a_source_tells_when_its_next_row_is_due_nobody_waits_longer():
+    rhythm = Rhythm(latency=0.1)
+    pauses = [rhythm.pause(1.0, took=0.01, rows=1, behind=False, due=due) for due in (0.0, 0.0004, 5.0)]
+    assert pauses == [0.0, 0.0004, 0.025]
 
 
 def driver_of(stream: fl.Stream, **options) -> Driver:
@@ -86,3 +93,49 @@ def test_an_interval_that_somebody_sets_during_a_run_stays():
         assert sys.getswitchinterval() == pytest.approx(0.004)
     finally:
         sys.setswitchinterval(before)
+
+
+def test_the_rate_source_tells_when_its_next_row_appears_at_the_speed_of_the_run():
+    clock = ManualClock()
+    driver = driver_of(fl.read.rate(1000, rows=11), clock=clock)
+    assert driver.due() == pytest.approx(0.001)
+    clock.advance("10.5ms")
+    driver.run(driver.next_epoch())
+    assert driver.due() == pytest.approx(0.0005)
+    driver.pace.speed = 5.0
+    assert driver.due() == pytest.approx(0.0001)
+    clock.advance("2ms")
+    assert driver.due() == 0.0
+    driver.run(driver.next_epoch())
+    assert driver.due() is None, "there is no row any more"
+    driver.close()
+
+
+def test_a_replay_tells_when_its_next_row_has_its_turn():
+    clock = ManualClock()
+    rows = pd.DataFrame({"v": range(3), "t": pd.to_datetime([0, 4, 10], unit="s", utc=True)})
+    driver = driver_of(fl.replay(fl.read.frame(rows), arrival="t", speed=2.0), clock=clock)
+    driver.run(driver.next_epoch())
+    assert driver.due() == pytest.approx(2.0)
+    clock.advance("2s")
+    driver.run(driver.next_epoch())
+    assert driver.due() == pytest.approx(3.0)
+    driver.close()
+
+
+def test_rows_of_a_live_source_wake_its_run():
+    more, over = threading.Event(), threading.Event()
+
+    def rows():
+        more.wait()
+        yield {"v": 1}
+        over.wait()
+
+    driver = driver_of(fl.read.generator(rows, schema={"v": "int64"}))
+    assert not driver.come()
+    with driver.changed:
+        more.set()
+        assert driver.changed.wait_for(driver.come, timeout=30)
+    assert not driver.come(), "it is told once"
+    over.set()
+    driver.close()

@@ -11,6 +11,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from scripted import (
     asofs,
+    at,
     canonical,
     cogroups,
     enrichments,
@@ -27,6 +28,7 @@ import flower as fl
 from flower.engine.embedded import Driver, Options
 from flower.engine.reference import watermarks_replayed
 from flower.errors import GraphError
+from flower.testing import TestStream
 
 
 def agree(stream: fl.Stream, *, as_stream: bool) -> None:
@@ -80,6 +82,26 @@ def test_what_is_taken_back_is_taken_out_of_streams_that_are_grouped_together(si
         one={"rows": "count", "total": ("v", "sum")}, other={"most": ("n", "max"), "some": "size"}
     )
     agree(grouped, as_stream=True)
+
+
+def test_of_the_rows_of_a_side_that_one_is_taken_back_which_is_equal_in_all_that_is_aggregated() -> None:
+    def rows(*values: tuple[int, float]) -> list[dict[str, Any]]:
+        return [{"t": at(1), "k": "a", "i": i, "v": v} for i, v in values]
+
+    stream = TestStream({"k": "str", "i": "int64", "v": "float64"}, event_time="t")
+    stream = stream.add(rows((0, 0.0), (1, 0.5))).add(rows((1, 1.0))).end()
+    early = fl.AfterWatermark(early=fl.AfterCount(1))
+    panes = (
+        stream.window(fl.FixedWindows("2s"), trigger=early, accumulation="retracting")
+        .groupby("k", "i")
+        .agg(v=("v", "sum"))
+        .window(fl.FixedWindows("4s"), trigger=early)
+    )
+    grouped = fl.cogroup({"one": panes, "other": panes}, "k").agg(
+        one={"total": ("v", "sum")}, other={"most": ("v", "max")}
+    )
+    agree(grouped, as_stream=True)
+    assert grouped.collect()[["total", "most"]].to_numpy().tolist() == [[1.5, 1.5]]
 
 
 @examples(40)

@@ -89,10 +89,15 @@ TTL = (*TRANSCRIPTS, *AGREE, "tests/engine/test_ttl.py", *OUT)
 
 LEDGER = "flower/engine/ledger.py"
 RECOVERY = "flower/engine/recovery.py"
+PARTS = "flower/engine/parts.py"
+DEALT = "flower/engine/resharding.py"
+DRIVER = "flower/engine/dask_driver.py"
 JOURNAL = "flower/io/journal.py"
 RESUMING = ("tests/recovery/test_resuming.py",)
 DAMAGE = ("tests/recovery/test_damage.py",)
 FAULTS = ("tests/recovery/test_faults.py",)
+ANEW = ("tests/recovery/test_dealt_anew.py",)
+WORKERS = ("tests/recovery/test_on_workers.py",)
 
 FILLED = "flower/engine/counted.py"
 PLACING = "flower/engine/placing.py"
@@ -221,7 +226,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("windows that nothing touched are asked", PANES, "        moved &= (groups.fresh > 0) | passing | expired | (due > MIN_TIME)\n", "", TRIGGERS),
     Mutant("the clock does not wake a window", ALIGNED, "due_now = [timer.run for timer in timers if timer.due <= now]", "due_now = [timer.run for timer in timers if timer.due < MIN_TIME]", (*TRANSCRIPTS, *AGREE)),
     # Recovery
-    Mutant("what is committed is committed again", "flower/engine/embedded.py", "if self._recovery is not None and self._recovery.is_committed(epoch.epoch):", "if False:", RESUMING),
+    Mutant("what is committed is committed again", "flower/engine/embedded.py", "if self._recovery is None or not self._recovery.is_committed(epoch):", "if True:", RESUMING),
     Mutant("a commit that was under way is left so", RECOVERY, "                sink.commit(last.epoch, staged[step])\n", "                pass\n", DAMAGE),
     Mutant("logged epochs are planned anew", RECOVERY, "        if logged is None:\n            return None\n        stages", "        if True:\n            return None\n        stages", RESUMING),
     Mutant("a run that was overtaken goes on", LEDGER, '        self._fence()\n        name = f"{kind}', '        name = f"{kind}', RESUMING),
@@ -230,7 +235,24 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("results begin anew", RECOVERY, "if before is None or not result.restore(before):", "if False:", RESUMING),
     Mutant("only the newest checkpoint is kept", LEDGER, "KEPT = 2", "KEPT = 1", DAMAGE),
     Mutant("a cut of a cut is told from its own start", "flower/engine/runs.py", "(whole, before + first)", "(whole, first)", DAMAGE),
-    Mutant("parts that are used are collected", LEDGER, "if name not in used and name[:8]", "if name[:8]", DAMAGE),
+    Mutant("parts that are used are collected", PARTS, "if name not in kept and name[", "if name[", DAMAGE),
+    Mutant("dealt: every shard has all keys", DEALT, "shard_of(hash_, shards) == shard", "shard_of(hash_, shards) >= 0", ANEW),
+    Mutant("dealt: timers are lost", DEALT, "return None if run is None else Timer(value.due, run)", "return None", ANEW),
+    Mutant("dealt: groups lapse no more", DEALT, "value.groups.take(at)) if len(at) else None", "value.groups.take(at)) if len(at) < 0 else None", ANEW),
+    Mutant("dealt: what has been taken out of sessions is there again", DEALT, "    left = value.left\n", "    left = value.run\n", ANEW),
+    Mutant("dealt: what is remembered no more is remembered", DEALT, "    left = value.without(np.flatnonzero(~mine(value.hash)))\n", "    left = Kept(value.columns, value.keys, value.timers, mine(value.hash), value.dues, value.hold)\n", ANEW),
+    Mutant("dealt: older records come last", DEALT, "for level in range(most, 0, -1))", "for level in range(1, most + 1))", ANEW),
+    Mutant("dealt: rows of an as-of join are not by key", DEALT, "_held([state.right for state in states], by_key)", "_held([state.right for state in states], by_until)", ANEW),
+    Mutant("dealt: a batch's rows that wait are lost", DEALT, "return DistinctState(_held([state.given for state in states], by_key), waiting)", "return DistinctState(_held([state.given for state in states], by_key), ())", ANEW),
+    Mutant("workers: a checkpoint counts before its parts are there", LEDGER, "if missing := self._reader.parts.missing(parts.used):", "if missing := [][:0]:", WORKERS),
+    Mutant("workers: another deal is taken as it is", DRIVER, "dealt_anew=not alike", "dealt_anew=False", WORKERS),
+    Mutant("workers: epochs are not logged before they run", DRIVER, "            self._recovery.planned(self.job, epoch)\n", "            pass\n", WORKERS),
+    Mutant("workers: rows that are out are let out again", DRIVER, "wanting = self._wanting(plan.epoch)", "wanting = self._sinks", WORKERS),
+    Mutant("workers: states are begun anew", DRIVER, "_Root(marks_of(self._seen), self._states_there())", "_Root(marks_of(self._seen), {})", WORKERS),
+    Mutant("workers: a checkpoint is of what was planned", "flower/engine/embedded.py", "self._recovery.save(self.job, self.seen, shards", "self._recovery.save(self.job, self.state, shards", WORKERS),
+    Mutant("workers: the parts of a state are not looked at", PARTS, ".union(*map(self._seen, sorted(names)))", ".union(names)", WORKERS),
+    Mutant("workers: a worker elsewhere is let in", "flower/engine/cluster.py", "            if told is not None:\n                raise RunError(\n                    f\"the checkpoint", "            if False:\n                raise RunError(\n                    f\"the checkpoint", WORKERS),
+    Mutant("workers: files of a state are let go with the next checkpoint", PARTS, "self.used |= {value.name, *value.parts}", "self.used |= {value.name}", WORKERS),
     Mutant("a run that goes on began now", RECOVERY, '            value["started"],', "            started,", RESUMING),
     Mutant("epochs that are run again know partitions of later", "flower/engine/embedded.py", "discovered(self.job, self.state, again.partitions)", "discovered(self.job, self.state)", RESUMING),
     Mutant("a job that goes on has a new run in its sinks", "flower/io/epoch_files.py", "            if known is not None:\n                self._run = known\n                return\n", "            pass\n", RESUMING),
@@ -238,7 +260,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a job that was stopped is finished", "flower/engine/run.py", 'driver.save(finished=self._state != "stopped")', "driver.save(finished=True)", RESUMING),
     Mutant("what a dead process staged stays", RECOVERY, "                sink.sweep()\n", "                pass\n", FAULTS),
     Mutant("what a checkpoint puts together is new to charts", "flower/engine/results.py", "batch.slice(max(0, len(batch) - left))", "batch", RESUMING),
-    Mutant("a later run's part may be another", LEDGER, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
+    Mutant("a later run's part may be another", PARTS, 'if data[8:40].hex() != name.partition("-")[2]:', "if False:", DAMAGE),
     Mutant("output watermarks begin anew", RECOVERY, 'told["watermarks"].get(stage.name, MIN_TIME)', "MIN_TIME", ("tests/recovery/test_any_pipeline.py",)),
     # What is chosen, required and approximate
     Mutant("the least are the top", CHOSEN, "            first = [-_dense(first)]\n", "            first = [_dense(first)]\n", CHOSEN_OF),
@@ -257,7 +279,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Deduplication
     Mutant("rows given in earlier epochs are forgotten", DEDUPLICATION, "        repeats[mine] = True\n", "        pass\n", DEDUPLICATED),
     Mutant("what repeats a row left out is left out", DEDUPLICATION, "        following = following[following]\n", "        break\n", DEDUPLICATED),
-    Mutant("a row that is as far away as it may be is another", DEDUPLICATION, "later(time, step.within), inclusive=True)", "later(time, step.within), inclusive=False)", DEDUPLICATED),
+    Mutant("a row that is as far away as it may be is another", DEDUPLICATION, "later(time, step.reach), inclusive=True)", "later(time, step.reach), inclusive=False)", DEDUPLICATED),
     Mutant("a late row is compared", DEDUPLICATION, "np.flatnonzero(met > batch.time)", "np.flatnonzero(met > batch.time + 10**12)", DEDUPLICATED),
     Mutant("the first is the first in its partition", DEDUPLICATION, "np.lexsort((new.position[among], new.partition[among], new.time[among], key))", "np.lexsort((new.time[among], new.position[among], new.partition[among], key))", DEDUPLICATED),
     Mutant("what was given is let go an instant too soon", DEDUPLICATION, "seen.where(seen.until >= w1)", "seen.where(seen.until > w1)", DEDUPLICATED),
@@ -274,7 +296,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("rows that are to be given alone do not hold the watermark", INTERVAL, "rows, min(w1, hold)", "rows, w1", JOINS),
     Mutant("left rows that wait do not hold the watermark", ASOF, "AsofState(waiting, kept), rows, min(w1, hold))", "AsofState(waiting, kept), rows, w1)", JOINS),
     Mutant("a row of the same instant is not as of it", ASOF, "((wanted, equal) for equal in sought)", "((wanted, False) for equal in sought)", JOINS),
-    Mutant("of two that are as near the later is taken", ASOF, "(back <= ahead)", "(back < ahead)", JOINS),
+    Mutant("of two that are as near the later is taken", ASOF, "far[0] > far[1]", "far[0] >= far[1]", JOINS),
     Mutant("a tolerance has no last instant", ASOF, "> max(-step.within[0], step.within[1])", ">= max(-step.within[0], step.within[1])", JOINS),
     Mutant("the newest row is let go", ASOF, "    over = table.until\n", "    over = table.at - 1\n", JOINS),
     Mutant("rows that others replaced are held", ASOF, "np.where(following, np.minimum(over[:-1], replaced), over[:-1])", "over[:-1]", HELD),
@@ -282,7 +304,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("keys of one hash are one key, within an interval", PAIRING, "    return (mine, theirs) if same.all() else (mine[same], theirs[same])\n", "    return mine, theirs\n", HELD),
     Mutant("keys of one hash are one key, as of a time", ASOF, "wrong = nearest.others(left, tables, step.keys)", "wrong = nearest.row[:0]", HELD),
     Mutant("a time before all of a table is that of its first row", PAIRING, "before = int(table.at.min()) - 1", "before = int(table.at.min())", PAIRS),
-    Mutant("of rows in several tables the older one's is the nearest", ASOF, "new[at] = _less(two, one) if last else _less(one, two)", "new[at] = False", JOINS_AGREE),
+    Mutant("of rows in several tables the older one's is the nearest", ASOF, "new[at] = _less(two, one) if last else _less(one, two)", "new[at] = False", HELD),
     Mutant("rows that were held are not given alone", INTERVAL, "    over = by[begin:end]\n", "    over = by[end:end]\n", JOINS),
     Mutant("rows that were held and are to be given alone do not hold the watermark", INTERVAL, "while end < len(by) and first == MAX_TIME:", "while False:", JOINS),
     Mutant("a late row is joined with no row before it", JOINED, "sides.append(joined([late[side], *known]))", "sides.append(joined([late[side], *known[:0]]))", JOINS),

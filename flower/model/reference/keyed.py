@@ -285,7 +285,8 @@ class KeyedOracle:
         if self.windowing.accumulation == "discarding":
             content = live.new
         else:
-            used = [column for column, _ in self.aggregates.values() if column is not None]
+            taken = [(column, *getattr(how, "others", ())) for column, how in self.aggregates.values()]
+            used = [name for names in taken for name in names if name is not None]
             content = left(live.pairs, live.back, used) if self.net else live.pairs
         return sorted(content, key=lambda row: (row.time, row.partition, row.position))
 
