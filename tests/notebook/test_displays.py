@@ -68,7 +68,7 @@ def test_a_stream_without_end_is_not_opened(monkeypatch):
 
     monkeypatch.setattr(fl.Stream, "run", opened)
     html = stream_html(fl.read.rate(10))
-    assert "unbounded" in html and "<th>value</th>" in html and ".run() runs it" in html
+    assert "unbounded" in html and "<th>value</th>" in html and ".table() shows them as they come" in html
 
 
 def test_a_replay_shows_its_rows_without_waiting_for_them():
