@@ -12,6 +12,8 @@ SHORT = 1 / 20
 """Epochs that take no longer than this part of the latency begin as soon as a row is there. Where the processors are
 busy, an epoch that takes 1 ms alone often takes 2 and sometimes 3.
 """
+CONTENDED = 1.5
+"""Others want the interpreter where an epoch goes on for longer than so many times what it takes of a processor."""
 
 
 class Rhythm:
@@ -31,6 +33,8 @@ class Rhythm:
     0.025
     >>> rhythm.eager(took=0.002), rhythm.eager(took=0.01)
     (True, False)
+    >>> rhythm.rest(took=0.001, passed=0.001), rhythm.rest(took=0.001, passed=0.004)
+    (0.001, 0.003)
     """
 
     def __init__(self, latency: float) -> None:
@@ -42,6 +46,13 @@ class Rhythm:
         and leave the interpreter to others between them.
         """
         return took <= SHORT * self._latency
+
+    def rest(self, *, took: float, passed: float) -> float:
+        """Seconds that are left to others after an epoch that took so much of a processor while ``passed`` seconds went
+        by: as many, so that rows that each begin an epoch never keep a processor busy; three times as many where others
+        wanted it too, such as a cell that computes.
+        """
+        return min((SHARE if passed > CONTENDED * took else 1.0) * took, MOST * self._latency)
 
     def pause(self, now: float, *, took: float, rows: int, behind: bool, due: float | None = None) -> float:
         """Seconds until the next look, after an epoch of ``rows`` rows; ``behind``: more wait than it could take;

@@ -411,14 +411,18 @@ class Run:
                 if not rows:
                     driver.settle()
                 behind = epoch is not None and driver.behind(epoch)
-                took = time.thread_time() - spent
+                took, now = time.thread_time() - spent, time.perf_counter()
                 eager = driver.prompt and rhythm.eager(took)
                 due = driver.due() if eager else None
-                pause = rhythm.pause(time.perf_counter(), took=took, rows=rows, behind=behind, due=due)
+                pause = rhythm.pause(now, took=took, rows=rows, behind=behind, due=due)
+                rest = rhythm.rest(took=took, passed=now - began) if rows and not behind else 0.0
                 with driver.changed:
+                    driver.eager = False
+                    if rest and self._idle():
+                        driver.changed.wait(rest)
                     driver.eager = eager
-                    if not (eager and driver.come()) and pause and self._idle():
-                        driver.changed.wait(pause)
+                    if not (eager and driver.come()) and pause > rest and self._idle():
+                        driver.changed.wait(pause - rest)
             driver.settle()
             driver.save(finished=self._state != "stopped")
             if self._state != "stopped":

@@ -36,6 +36,13 @@ def test_where_a_source_tells_when_its_next_row_is_due_nobody_waits_longer():
     assert pauses == [0.0, 0.0004, 0.025]
 
 
+def test_others_have_as_long_as_an_epoch_takes_and_three_times_as_long_where_they_want_it():
+    rhythm = Rhythm(latency=0.1)
+    rests = [rhythm.rest(took=0.002, passed=passed) for passed in (0.002, 0.003, 0.0031, 5.0)]
+    assert rests == [0.002, 0.002, pytest.approx(0.006), pytest.approx(0.006)]
+    assert rhythm.rest(took=1.0, passed=1.0) == pytest.approx(0.025)
+
+
 def driver_of(stream: fl.Stream, **options) -> Driver:
     return Driver([stream.node], Options.make(**options))
 
