@@ -139,5 +139,7 @@ def missing_of(kind: pa.DataType, n: int) -> pa.Array:
 def filled(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """A missing float is NaN; a category has its values also where all are missing."""
     if pa.types.is_dictionary(kind):
+        if len(column.dictionary):
+            return column  # in the order that its step gave them
         return pa.DictionaryArray.from_arrays(column.indices, pa.array(TIMINGS, pa.string()), ordered=True)
     return column.fill_null(float("nan")) if pa.types.is_floating(kind) and column.null_count else column

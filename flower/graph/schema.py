@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from flower.errors import ColumnError, DtypeError, SchemaError
 from flower.model.arrays import numbers, shared
+from flower.model.panes import TIMINGS
 
 CATEGORY = pa.dictionary(pa.int8(), pa.string(), ordered=True)
 """The type of the dtype text ``category``; in batches only the panes' timing is one."""
@@ -388,6 +389,11 @@ def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
         if not pa.types.is_dictionary(array.type):
             array = array.dictionary_encode()
         codes, values = array.indices.cast(target.index_type), array.dictionary.cast(target.value_type)
+        # A function gives back timings in the order in which it came to them: they keep that of time.
+        timings = pa.array(TIMINGS, target.value_type)
+        places = pc.index_in(values, value_set=timings)
+        if not places.null_count:
+            codes, values = places.cast(target.index_type).take(codes), timings
         return pa.DictionaryArray.from_arrays(codes, values, ordered=target.ordered)
     if _kind(array.type) != _kind(target):
         raise DtypeError(

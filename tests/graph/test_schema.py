@@ -279,3 +279,10 @@ def test_a_declared_schema_orders_casts_and_checks_the_columns():
         columns_of(frame, schema_of({"n": "int64"}))
     with pytest.raises(DtypeError, match=r"'n' must be int64; got .*2\.5.* in row 1"):
         columns_of(frame.assign(n=[1.0, 2.5]), schema_of({"n": "int64", "s": "str"}))
+
+
+def test_timings_that_a_function_gives_back_keep_the_order_of_time():
+    frame = pd.DataFrame({"pane_timing": pd.Categorical(["late", "early", None, "late"], ["late", "early"])})
+    column = columns_of(frame, pa.schema([field_of("pane_timing", "category")])).column(0)
+    assert column.dictionary.to_pylist() == ["early", "on_time", "late"]
+    assert column.to_pylist() == ["late", "early", None, "late"]

@@ -263,7 +263,7 @@ def stopped(clients: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def states_of(checkpoint: Path, what: str = "state") -> list[Path]:
-    """A state, or a part of one, that only the newest checkpoint has, and one that only the one before has."""
+    """A state, or a part of one, that only the newest checkpoint has, and one that only the one before has, if any."""
     newest, before = (
         {name for each in held for name in ([each.name] if what == "state" else each.parts)}
         for held in (
@@ -271,7 +271,7 @@ def states_of(checkpoint: Path, what: str = "state") -> list[Path]:
             for epoch in sorted((int(file.stem) for file in (checkpoint / "checkpoints").iterdir()), reverse=True)
         )
     )
-    return [checkpoint / "parts" / min(names) for names in (newest - before, before - newest)]
+    return [checkpoint / "parts" / min(names) for names in (newest - before, before - newest) if names]
 
 
 def parts_reader(checkpoint: Path, epoch: int) -> Any:
