@@ -11,6 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 import flower as fl
+from flower.engine.embedded import Driver, Options
+from flower.engine.reference import watermarks_replayed
 from flower.testing import TestStream
 
 SCHEMA = {"k": "str", "i": "Int64", "n": "int64", "v": "float64"}
@@ -206,6 +208,27 @@ def canonical(frame: pd.DataFrame) -> pd.DataFrame:
         if column in text:
             text[column] = [None if value is None else round(value, 9) for value in text[column]]
     return text.sort_values(list(text.columns), key=lambda c: c.map(str), ignore_index=True)
+
+
+def agree(stream: fl.Stream, executor: Any = "reference", *, as_stream: bool) -> None:
+    """The embedded executor gives what another does: the oracle, or that of a cluster's client."""
+    ours = stream.collect(as_stream=as_stream)
+    theirs = stream.collect(as_stream=as_stream, executor=executor)
+    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
+    pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
+
+
+def watermarks_agree(stream: fl.Stream) -> None:
+    """The watermark of each stage after each epoch is the oracle's."""
+    driver = Driver([stream.node], Options.make())
+    ours = []
+    while not driver.over():
+        epoch = driver.next_epoch()
+        assert epoch is not None
+        driver.run(epoch)
+        ours.append(driver.state.watermarks)
+    driver.close()
+    assert ours == watermarks_replayed(driver)
 
 
 @st.composite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,9 +23,9 @@ class Learners:
 
     __slots__ = ()
 
+    @abstractmethod
     def _learners(self) -> tuple[Stream, tuple[str, ...]]:
         """The stream, and by which columns each has a model of its own."""
-        raise NotImplementedError
 
     def learn(
         self,

@@ -159,7 +159,7 @@ def _taught(rows: Batch, ends: I64, known: Remembered, step: Learning) -> tuple[
     """Each key's model has been asked of its rows and has learnt from them: the models, the rows, those that failed."""
     errors = ErrorRows(step.name)
     good = _complete(rows, step, errors)
-    features = _records(rows, step)
+    features: list[Mapping[str, Any]] = []  # a mini-batch takes frames, unless its model fails on one
     labels = [None] * len(rows) if step.y is None else _values(rows.rows.column(step.y))
     answers: list[Any] = [None] * len(rows)
     models = []
@@ -173,6 +173,7 @@ def _taught(rows: Batch, ends: I64, known: Remembered, step: Learning) -> tuple[
             for at, answer in zip(mine, whole, strict=True):
                 answers[at] = answer
         else:
+            features = features or _records(rows, step)
             for at in mine:
                 try:
                     answers[at] = model.row(features[at], labels[at])

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import canonical, deduplications, examples, joined_sides, scripted, scripts, steps, windows
+from scripted import (
+    agree,
+    deduplications,
+    examples,
+    joined_sides,
+    scripted,
+    scripts,
+    steps,
+    watermarks_agree,
+    windows,
+)
 
 import flower as fl
-from flower.engine.embedded import Driver, Options
-from flower.engine.reference import watermarks_replayed
-
-
-def agree(stream: fl.Stream, executor: Any = "reference", *, as_stream: bool) -> None:
-    ours = stream.collect(as_stream=as_stream)
-    theirs = stream.collect(as_stream=as_stream, executor=executor)
-    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
-    pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
 
 
 @examples(150)
@@ -44,15 +44,7 @@ def test_aggregates_of_first_rows_of_two_streams_are_the_oracles(sides: Any, cho
 @examples(60)
 @given(scripts, deduplications, deduplications)
 def test_output_watermarks_of_deduplications_are_the_oracles(script: Any, one: Any, other: Any) -> None:
-    driver = Driver([other(one(scripted(script))).node], Options.make())
-    ours = []
-    while not driver.over():
-        epoch = driver.next_epoch()
-        assert epoch is not None
-        driver.run(epoch)
-        ours.append(driver.state.watermarks)
-    driver.close()
-    assert ours == watermarks_replayed(driver)
+    watermarks_agree(other(one(scripted(script))))
 
 
 @examples(60)

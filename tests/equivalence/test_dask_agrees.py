@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from scripted import (
     aggregated,
+    agree,
     alone,
     applied,
     canonical,
@@ -28,14 +29,6 @@ from strategies import Rows, random_pipeline, stream_of, tables
 
 import flower as fl
 from flower.datasets.make_flights import flights_of, write
-
-
-def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
-    ours = stream.collect(as_stream=as_stream)
-    theirs = stream.collect(as_stream=as_stream, executor=client)
-    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
-    pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
-
 
 hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 

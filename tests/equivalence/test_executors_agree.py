@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import (
     aggregated,
+    agree,
     alone,
     applied,
     canonical,
@@ -34,13 +35,6 @@ import flower as fl
 from flower.engine.embedded import Driver, Options
 from flower.engine.reference import replayed
 from flower.graph.nodes import Read
-
-
-def agree(stream: fl.Stream, *, as_stream: bool) -> None:
-    ours = stream.collect(as_stream=as_stream)
-    oracle = stream.collect(as_stream=as_stream, executor="reference")
-    pd.testing.assert_series_equal(ours.dtypes, oracle.dtypes)
-    pd.testing.assert_frame_equal(canonical(ours), canonical(oracle))
 
 
 @examples(150)

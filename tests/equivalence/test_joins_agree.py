@@ -6,13 +6,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 from hypothesis import given, reject
 from hypothesis import strategies as st
 from scripted import (
+    agree,
     asofs,
     at,
-    canonical,
     cogroups,
     enrichments,
     examples,
@@ -21,21 +20,13 @@ from scripted import (
     joined_sides,
     retracting_joins,
     taken_back,
+    watermarks_agree,
     window_joins,
 )
 
 import flower as fl
-from flower.engine.embedded import Driver, Options
-from flower.engine.reference import watermarks_replayed
 from flower.errors import GraphError
 from flower.testing import TestStream
-
-
-def agree(stream: fl.Stream, *, as_stream: bool) -> None:
-    ours = stream.collect(as_stream=as_stream)
-    oracle = stream.collect(as_stream=as_stream, executor="reference")
-    pd.testing.assert_series_equal(ours.dtypes, oracle.dtypes)
-    pd.testing.assert_frame_equal(canonical(ours), canonical(oracle))
 
 
 @examples(100)
@@ -140,15 +131,7 @@ def test_panes_are_joined_with_rows_as_the_oracle_does(sides: Any, join: Any) ->
 @examples(100)
 @given(joined_sides(), st.one_of(window_joins, interval_joins, asofs, enrichments))
 def test_output_watermarks_of_joins_are_the_oracles(sides: Any, join: Any) -> None:
-    driver = Driver([join(*sides).node], Options.make())
-    ours = []
-    while not driver.over():
-        epoch = driver.next_epoch()
-        assert epoch is not None
-        driver.run(epoch)
-        ours.append(driver.state.watermarks)
-    driver.close()
-    assert ours == watermarks_replayed(driver)
+    watermarks_agree(join(*sides))
 
 
 @examples(60)

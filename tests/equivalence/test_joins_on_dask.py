@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from scripted import (
+    agree,
     asofs,
     canonical,
     cogroups,
@@ -27,13 +28,6 @@ import flower as fl
 hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 pytestmark = pytest.mark.slow
-
-
-def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
-    ours = stream.collect(as_stream=as_stream)
-    theirs = stream.collect(as_stream=as_stream, executor=client)
-    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
-    pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
 
 
 @examples(20, **hasty)

@@ -6,26 +6,16 @@ from typing import Any
 
 import cloudpickle
 import learners as steps_of_models
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from learners import learners
-from scripted import canonical, examples, joined_sides, scripted, scripts, steps
+from scripted import agree, examples, joined_sides, scripted, scripts, steps, watermarks_agree
 
 import flower as fl
-from flower.engine.embedded import Driver, Options
-from flower.engine.reference import watermarks_replayed
 
 hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 cloudpickle.register_pickle_by_value(steps_of_models)
-
-
-def agree(stream: fl.Stream, executor: Any = "reference", *, as_stream: bool) -> None:
-    ours = stream.collect(as_stream=as_stream)
-    theirs = stream.collect(as_stream=as_stream, executor=executor)
-    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
-    pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
 
 
 @examples(150)
@@ -52,15 +42,7 @@ def test_aggregates_of_what_models_say_of_two_streams_are_the_oracles(sides: Any
 @examples(40)
 @given(scripts, learners, learners)
 def test_output_watermarks_of_models_are_the_oracles(script: Any, one: Any, other: Any) -> None:
-    driver = Driver([other(one(scripted(script)).select("k", "i", "n", "v", "t")).node], Options.make())
-    ours = []
-    while not driver.over():
-        epoch = driver.next_epoch()
-        assert epoch is not None
-        driver.run(epoch)
-        ours.append(driver.state.watermarks)
-    driver.close()
-    assert ours == watermarks_replayed(driver)
+    watermarks_agree(other(one(scripted(script)).select("k", "i", "n", "v", "t")))
 
 
 @pytest.mark.slow

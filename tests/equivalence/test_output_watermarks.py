@@ -6,11 +6,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import aggregated, counts, examples, keys, parts, scripted, scripts, ttls, windows
+from scripted import aggregated, counts, examples, keys, parts, scripted, scripts, ttls, watermarks_agree, windows
 
 import flower as fl
-from flower.engine.embedded import Driver, Options
-from flower.engine.reference import watermarks_replayed
 
 
 @examples(150)
@@ -36,7 +34,7 @@ def test_output_watermarks_are_the_oracles(
         timestamp_combiner=stamp,
         ttl=ttl,
     )
-    assert_alike(aggregated(stream, by))
+    watermarks_agree(aggregated(stream, by))
 
 
 @examples(60)
@@ -44,17 +42,4 @@ def test_output_watermarks_are_the_oracles(
 def test_rows_that_wait_for_others_hold_the_watermark_as_in_the_oracle(
     script: Any, where: Any, stamp: Any, by: Any
 ) -> None:
-    assert_alike(aggregated(scripted(script).window(where, timestamp_combiner=stamp), by))
-
-
-def assert_alike(panes: fl.Stream) -> None:
-    """The watermark of each stage after each epoch."""
-    driver = Driver([panes.node], Options.make())
-    ours = []
-    while not driver.over():
-        epoch = driver.next_epoch()
-        assert epoch is not None
-        driver.run(epoch)
-        ours.append(driver.state.watermarks)
-    driver.close()
-    assert ours == watermarks_replayed(driver)
+    watermarks_agree(aggregated(scripted(script).window(where, timestamp_combiner=stamp), by))

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import canonical, examples, processes, scripted, scripts, steps
+from scripted import agree, examples, processes, scripted, scripts, steps, watermarks_agree
 
 import flower as fl
-from flower.engine.embedded import Driver, Options
-from flower.engine.reference import watermarks_replayed
-
-
-def agree(stream: fl.Stream, *, as_stream: bool) -> None:
-    ours = stream.collect(as_stream=as_stream)
-    oracle = stream.collect(as_stream=as_stream, executor="reference")
-    pd.testing.assert_series_equal(ours.dtypes, oracle.dtypes)
-    pd.testing.assert_frame_equal(canonical(ours), canonical(oracle))
 
 
 @examples(40)
@@ -53,12 +43,4 @@ def test_aggregates_of_what_is_given_are_the_oracles(script: Any, process: Any, 
 @examples(60)
 @given(scripts, processes)
 def test_output_watermarks_of_processes_are_the_oracles(script: Any, process: Any) -> None:
-    driver = Driver([process(scripted(script)).node], Options.make())
-    ours = []
-    while not driver.over():
-        epoch = driver.next_epoch()
-        assert epoch is not None
-        driver.run(epoch)
-        ours.append(driver.state.watermarks)
-    driver.close()
-    assert ours == watermarks_replayed(driver)
+    watermarks_agree(process(scripted(script)))

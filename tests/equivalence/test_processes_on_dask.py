@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import cloudpickle
-import pandas as pd
 import pytest
 import scripted
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from scripted import canonical, examples, processes, scripts
+from scripted import agree, examples, processes, scripts
 from scripted import scripted as stream_of
 
 import flower as fl
@@ -19,13 +18,6 @@ hasty = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCh
 
 pytestmark = pytest.mark.slow
 cloudpickle.register_pickle_by_value(scripted)
-
-
-def agree(stream: fl.Stream, client: Any, *, as_stream: bool) -> None:
-    ours = stream.collect(as_stream=as_stream)
-    theirs = stream.collect(as_stream=as_stream, executor=client)
-    pd.testing.assert_series_equal(ours.dtypes, theirs.dtypes)
-    pd.testing.assert_frame_equal(canonical(ours), canonical(theirs))
 
 
 @examples(20, **hasty)
