@@ -287,13 +287,11 @@ def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
     """Per group of ``wanted``, the number of the newest run that has it (-1: none) and where."""
     newest = np.full(len(wanted), -1)
     at = np.full(len(wanted), -1)
-    for number in reversed(range(len(runs))):
-        open_ = newest < 0
-        if not open_.any():
-            break
-        spot = find(runs[number], wanted, law.exact)
-        here = open_ & (spot >= 0)
-        newest[here], at[here] = number, spot[here]
+    for number, run in enumerate(runs):
+        spot = find(run, wanted, law.exact)
+        here = spot >= 0
+        np.copyto(newest, number, where=here)
+        np.copyto(at, spot, where=here)
     if law.ttl:
         for number, run in enumerate(runs):
             assert run.groups.last is not None

@@ -10,23 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from flower.engine.directory import Directory, directory
 from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.keys import equal
 from flower.model import arrays
 from flower.model.time import I64, MAX_TIME
 
-SIEVED = 4_096, 2**22
-"""Fewer groups are searched as soon, more would need too many bytes."""
-
-
-def _slots(hashes: I64, size: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """A number below ``size``, a power of 2, for each hash (Knuth's multiplicative hashing)."""
-    spread = hashes.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return spread >> np.uint64(64 - (size.bit_length() - 1))
+NEVER = -1
+"""In place of how often a window was asked: no directory can be made of it."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -55,8 +49,8 @@ class Run:
     groups: Groups
     whole: tuple[Run, int] | None = field(default=None, init=False, repr=False)
     _lows: I64 | None = field(default=None, init=False, repr=False, compare=False)
-    _asked: int = field(default=0, init=False, repr=False, compare=False)
-    _sieve: arrays.Bools | None = field(default=None, init=False, repr=False, compare=False)
+    _asked: dict[int, int | Directory] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Of a window, for how many hashes it was asked, or what it has made of it."""
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -82,24 +76,24 @@ class Run:
             object.__setattr__(self, "_lows", lows)
         return lows
 
-    def likely(self, hashes: I64) -> arrays.Bools | None:
-        """Which of some hashes may be among the groups'; None: nobody knows.
+    def places(self, window: int, hashes: I64) -> I64:
+        """Where ascending hashes stand among the groups' of a window, the first of equal ones; -1: nowhere.
 
-        Where ten million keys live, most of those that come are in the oldest run only, and to search every other for
-        them is most of what an epoch costs. So a run that is asked much makes itself a sieve: a byte for each of some
-        eight times as many numbers as it has groups, told by the hash, that says whether one of them is here. Asking it
-        takes a tenth of a search.
+        A window that is asked for a sixteenth of as many as it has makes itself a directory, and keeps it: where ten
+        million keys live, to search for those that come is most of what an epoch costs.
         """
-        sieve = self._sieve
-        if sieve is None:
-            object.__setattr__(self, "_asked", self._asked + len(hashes))
-            if self._asked < len(self) // 4 or not SIEVED[0] <= len(self) <= SIEVED[1]:
-                return None
-            sieve = np.zeros(2 ** min((8 * len(self)).bit_length(), 24), np.bool_)
-            sieve[_slots(self.groups.hash, len(sieve))] = True
-            object.__setattr__(self, "_sieve", sieve)
-        likely: arrays.Bools = sieve[_slots(hashes, len(sieve))]
-        return likely
+        low, high = int(self.offsets[window]), int(self.offsets[window + 1])
+        here, known = self.groups.hash[low:high], self._asked.get(window, 0)
+        if isinstance(known, int) and known >= 0:
+            known += len(hashes)
+            if 16 * known >= len(here):
+                known = directory(here) or NEVER
+            self._asked[window] = known
+        if isinstance(known, Directory):
+            place = known.find(hashes)
+            return np.where(place >= 0, place + low, -1) if low else place
+        place = here.searchsorted(hashes)
+        return np.where(here[np.minimum(place, len(here) - 1)] == hashes, low + place, -1)
 
     def windows(self, first: int, last: int) -> Run:
         """The windows of ``[first, last)``, not copied."""
@@ -114,6 +108,7 @@ class Run:
         )
         if self._lows is not None:
             object.__setattr__(cut, "_lows", self._lows[first:last])
+        cut._asked.update({at - first: known for at, known in self._asked.items() if first <= at < last})
         whole, before = self.whole or (self, 0)
         object.__setattr__(cut, "whole", (whole, before + first))
         return cut
@@ -197,12 +192,9 @@ def find(run: Run, wanted: Run, exact: bool) -> I64:
     _, ends, (mine, theirs) = numbered((run, wanted))
     hashes, here = wanted.groups.hash, run.groups.hash
     found = np.full(len(hashes), -1)
-    place = np.zeros(len(hashes), np.int64)
-    highs = np.zeros(len(hashes), np.int64)
     in_mine = in_theirs = mine
     if len(ends) > 1:
         _, in_mine, in_theirs = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
-    asked = []
     # One search a window that both have: its needles are sorted, so it finds each near the one before, in cache.
     for i, j in zip(in_mine.tolist(), in_theirs.tolist(), strict=True):
         low, high = int(run.offsets[i]), int(run.offsets[i + 1])
@@ -211,28 +203,25 @@ def find(run: Run, wanted: Run, exact: bool) -> I64:
         if exact and int(most) - int(least) == high - 1 - low:
             # Every number between the least and the greatest key is there: its place is told by itself.
             inside = (needles >= least) & (needles <= most)
-            found[first:last] = np.where(inside, low + (needles - least), -1)
+            found[first:last] = np.where(inside, needles + (low - least), -1)
             continue
-        likely = run.likely(needles)
-        at = np.arange(first, last) if likely is None else first + np.flatnonzero(likely)
-        place[at] = low + here[low:high].searchsorted(hashes[at])
-        highs[at] = high
-        asked.append(at)
-    asking = np.concatenate(asked) if asked else np.zeros(0, np.int64)
-    while len(asking):
-        spot = place[asking]
-        inside = spot < highs[asking]
-        asking, spot = asking[inside], spot[inside]
-        alike = here[spot] == hashes[asking]
-        asking, spot = asking[alike], spot[alike]
-        if exact or not len(asking):
-            found[asking] = spot
-            break
-        same = equal(
-            tuple(arrays.take(key, spot) for key in run.groups.keys),
-            tuple(arrays.take(key, asking) for key in wanted.groups.keys),
-        )
-        found[asking[same]] = spot[same]
-        asking = asking[~same]
-        place[asking] += 1
+        found[first:last] = run.places(i, needles)
+        if not exact:
+            _tell_apart(found[first:last], run, high, wanted, first)
     return found
+
+
+def _tell_apart(found: I64, run: Run, high: int, wanted: Run, first: int) -> None:
+    """Where the keys of groups are among those of equal hashes, the first of which were found; in place."""
+    hashes, asking = wanted.groups.hash, np.flatnonzero(found >= 0)
+    while len(asking):
+        same = equal(
+            tuple(arrays.take(key, found[asking]) for key in run.groups.keys),
+            tuple(arrays.take(key, first + asking) for key in wanted.groups.keys),
+        )
+        asking = asking[~same]
+        spot = found[asking] + 1
+        over = spot == high
+        over |= run.groups.hash[np.minimum(spot, high - 1)] != hashes[first + asking]
+        found[asking] = np.where(over, -1, spot)
+        asking = asking[~over]
