@@ -86,7 +86,7 @@ class AlignedState:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(run.groups.nbytes for run in self._runs()) + sum(each.groups.nbytes for each in self.touched)
+        return sum(run.nbytes for run in self._runs()) + sum(each.groups.nbytes for each in self.touched)
 
 
 def advance(

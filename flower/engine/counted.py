@@ -53,7 +53,7 @@ class CountedState:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(run.groups.nbytes for run in self.runs)
+        return sum(run.nbytes for run in self.runs)
 
     def waiting(self, law: Law) -> Run | None:
         """The newest record of each key that has rows; None if there is none."""

@@ -15,12 +15,13 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.api.internals import create_dataframe_from_blocks  # type: ignore[import-not-found]
 
 from flower.errors import ColumnError, DtypeError, SchemaError
 from flower.model.arrays import numbers, shared
@@ -259,10 +260,17 @@ def frame_of(rows: pa.RecordBatch | pa.Table) -> pd.DataFrame:
     s      str
     dtype: object
     """
-    columns = {f.name: _values(c, f.nullable) for c, f in zip(rows.columns, rows.schema, strict=True)}
+    columns = [(column, field.nullable) for column, field in zip(rows.columns, rows.schema, strict=True)]
     if not columns:
         return pd.DataFrame(index=pd.RangeIndex(rows.num_rows), columns=[])
-    return pd.DataFrame(columns, copy=False)  # which numbers the rows by itself, and sooner
+    alike: dict[pa.DataType | None, list[int]] = {}
+    for at, (column, nullable) in enumerate(columns):
+        alike.setdefault(_block_type(column, nullable), []).append(at)
+    blocks = [(_by_itself(*columns[at]), np.array([at])) for at in alike.pop(None, ())]
+    blocks += [(_block([columns[at][0] for at in group]), np.array(group)) for group in alike.values()]
+    # What `pd.DataFrame` makes of a dict in four times as long, which is a fifth of what an epoch of a row takes.
+    index, names = pd.RangeIndex(rows.num_rows), _names_index(tuple(rows.schema.names))
+    return cast("pd.DataFrame", create_dataframe_from_blocks(blocks, index=index, columns=names))
 
 
 def columns_of(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.RecordBatch:
@@ -505,10 +513,38 @@ def _batch(columns: Sequence[pa.Array], schema: pa.Schema, length: int) -> pa.Re
     return pa.RecordBatch.from_struct_array(pa.array([{}] * length, pa.struct([])))
 
 
+def _block_type(column: pa.Array | pa.ChunkedArray, nullable: bool) -> pa.DataType | None:
+    """The type of a column that pandas can hold in one block with others of it; None: it cannot."""
+    t = column.type
+    if not isinstance(column, pa.Array) or (nullable and t in _NULLABLE_DTYPES) or shared(column) is None:
+        return None
+    return t if not pa.types.is_temporal(t) or (pa.types.is_timestamp(t) and t.tz == "UTC") else None
+
+
+def _block(columns: Sequence[pa.Array]) -> Any:
+    """Columns of one `_block_type` together, in memory of their own."""
+    t = columns[0].type
+    values: Any = np.concatenate([numbers(column) for column in columns])
+    if pa.types.is_timestamp(t):
+        values = pd.array(values.view(f"M8[{t.unit}]"), dtype=pd.DatetimeTZDtype(t.unit, t.tz), copy=False)
+    return values.reshape(len(columns), -1)
+
+
+@lru_cache(64)
+def _names_index(names: tuple[str, ...]) -> pd.Index[str]:
+    return pd.Index(list(names))
+
+
 @lru_cache(64)
 def _categories(values: tuple[str, ...]) -> pd.CategoricalDtype:
     """The dtype of a column of ordered categories: to make one takes longer than an epoch of a few rows should."""
     return pd.CategoricalDtype(list(values), ordered=True)
+
+
+def _by_itself(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
+    """A block of one column, in memory of its own."""
+    values = _values(column, nullable)
+    return values.reshape(1, -1) if isinstance(values, np.ndarray) else values
 
 
 def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
@@ -516,10 +552,7 @@ def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
     t = column.type
     if pa.types.is_large_string(t) or pa.types.is_string(t):
         return _STR.__from_arrow__(column)  # type: ignore[attr-defined]
-    plain = shared(column) if isinstance(column, pa.Array) else None
     if pa.types.is_timestamp(t) and t.tz is not None:
-        if plain is not None and t.tz == "UTC":
-            return pd.array(plain.view(f"M8[{t.unit}]").copy(), dtype=pd.DatetimeTZDtype(t.unit, t.tz), copy=False)
         values = pd.DatetimeTZDtype(t.unit, t.tz).__from_arrow__(column)
         several = isinstance(column, pa.ChunkedArray) and column.num_chunks > 1
         return values if column.null_count or several else values.copy()
@@ -530,8 +563,6 @@ def _values(column: pa.Array | pa.ChunkedArray, nullable: bool) -> Any:
         return pd.Categorical.from_codes(numbers(indices).copy(), dtype=dtype)
     if nullable and t in _NULLABLE_DTYPES:
         return _NULLABLE_DTYPES[t].__from_arrow__(column)
-    if plain is not None and not pa.types.is_temporal(t):
-        return plain.copy()
     if pa.types.is_boolean(t) and isinstance(column, pa.Array) and not column.null_count:
         return numbers(column)
     values = column.to_numpy(zero_copy_only=False)
