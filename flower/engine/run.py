@@ -411,11 +411,14 @@ class Run:
                 if not rows:
                     driver.settle()
                 behind = epoch is not None and driver.behind(epoch)
-                took, now = time.thread_time() - spent, time.perf_counter()
-                eager = driver.prompt and rhythm.eager(took)
+                now = time.perf_counter()
+                rhythm.did(took=time.thread_time() - spent, passed=now - began)
+                eager = driver.prompt and rhythm.eager
                 due = driver.due() if eager else None
-                pause = rhythm.pause(now, took=took, rows=rows, behind=behind, due=due)
-                rest = rhythm.rest(took=took, passed=now - began) if rows and not behind else 0.0
+                pause = rhythm.pause(now, rows=rows, behind=behind, due=due)
+                rest = rhythm.rest if rows and not behind else 0.0
+                if due is not None and due >= rest:
+                    rest = 0.0  # the pause is one
                 with driver.changed:
                     driver.eager = False
                     if rest and self._idle():
