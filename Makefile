@@ -10,7 +10,7 @@ PYTHON ?= $(shell .ci/python)
 SOURCES := pyproject.toml .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --constraint .ci/constraints.txt --editable
 
-.PHONY: help demo lab test check format bench soak pictures fuzz mutants lowest scripts binder clean
+.PHONY: help demo lab test check format bench soak pictures fuzz chaos mutants lowest scripts binder clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -55,6 +55,9 @@ pictures: $(VENV)/.dev  ## the documentation's pictures, light and dark, in note
 
 fuzz: $(VENV)/.dev  ## the property tests with new random examples, many of them
 	@$(BIN)/python -m pytest -q --numprocesses auto -m hypothesis --hypothesis-profile=fuzz tests
+
+chaos: $(VENV)/.dev  ## runs die at new random instants, processes killed and disks that fail, many times (SEED=1)
+	@$(BIN)/python -m pytest -q -m chaos --hypothesis-profile=chaos --seeds 20 --first-seed $(or $(SEED),$(shell date +%s)) tests/recovery
 
 mutants: $(VENV)/.dev  ## break each rule of the model once, and see whether the tests notice
 	@$(BIN)/python tests/mutants

@@ -1,6 +1,6 @@
 """Profiles of the property tests, and the Dask cluster that tests share.
 
-Property tests have the same examples every time by default, new ones under ``make fuzz``.
+Property tests have the same examples every time by default, new ones under ``make fuzz`` and ``make chaos``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,23 @@ from hypothesis import Phase, settings
 
 settings.register_profile("default", derandomize=True, deadline=None)
 settings.register_profile("fuzz", max_examples=2000, deadline=None, print_blob=True)
+settings.register_profile("chaos", max_examples=500, deadline=None, print_blob=True)
 # Whether a mutant fails is all that is asked: its smallest failing example would take minutes to find.
 settings.register_profile("mutants", derandomize=True, deadline=None, phases=[Phase.explicit, Phase.generate])
 settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What ``make chaos`` says."""
+    parser.addoption("--first-seed", type=int, default=0, help="the first seed of what is killed at random instants")
+    parser.addoption("--seeds", type=int, default=3, help="how many there are, one after another")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes a ``chaos_seed`` is run with each of them; its name tells which."""
+    if "chaos_seed" in metafunc.fixturenames:
+        first, count = (metafunc.config.getoption(name) for name in ("--first-seed", "--seeds"))
+        metafunc.parametrize("chaos_seed", range(first, first + count))
 
 
 @pytest.fixture(scope="session")

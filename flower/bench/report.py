@@ -60,7 +60,9 @@ def table(report: Report) -> RenderableType:
         drawn.add_column(head, justify="right" if head else "left", no_wrap=True)
     for each in rows:
         counts = [_text(each["rows"], ",.0f"), _text(each["rows_per_second"], ",.0f")] if work.rows else []
-        times = [_text(each[name], ".3f") for name in ("seconds", "lowest", "highest")]
+        # Of milliseconds, the parts that tell two apart.
+        form = ".3f" if (each["seconds"] or 1.0) >= 0.1 else ".6f"
+        times = [_text(each[name], form) for name in ("seconds", "lowest", "highest")]
         rest = [_text(each["ratio"], ".2f"), _text(each["cpu_seconds"], ".2f"), _text(each["peak_mb"], ",.0f")]
         more = [_text(each.get(name), ".2f") for name in extra]
         drawn.add_row(Text(each["subject"]), *counts, *times, *rest, *more)

@@ -85,6 +85,7 @@ def faults_of(seed: int, steps: int) -> list[Faults]:
     return [first, *(Faults(chance.randrange(steps), chance.choice(KINDS)) for _ in range(chance.randrange(3)))]
 
 
+@pytest.mark.chaos
 @examples(50)
 @given(seed=st.integers(0, 2**32))
 def test_no_row_is_lost_and_no_pane_comes_twice_whatever_goes_wrong(jobs: Jobs, seed: int) -> None:

@@ -120,6 +120,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory, clients: list[Any]) -> Jobs:
     return Jobs(tmp_path_factory.mktemp("jobs"), [*clients, "embedded"])
 
 
+@pytest.mark.chaos
 @examples(10, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_nothing_is_lost_or_doubled_whatever_goes_wrong_and_whoever_goes_on(jobs: Jobs, seed: int) -> None:
