@@ -22,7 +22,7 @@ from bokeh.plotting import figure as Figure
 
 from flower.charts.axes import Axis
 from flower.charts.sketch import SCALED, Columns, Sketch
-from flower.charts.style import GRID, INK, PAPER, SAID, canvas, heading, times
+from flower.charts.style import GRID, INK, PAPER, SAID, canvas, heading, times, wrapped
 from flower.charts.texts import short
 
 COLUMN, CELL, PATCHED_CELL = 80, 11, 45
@@ -128,7 +128,7 @@ class Drawn:
             if axis.categories != shown.categories:
                 self._label(name, axis)
         if new.said != old.said:
-            self._notes.text.text = new.said  # type: ignore[union-attr]
+            self._notes.text.text = wrapped(new.said, bold=False)  # type: ignore[union-attr]
             self._notes.visible = bool(new.said)
         if (new.tips, new.formatters) != (old.tips, old.formatters):
             self._tell(new)

@@ -5,6 +5,8 @@ Colours stand in models, never in data: the front end of a dark theme exchanges 
 
 from __future__ import annotations
 
+import textwrap
+
 from bokeh.models.annotations import Title
 from bokeh.models.formatters import DatetimeTickFormatter
 from bokeh.models.text import PlainText
@@ -90,10 +92,16 @@ def canvas(
     return plot
 
 
+def wrapped(text: str, *, bold: bool) -> str:
+    """A text in lines that a figure of the usual width has room for."""
+    lines = (textwrap.wrap(line, 80 if bold else 115, break_long_words=False) for line in text.splitlines())
+    return "\n".join(part for line in lines for part in line)
+
+
 def heading(text: str, *, bold: bool) -> Title:
-    """A line above a figure, in plain text: a name with dollars is not a formula."""
+    """Lines above a figure, in plain text: a name with dollars is not a formula."""
     return Title(
-        text=PlainText(text=text),
+        text=PlainText(text=wrapped(text, bold=bold)),
         text_font_size="15px" if bold else "11px",
         text_color=INK if bold else SAID,
         text_font_style="bold" if bold else "normal",
