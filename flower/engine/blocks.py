@@ -1,6 +1,7 @@
 """Sessions in blocks, so that an epoch's cost follows the sessions that it touches and those that are due.
 
-A block is made once: its sessions lie by the hash of their key, with orders by end and by what their triggers wait for.
+A block is made once: its sessions lie by the hash of their key, with orders by end, by what their triggers wait for and
+by how they hold the output watermark.
 A session that an epoch changes is taken out, which changes a bit of its block, and goes into the epoch's own block.
 Blocks are merged geometrically, and made anew when half of one is gone, like the runs of other windows (see
 `flower.engine.runs`).
@@ -17,7 +18,7 @@ import pyarrow as pa
 from flower.engine.groups import Groups, joined
 from flower.model.arrays import Bools, order
 from flower.model.panes import ABSORBS_TYPE
-from flower.model.time import I64
+from flower.model.time import I64, MAX_TIME
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -67,14 +68,29 @@ class SessionRun:
 
     def between(self, name: str, values: Callable[[SessionRun], I64], after: int, until: int) -> I64:
         """Where ``values`` are in ``(after, until]``; their order is computed once a name."""
+        by_value, ascending = self._order(name, values)
+        low, high = np.searchsorted(ascending, [after, until], side="right")
+        return by_value[low:high]
+
+    def least(self, name: str, values: Callable[[SessionRun], I64], chosen: Callable[[I64], Bools]) -> int:
+        """The least of ``values`` where ``chosen`` says so of some places; `MAX_TIME`: nowhere."""
+        by_value, ascending = self._order(name, values)
+        first, many = 0, 1_024
+        while first < len(by_value):
+            there = np.flatnonzero(chosen(by_value[first : first + many]))
+            if len(there):
+                return int(ascending[first + there[0]])
+            first, many = first + many, 2 * many
+        return MAX_TIME
+
+    def _order(self, name: str, values: Callable[[SessionRun], I64]) -> tuple[I64, I64]:
+        """The places by ``values``, and these ascending."""
         known = self._orders.get(name)
         if known is None:
             each = values(self)
             by_value = order(each)
             known = self._orders[name] = by_value, each[by_value]
-        by_value, ascending = known
-        low, high = np.searchsorted(ascending, [after, until], side="right")
-        return by_value[low:high]
+        return known
 
 
 def side_by_side(runs: Sequence[SessionRun]) -> SessionRun:

@@ -20,7 +20,7 @@ from flower.engine.pairs import Pairs
 from flower.engine.panes import ask, due, fire, together
 from flower.model.arrays import Bools, distinct, group_ends, order
 from flower.model.panes import ABSORBS_TYPE
-from flower.model.time import I64, MIN_TIME
+from flower.model.time import I64, MAX_TIME, MIN_TIME
 from flower.model.triggers import Finishing
 from flower.model.windows import touching
 
@@ -124,14 +124,21 @@ def _lapse(run: SessionRun, step: Keyed) -> I64:
 
 
 def _held(state: SessionState, step: Keyed) -> int:
-    """The output watermark: where windows have stamps, all that are open are looked at."""
+    """The output watermark, which the sessions that are open hold where they have stamps."""
     out = state.watermark
     for block in state.blocks if step.law.stamp is not None else ():
-        hold = block.run.groups.hold
-        assert hold is not None
-        holds = block.there & (block.run.end > state.watermark) & (hold != step.law.no_stamp)
-        out = min(out, int(hold[holds].min(initial=out)))
+
+        def is_open(at: I64, block: Block = block) -> Bools:
+            return block.there[at] & (block.run.end[at] > state.watermark)
+
+        out = min(out, block.run.least("hold", lambda run: _holds(run, step), is_open))
     return out
+
+
+def _holds(run: SessionRun, step: Keyed) -> I64:
+    hold = run.groups.hold
+    assert hold is not None
+    return np.where(hold == step.law.no_stamp, MAX_TIME, hold)
 
 
 def over(state: SessionState, pairs: Pairs, step: Keyed) -> Bools:

@@ -83,6 +83,7 @@ HOLDS = "flower/engine/holds.py"
 SLICES = "flower/engine/slices.py"
 SLICED = ("tests/engine/test_slices.py",)
 BLOCKS = "flower/engine/blocks.py"
+FOUND = ("tests/engine/test_compaction.py", "tests/engine/test_directory.py")
 BLOCKED = ("tests/engine/test_blocks.py", *TRANSCRIPTS)
 WATERMARKS = ("tests/model/test_watermarks.py", "tests/api/test_watermark_policies.py", *AGREE)
 OUT = ("tests/engine/test_holds.py", "tests/equivalence/test_output_watermarks.py")
@@ -184,6 +185,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("the latest row's time is the earliest's", GROUPS, 'np.minimum if self.stamp == "earliest" else np.maximum', "np.minimum"),
     Mutant("open windows do not hold the output watermark", ALIGNED, "out = min(w1, held(", "out = max(w1, held(", (*KEYED, *AGREE, *OUT)),
     Mutant("open sessions do not hold the output watermark", SESSIONS, "if step.law.stamp is not None else ()", "if False else ()", OUT),
+    Mutant("a session that was taken out holds the watermark", SESSIONS, "block.there[at] & (block.run.end[at] > state.watermark)", "block.run.end[at] > state.watermark", OUT),
+    Mutant("a passed session holds the watermark", SESSIONS, "block.there[at] & (block.run.end[at] > state.watermark)", "block.there[at]", OUT),
+    Mutant("the earliest hold is looked for once", BLOCKS, "            first, many = first + many, 2 * many\n", "            break\n", BLOCKED),
     Mutant("a stamp that a newer run replaces holds the watermark", HOLDS, "if len(runs) == 1 or (law.stamp ==", "if True or (law.stamp ==", OUT),
     Mutant("only one window can hold the watermark", HOLDS, "if nearer.any() else bound", "if False else bound", OUT),
     Mutant("a group without rows holds the watermark", HOLDS, "stamp[stamp != law.no_stamp]", "stamp[stamp != 0]", OUT),
@@ -235,6 +239,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("the log forgets what the older checkpoint needs", LEDGER, '                if epoch < oldest:\n                    self.files.remove(f"{kind}', '                if epoch <= oldest:\n                    self.files.remove(f"{kind}', DAMAGE),
     Mutant("results begin anew", RECOVERY, "if before is None or not result.restore(before):", "if False:", RESUMING),
     Mutant("only the newest checkpoint is kept", LEDGER, "KEPT = 2", "KEPT = 1", DAMAGE),
+    Mutant("what a window has not is found before it", "flower/engine/runs.py", "np.where(place >= 0, place + low, -1)", "place + low", FOUND),
+    Mutant("a window's directory goes to another when windows are cut off", "flower/engine/runs.py", "{at - first: known for", "{at: known for", FOUND),
+    Mutant("only the first of numbers of the same high bits is found", "flower/engine/directory.py", "on = np.flatnonzero((here < sought) & (place < last))", "on = np.flatnonzero((here < sought) & (place < 0))", FOUND),
     Mutant("a cut of a cut is told from its own start", "flower/engine/runs.py", "(whole, before + first)", "(whole, first)", DAMAGE),
     Mutant("parts that are used are collected", PARTS, "if name not in kept and name[", "if name[", DAMAGE),
     Mutant("dealt: every shard has all keys", DEALT, "shard_of(hash_, shards) == shard", "shard_of(hash_, shards) >= 0", ANEW),
