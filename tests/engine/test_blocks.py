@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,9 @@ import pandas as pd
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
+from flower.engine.epoch import EpochPlan, Range
 from flower.engine.sessions import SessionState
+from flower.model.time import MAX_TIME
 
 
 def held(driver: Driver) -> SessionState:
@@ -73,3 +77,33 @@ def test_blocks_are_few_and_half_full() -> None:
         assert all(2 * block.count >= len(block.run) for block in state.blocks)
         assert all((np.diff(block.run.groups.hash) >= 0).all() for block in state.blocks)
         assert state.groups == sum(int(block.there.sum()) for block in state.blocks)
+
+
+def test_a_session_holds_the_output_watermark_as_it_is_now_and_not_as_it_was() -> None:
+    frame = pd.DataFrame({"t": pd.to_datetime([20, 21, 25], unit="s", utc=True), "k": [1, 2, 1]})
+    stream = fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("0s"))
+    panes = stream.window(fl.Sessions("10s"), timestamp_combiner="latest").groupby("k").agg(rows="count")
+    driver = Driver([panes.node], Options.make(epoch_rows=2))
+    stage = next(iter(driver.state.keyed))
+    held_at = []
+    for _ in range(2):
+        plan = driver.next_epoch()
+        assert plan is not None
+        driver.run(plan if driver.state.epoch == 0 else replace(plan, ranges=tuple(unended(plan))))
+        held_at.append(driver.state.watermarks[stage] // 1_000_000)
+    driver.close()
+    assert held_at == [20, 21]
+
+
+def unended(plan: EpochPlan) -> Iterator[Range]:
+    """The ranges of a plan as if more were to come."""
+    return (replace(each, ended=False) for each in plan.ranges)
+
+
+def test_the_least_value_is_found_however_many_stand_before_it() -> None:
+    rows = [(0.0, key) for key in range(5_000)]
+    (block,) = play(rows, 4_999)[0][0].blocks
+    values = np.arange(len(block.run))[::-1].copy()
+    for first in (0, 1_023, 1_024, 4_990):
+        assert block.run.least("mine", lambda _: values, lambda at, first=first: values[at] >= first) == first
+    assert block.run.least("mine", lambda _: values, lambda at: np.zeros(len(at), np.bool_)) == MAX_TIME

@@ -185,7 +185,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("the latest row's time is the earliest's", GROUPS, 'np.minimum if self.stamp == "earliest" else np.maximum', "np.minimum"),
     Mutant("open windows do not hold the output watermark", ALIGNED, "out = min(w1, held(", "out = max(w1, held(", (*KEYED, *AGREE, *OUT)),
     Mutant("open sessions do not hold the output watermark", SESSIONS, "if step.law.stamp is not None else ()", "if False else ()", OUT),
-    Mutant("a session that was taken out holds the watermark", SESSIONS, "block.there[at] & (block.run.end[at] > state.watermark)", "block.run.end[at] > state.watermark", OUT),
+    Mutant("a session that was taken out holds the watermark", SESSIONS, "block.there[at] & (block.run.end[at] > state.watermark)", "block.run.end[at] > state.watermark", BLOCKED),
     Mutant("a passed session holds the watermark", SESSIONS, "block.there[at] & (block.run.end[at] > state.watermark)", "block.there[at]", OUT),
     Mutant("the earliest hold is looked for once", BLOCKS, "            first, many = first + many, 2 * many\n", "            break\n", BLOCKED),
     Mutant("a stamp that a newer run replaces holds the watermark", HOLDS, "if len(runs) == 1 or (law.stamp ==", "if True or (law.stamp ==", OUT),
