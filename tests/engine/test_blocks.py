@@ -80,10 +80,10 @@ def test_blocks_are_few_and_half_full() -> None:
 
 
 def test_a_session_holds_the_output_watermark_as_it_is_now_and_not_as_it_was() -> None:
-    frame = pd.DataFrame({"t": pd.to_datetime([20, 21, 25], unit="s", utc=True), "k": [1, 2, 1]})
+    frame = pd.DataFrame({"t": pd.to_datetime([20, 21, 21, 21, 21, 25], unit="s", utc=True), "k": [1, 2, 3, 4, 5, 1]})
     stream = fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("0s"))
     panes = stream.window(fl.Sessions("10s"), timestamp_combiner="latest").groupby("k").agg(rows="count")
-    driver = Driver([panes.node], Options.make(epoch_rows=2))
+    driver = Driver([panes.node], Options.make(epoch_rows=5))
     stage = next(iter(driver.state.keyed))
     held_at = []
     for _ in range(2):
