@@ -16,6 +16,8 @@ from flower.model.time import I64
 
 LEAST = 4_096
 """Among fewer numbers a binary search is as fast."""
+WORTH = 16
+"""A directory of so many numbers is worth what it costs when one has been looked up in it."""
 STEPS, CROWDED = 3, 32
 """So many numbers that have the same highest bits are looked at one after another; the few that stand beyond are
 searched for. Where more than the other number have the same, they are of a kind that these bits do not tell apart.
@@ -41,7 +43,7 @@ class Directory:
     starts: npt.NDArray[Any]
 
     def find(self, wanted: I64) -> I64:
-        """Where each number stands, the first of equal ones; -1: it is not there.
+        """What `Sought.find` gives.
 
         Examples
         --------
@@ -90,3 +92,51 @@ def directory(numbers: I64) -> Directory | None:
 def _highest(numbers: I64, least: int, shift: int) -> I64:
     # Differences may wrap around: as numbers without a sign they come out right.
     return ((numbers.view(np.uint64) - np.uint64(least % 2**64)) >> np.uint64(shift)).view(np.int64)
+
+
+class Sought:
+    """Ascending numbers that never change, in which others are looked up. Those that are asked much get a directory.
+
+    Parameters
+    ----------
+    numbers : ndarray of int64
+        Ascending.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sought = Sought(np.array([1, 3, 3, 7]))
+    >>> found = sought.find(np.array([0, 3, 7]))
+    >>> found.tolist(), sought.after(found[1:]).tolist()
+    ([-1, 1, 3], [3, 4])
+    """
+
+    __slots__ = ("_asked", "_numbers", "directory")
+
+    def __init__(self, numbers: I64) -> None:
+        self._numbers, self._asked = numbers, 0
+        self.directory: Directory | None = None
+
+    def find(self, wanted: I64) -> I64:
+        """Where each number stands, the first of equal ones; -1: it is not there."""
+        if self.directory is not None:
+            return self.directory.find(wanted)
+        before, self._asked = self._asked, self._asked + len(wanted)
+        if WORTH * before < len(self._numbers) <= WORTH * self._asked:
+            self.directory = directory(self._numbers)
+            if self.directory is not None:
+                return self.directory.find(wanted)
+        place = self._numbers.searchsorted(wanted)
+        there = self._numbers[np.minimum(place, len(self._numbers) - 1)] == wanted
+        return np.where(there, place, -1)
+
+    def after(self, places: I64) -> I64:
+        """Behind the numbers that are equal to those at some places, the first of them."""
+        last, wanted, after = len(self._numbers) - 1, self._numbers[places], places + 1
+        asking = np.arange(len(places))
+        for _ in range(STEPS):
+            at = after[asking]
+            asking = asking[(at <= last) & (self._numbers[np.minimum(at, last)] == wanted[asking])]
+            after[asking] += 1
+        after[asking] = self._numbers.searchsorted(wanted[asking], side="right")
+        return after

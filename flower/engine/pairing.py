@@ -98,10 +98,10 @@ def places(table: Held, hash_: I64, *wanted: tuple[I64, bool]) -> tuple[I64, I64
     each, rows = hash_[starts], np.diff(np.append(starts, len(hash_)))
     coded = _coded(table) if len(table) <= 4 * len(hash_) else None
     if coded is None:
-        first = np.searchsorted(table.hash, each)
+        first = table.sought.find(each) if len(table) else np.full(len(each), -1)
+        there = np.flatnonzero(first >= 0)
         last = first.copy()
-        there = np.flatnonzero(table.hash[np.minimum(first, len(table) - 1)] == each) if len(table) else first[:0]
-        last[there] = np.searchsorted(table.hash, each[there], side="right")
+        last[there] = table.sought.after(first[there])
         begin, end = np.repeat(first, rows), np.repeat(last, rows)
         return begin, end, [bisected(table.at, begin, end, times, inclusive=inclusive) for times, inclusive in wanted]
     known, firsts, code, bits, before = coded

@@ -13,14 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from flower.engine.directory import Directory, directory
+from flower.engine.directory import Sought
 from flower.engine.groups import Groups, Law, in_order, joined
 from flower.engine.keys import equal
 from flower.model import arrays
 from flower.model.time import I64, MAX_TIME
-
-NEVER = -1
-"""In place of how often a window was asked: no directory can be made of it."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -49,8 +46,8 @@ class Run:
     groups: Groups
     whole: tuple[Run, int] | None = field(default=None, init=False, repr=False)
     _lows: I64 | None = field(default=None, init=False, repr=False, compare=False)
-    _asked: dict[int, int | Directory] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Of a window, for how many hashes it was asked, or what it has made of it."""
+    _sought: dict[int, Sought] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The hashes of windows that were asked for some."""
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -77,23 +74,15 @@ class Run:
         return lows
 
     def places(self, window: int, hashes: I64) -> I64:
-        """Where ascending hashes stand among the groups' of a window, the first of equal ones; -1: nowhere.
-
-        A window that is asked for a sixteenth of as many as it has makes itself a directory, and keeps it: where ten
-        million keys live, to search for those that come is most of what an epoch costs.
+        """Where hashes stand among the groups' of a window, the first of equal ones; -1: nowhere. Those that ascend are
+        found each near the one before, in cache.
         """
-        low, high = int(self.offsets[window]), int(self.offsets[window + 1])
-        here, known = self.groups.hash[low:high], self._asked.get(window, 0)
-        if isinstance(known, int) and known >= 0:
-            known += len(hashes)
-            if 16 * known >= len(here):
-                known = directory(here) or NEVER
-            self._asked[window] = known
-        if isinstance(known, Directory):
-            place = known.find(hashes)
-            return np.where(place >= 0, place + low, -1) if low else place
-        place = here.searchsorted(hashes)
-        return np.where(here[np.minimum(place, len(here) - 1)] == hashes, low + place, -1)
+        low = int(self.offsets[window])
+        sought = self._sought.get(window)
+        if sought is None:
+            sought = self._sought[window] = Sought(self.groups.hash[low : int(self.offsets[window + 1])])
+        place = sought.find(hashes)
+        return np.where(place >= 0, place + low, -1) if low else place
 
     def windows(self, first: int, last: int) -> Run:
         """The windows of ``[first, last)``, not copied."""
@@ -108,7 +97,7 @@ class Run:
         )
         if self._lows is not None:
             object.__setattr__(cut, "_lows", self._lows[first:last])
-        cut._asked.update({at - first: known for at, known in self._asked.items() if first <= at < last})
+        cut._sought.update({at - first: known for at, known in self._sought.items() if first <= at < last})
         whole, before = self.whole or (self, 0)
         object.__setattr__(cut, "whole", (whole, before + first))
         return cut

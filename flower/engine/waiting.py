@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from flower.engine.directory import Sought
 from flower.engine.joint import no_rows
 from flower.engine.keys import encode, hashes
 from flower.engine.rowwise import NEVER, ErrorRows
@@ -60,6 +61,7 @@ class Held:
     back: Bools | None = None
     _half: int | None = field(default=None, init=False, repr=False, compare=False)
     _order: I64 | None = field(default=None, init=False, repr=False, compare=False)
+    _sought: Sought | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -97,7 +99,16 @@ class Held:
         marked = replace(self, mark=mark)
         object.__setattr__(marked, "_half", self._half)
         object.__setattr__(marked, "_order", self._order)
+        object.__setattr__(marked, "_sought", self._sought)
         return marked
+
+    @property
+    def sought(self) -> Sought:
+        """The hashes of a table that is `by_key`, to look others up in."""
+        if self._sought is None:
+            object.__setattr__(self, "_sought", Sought(self.hash))
+        assert self._sought is not None
+        return self._sought
 
     @property
     def by_until(self) -> I64:

@@ -10,7 +10,6 @@ import pytest
 import flower as fl
 from flower.engine import compaction
 from flower.engine.compaction import compacted
-from flower.engine.directory import Directory
 from flower.engine.job import job
 from flower.engine.keyed import Keyed
 from flower.engine.lift import lift
@@ -108,7 +107,7 @@ def test_groups_are_found_wherever_they_are_with_a_directory_and_without(step, m
     run = run_of(step, np.tile(held, 2), np.repeat([5, 15], len(held)))
     others = np.append(random.integers(-(2**63), 2**63 - 1, 100), [-51, 250, -(2**63), 2**63 - 1])
     keys = np.concatenate((held[::3], others))
-    assert not run._asked
+    assert not run._sought
     for _ in range(3):
         wanted = run_of(step, keys, random.integers(0, 30, len(keys)))
         found = find(run, wanted, exact=True)
@@ -116,18 +115,9 @@ def test_groups_are_found_wherever_they_are_with_a_directory_and_without(step, m
         asked = zip(wanted.spread(wanted.end), wanted.groups.hash, strict=True)
         assert found.tolist() == [there.get(each, -1) for each in asked]
         assert (found >= 0).any()
-    made = [isinstance(each, Directory) for each in run._asked.values()]
+    made = [each.directory is not None for each in run._sought.values()]
     assert made == ([] if dense else [True, True]), "dense ones need none"
     if not dense:
         passed, left = run.split(10 * SECOND)
-        assert [each._asked for each in (passed, left)] == [{0: run._asked[0]}, {0: run._asked[1]}]
+        assert [each._sought for each in (passed, left)] == [{0: run._sought[0]}, {0: run._sought[1]}]
         assert find(left, run_of(step, held, np.full(300, 15)), exact=True).tolist() == list(range(300))
-
-
-def test_a_run_that_is_asked_little_makes_no_directory(step):
-    held = np.sort(np.random.default_rng(2).integers(-(2**62), 2**62, 6_000))
-    run = run_of(step, held, np.full(len(held), 5))
-    few = run_of(step, held[:100], np.full(100, 5))
-    for times in range(1, 5):
-        assert find(run, few, exact=True).tolist() == list(range(100))
-        assert isinstance(run._asked[0], Directory) == (times * 100 * 16 >= len(held))
