@@ -522,3 +522,20 @@ taken_back = st.builds(
     st.sampled_from([("k", "i", "n"), ("k", "n", "i")]),
 )
 """Panes that are taken back: a function of a stream."""
+
+
+def output_watermarks(seconds: list[int], keys: list[int], epoch_rows: int, windows: Any, *, epochs: int) -> list[int]:
+    """The output watermark, in seconds, after each of the first epochs; the newest row of a group holds it."""
+    frame = pd.DataFrame({"t": pd.to_datetime(seconds, unit="s", utc=True), "k": keys})
+    stream = fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("0s"))
+    panes = stream.window(windows, timestamp_combiner="latest").groupby("k").agg(rows="count")
+    driver = Driver([panes.node], Options.make(epoch_rows=epoch_rows))
+    (stage,) = driver.state.keyed
+    held = []
+    for _ in range(epochs):
+        plan = driver.next_epoch()
+        assert plan is not None
+        driver.run(plan)
+        held.append(driver.state.watermarks[stage] // 1_000_000)
+    driver.close()
+    return held

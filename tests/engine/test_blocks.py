@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scripted import output_watermarks
 
 import flower as fl
 from flower.engine.embedded import Driver, Options
-from flower.engine.epoch import EpochPlan, Range
 from flower.engine.sessions import SessionState
 from flower.model.time import MAX_TIME
 
@@ -80,24 +78,8 @@ def test_blocks_are_few_and_half_full() -> None:
 
 
 def test_a_session_holds_the_output_watermark_as_it_is_now_and_not_as_it_was() -> None:
-    frame = pd.DataFrame({"t": pd.to_datetime([20, 21, 21, 21, 21, 25], unit="s", utc=True), "k": [1, 2, 3, 4, 5, 1]})
-    stream = fl.read.frame(frame, event_time="t", watermark=fl.BoundedDisorder("0s"))
-    panes = stream.window(fl.Sessions("10s"), timestamp_combiner="latest").groupby("k").agg(rows="count")
-    driver = Driver([panes.node], Options.make(epoch_rows=5))
-    stage = next(iter(driver.state.keyed))
-    held_at = []
-    for _ in range(2):
-        plan = driver.next_epoch()
-        assert plan is not None
-        driver.run(plan if driver.state.epoch == 0 else replace(plan, ranges=tuple(unended(plan))))
-        held_at.append(driver.state.watermarks[stage] // 1_000_000)
-    driver.close()
-    assert held_at == [20, 21]
-
-
-def unended(plan: EpochPlan) -> Iterator[Range]:
-    """The ranges of a plan as if more were to come."""
-    return (replace(each, ended=False) for each in plan.ranges)
+    seconds, keys = [20, 21, 21, 21, 21, 25, 26, 26, 26, 26, 27], [1, 2, 3, 4, 5, 1, 1, 1, 1, 1, 1]
+    assert output_watermarks(seconds, keys, 5, fl.Sessions("10s"), epochs=2) == [20, 21]
 
 
 def test_the_least_value_is_found_however_many_stand_before_it() -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scripted import output_watermarks
 
+import flower as fl
 from flower.engine.aggregates import Aggregates
 from flower.engine.groups import Groups, Law
 from flower.engine.holds import held
@@ -72,3 +74,8 @@ def test_a_run_that_is_cut_off_another_knows_the_least_of_its_own_windows(stamp:
     assert run.lows(NOTHING[stamp]).tolist() == [7, 9, MAX_TIME]
     done, rest = run.split(10)
     assert (done.lows(NOTHING[stamp]).tolist(), rest.lows(NOTHING[stamp]).tolist()) == ([7], [9, MAX_TIME])
+
+
+def test_a_late_row_in_a_window_of_rows_does_not_hold_the_output_watermark() -> None:
+    seconds, keys = [20, 21, 5, 30, 31], [1, 1, 2, 1, 1]
+    assert output_watermarks(seconds, keys, 2, fl.CountWindows(10), epochs=2) == [21, 30]
