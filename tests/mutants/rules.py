@@ -332,7 +332,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("rows that are taken back are joined in windows", JOINED, "(settled(rows, same) for rows, same in", "(rows for rows, same in", JOINS),
     Mutant("a version that is taken back is valid", ASOF, "known, right = _net(known, right, step.same[1])", "right = right.where(np.ones(len(right), np.bool_) if right.back is None else ~right.back)", JOINS),
     Mutant("of a key's rows in a window the first is taken", INWINDOW, 'last = np.searchsorted(theirs, mine, side="right") - 1', 'last = np.searchsorted(theirs, mine, side="left")', ENRICHED),
-    Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ("tests/equivalence/test_joins_agree.py",)),
+    Mutant("of rows of one time any is the newest", INWINDOW, "np.lexsort((right.position, right.partition, right.mark, right.time, theirs))", "np.lexsort((right.position, right.partition, -right.mark, right.time, theirs))", ("tests/test_join_transcripts.py", "tests/equivalence/test_joins_agree.py")),
     Mutant("of a window's rows the first is kept", INWINDOW, "return table.where(~replaced)", "return table.where(~np.roll(replaced, 1))", ENRICHED),
     Mutant("rows that wait for a table do not hold the watermark", INWINDOW, "rows, min(w1, hold))", "rows, w1)", JOINS),
     Mutant("a row that waits is not asked when rows of its key come", INWINDOW, "asks |= True if table is left else np.isin(table.hash, right.hash)", "asks |= table is left", ENRICHED),
