@@ -26,17 +26,17 @@ class Rhythm:
 
     Times are arguments, in seconds. What an epoch took is processor time: where others keep the processors busy, its
     share is what it would be, and rows do not wait three times as long as the others let it wait. An epoch that took
-    longer than the one before counts as that one: a garbage collection may have fallen into it.
+    longer than the one before, each with rows, counts as that one: a garbage collection may have fallen into it.
 
     Examples
     --------
     >>> rhythm = Rhythm(latency=0.1)
-    >>> rhythm.did(took=0.001, passed=0.001)
+    >>> rhythm.did(5, took=0.001, passed=0.001)
     >>> rhythm.eager, rhythm.rest, rhythm.pause(10.0, rows=5, behind=False)
     (True, 0.00025, 0.003)
     >>> rhythm.pause(10.1, rows=16_384, behind=True)
     0.0
-    >>> rhythm.did(took=0.001, passed=0.004)
+    >>> rhythm.did(5, took=0.001, passed=0.004)
     >>> rhythm.rest
     0.003
     >>> rhythm.pause(99.0, rows=0, behind=False)
@@ -49,10 +49,14 @@ class Rhythm:
         self._last = float("inf")
         self._took, self._contended = 0.0, False
 
-    def did(self, *, took: float, passed: float) -> None:
-        """An epoch, or a look at which there was none, took so much of a processor while ``passed`` seconds went by."""
+    def did(self, rows: int, *, took: float, passed: float) -> None:
+        """An epoch of ``rows`` rows took so much of a processor while ``passed`` seconds went by; 0: a look at which
+        there were none did.
+        """
         self._contended = passed > CONTENDED * took
-        self._took, self._last = min(took, self._last), took
+        self._took = min(took, self._last)
+        if rows:
+            self._last = took
 
     @property
     def eager(self) -> bool:

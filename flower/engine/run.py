@@ -412,7 +412,7 @@ class Run:
                     driver.settle()
                 behind = epoch is not None and driver.behind(epoch)
                 now = time.perf_counter()
-                rhythm.did(took=time.thread_time() - spent, passed=now - began)
+                rhythm.did(rows, took=time.thread_time() - spent, passed=now - began)
                 eager = driver.prompt and rhythm.eager
                 due = driver.due() if eager else None
                 pause = rhythm.pause(now, rows=rows, behind=behind, due=due)

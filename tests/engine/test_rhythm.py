@@ -16,7 +16,7 @@ from flower.testing import ManualClock
 def rhythm_after(*took: float, passed: float | None = None) -> Rhythm:
     rhythm = Rhythm(latency=0.1)
     for each in took:
-        rhythm.did(took=each, passed=each if passed is None else passed)
+        rhythm.did(1, took=each, passed=each if passed is None else passed)
     return rhythm
 
 
@@ -51,6 +51,11 @@ def test_one_long_epoch_among_short_ones_changes_nothing_and_two_do():
     steady, once, twice = (rhythm_after(*took) for took in ([0.001] * 3, [0.001, 0.001, 0.04], [0.001, 0.04, 0.04]))
     assert (once.eager, once.rest) == (steady.eager, steady.rest) == (True, pytest.approx(0.00025))
     assert (twice.eager, twice.rest) == (False, pytest.approx(0.01))
+    rare = rhythm_after(0.04)
+    rare.did(0, took=0.00002, passed=0.00002)
+    assert rare.eager, "a look that finds nothing costs nothing"
+    rare.did(1, took=0.04, passed=0.04)
+    assert not rare.eager, "and does not make the epoch after it a short one"
 
 
 def driver_of(stream: fl.Stream, **options) -> Driver:
