@@ -29,7 +29,7 @@ def _us(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def _run(given: Given, build: Callable[[Any, Callable[[str], Any], Any], Any]) -> list[Any]:
+def _run(given: Given, build: Callable[[Any, Callable[[str], Any], Any], Any], seconds: int = 5) -> list[Any]:
     """Run what is built of a dataflow, its sources and its clock; the rows that reach the sink."""
     import bytewax.operators as op
     from bytewax.dataflow import Dataflow
@@ -39,7 +39,8 @@ def _run(given: Given, build: Callable[[Any, Callable[[str], Any], Any], Any]) -
     found: list[Any] = []
     flow = Dataflow("work")
     # Its watermark also moves with the system's time, by which rows would be late on a busy machine: that stands still.
-    clock = EventClock(lambda value: value[0], wait_for_system_duration=timedelta(seconds=5), now_getter=lambda: EPOCH)
+    wait = timedelta(seconds=seconds)
+    clock = EventClock(lambda value: value[0], wait_for_system_duration=wait, now_getter=lambda: EPOCH)
 
     def source(name: str) -> Any:
         return op.input(name, flow, TestingSource(_rows(given.path(name)), batch_size=BATCH))
@@ -141,7 +142,8 @@ def w5(given: Given) -> Columns:
         return join_window("pairs", clock, windower, *sides, insert_mode="product", emit_mode="final").down
 
     sums: dict[tuple[int, int], list[int]] = {}
-    for key, (number, (left, right)) in _run(given, build):
+    # A key's watermark is that of its newest row of either side, and a batch of one is read before one of the other.
+    for key, (number, (left, right)) in _run(given, build, seconds=8):
         if left is not None and right is not None:
             held = sums.setdefault((int(key), number * 10_000_000), [0, 0])
             held[0] += left[1] + right[1]
