@@ -411,14 +411,11 @@ class Run:
                 if not rows:
                     driver.settle()
                 behind = epoch is not None and driver.behind(epoch)
-                now = time.perf_counter()
-                rhythm.did(rows, took=time.thread_time() - spent, passed=now - began)
-                eager = driver.prompt and rhythm.eager
+                took, now = time.thread_time() - spent, time.perf_counter()
+                eager = driver.prompt and rhythm.eager(took)
                 due = driver.due() if eager else None
-                pause = rhythm.pause(now, rows=rows, behind=behind, due=due)
-                rest = rhythm.rest if rows and not behind else 0.0
-                if due is not None and due >= rest:
-                    rest = 0.0  # the pause is one
+                pause = rhythm.pause(now, took=took, rows=rows, behind=behind, due=due)
+                rest = rhythm.rest(took=took, passed=now - began) if rows and not behind else 0.0
                 with driver.changed:
                     driver.eager = False
                     if rest and self._idle():

@@ -13,49 +13,34 @@ from flower.engine.turns import SECONDS, short_turns
 from flower.testing import ManualClock
 
 
-def rhythm_after(*took: float, passed: float | None = None) -> Rhythm:
-    rhythm = Rhythm(latency=0.1)
-    for each in took:
-        rhythm.did(1, took=each, passed=each if passed is None else passed)
-    return rhythm
-
-
 def test_a_pause_is_three_times_the_epoch_within_parts_of_the_latency():
-    pauses = [rhythm_after(took).pause(1.0, rows=1, behind=False) for took in (0.0, 0.002, 1.0)]
+    rhythm = Rhythm(latency=0.1)
+    pauses = [rhythm.pause(1.0, took=took, rows=1, behind=False) for took in (0.0, 0.002, 1.0)]
     assert pauses == [pytest.approx(0.002), pytest.approx(0.006), pytest.approx(0.025)]
 
 
 def test_there_is_no_pause_under_backlog():
-    assert rhythm_after(0.1).pause(1.0, rows=10, behind=True) == 0.0
+    assert Rhythm(latency=0.1).pause(1.0, took=0.1, rows=10, behind=True) == 0.0
 
 
 def test_the_longer_no_row_comes_the_longer_are_the_pauses_but_never_beyond_a_quarter_of_the_latency():
-    rhythm = rhythm_after(0.0)
-    rhythm.pause(10.0, rows=1, behind=False)
-    pauses = [rhythm.pause(at, rows=0, behind=False) for at in (10.01, 10.32, 99.0)]
+    rhythm = Rhythm(latency=0.1)
+    rhythm.pause(10.0, took=0.0, rows=1, behind=False)
+    pauses = [rhythm.pause(at, took=0.0, rows=0, behind=False) for at in (10.01, 10.32, 99.0)]
     assert pauses == [pytest.approx(0.002), pytest.approx(0.01), pytest.approx(0.025)]
 
 
 def test_where_a_source_tells_when_its_next_row_is_due_nobody_waits_longer():
-    pauses = [rhythm_after(0.01).pause(1.0, rows=1, behind=False, due=due) for due in (0.0, 0.0004, 5.0)]
+    rhythm = Rhythm(latency=0.1)
+    pauses = [rhythm.pause(1.0, took=0.01, rows=1, behind=False, due=due) for due in (0.0, 0.0004, 5.0)]
     assert pauses == [0.0, 0.0004, 0.025]
 
 
-def test_others_have_a_quarter_of_what_an_epoch_takes_and_three_times_as_long_where_they_want_it():
-    rests = [rhythm_after(0.002, passed=passed).rest for passed in (0.002, 0.003, 0.0031, 5.0)]
-    assert rests == [pytest.approx(each) for each in (0.0005, 0.0005, 0.006, 0.006)]
-    assert rhythm_after(1.0).rest == pytest.approx(0.025)
-
-
-def test_one_long_epoch_among_short_ones_changes_nothing_and_two_do():
-    steady, once, twice = (rhythm_after(*took) for took in ([0.001] * 3, [0.001, 0.001, 0.04], [0.001, 0.04, 0.04]))
-    assert (once.eager, once.rest) == (steady.eager, steady.rest) == (True, pytest.approx(0.00025))
-    assert (twice.eager, twice.rest) == (False, pytest.approx(0.01))
-    rare = rhythm_after(0.04)
-    rare.did(0, took=0.00002, passed=0.00002)
-    assert rare.eager, "a look that finds nothing costs nothing"
-    rare.did(1, took=0.04, passed=0.04)
-    assert not rare.eager, "and does not make the epoch after it a short one"
+def test_others_have_as_long_as_an_epoch_takes_and_three_times_as_long_where_they_want_it():
+    rhythm = Rhythm(latency=0.1)
+    rests = [rhythm.rest(took=0.002, passed=passed) for passed in (0.002, 0.003, 0.0031, 5.0)]
+    assert rests == [0.002, 0.002, pytest.approx(0.006), pytest.approx(0.006)]
+    assert rhythm.rest(took=1.0, passed=1.0) == pytest.approx(0.025)
 
 
 def driver_of(stream: fl.Stream, **options) -> Driver:
