@@ -214,7 +214,8 @@ WORKS = (
                 *(
                     each
                     for rate, said in ((10, "10"), (100, "100"), (10_000, "10k"), (100_000, "100k"))
-                    for each in own("latency", str(rate), **{f"flower at {said} rows/s": function})
+                    for busy, kernel in (("", "flower"), ("_busy", "flower with a busy kernel"))
+                    for each in own("latency", str(rate), **{f"{kernel} at {said} rows/s": f"{function}{busy}"})
                 ),
                 Subject("bytewax", System("bytewax", "peers/latency.py", "bytewax"), function),
             ),

@@ -94,8 +94,10 @@ def canvas(
 
 def wrapped(text: str, *, bold: bool) -> str:
     """A text in lines that a figure of the usual width has room for."""
-    lines = (textwrap.wrap(line, 80 if bold else 115, break_long_words=False) for line in text.splitlines())
-    return "\n".join(part for line in lines for part in line)
+    most = 80 if bold else 115
+    return "\n".join(
+        textwrap.fill(line, most, break_long_words=False, break_on_hyphens=False) for line in text.splitlines()
+    )
 
 
 def heading(text: str, *, bold: bool) -> Title:

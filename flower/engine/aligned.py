@@ -287,9 +287,12 @@ def _newest(wanted: Run, runs: Sequence[Run], law: Law) -> tuple[I64, I64]:
     """Per group of ``wanted``, the number of the newest run that has it (-1: none) and where."""
     newest = np.full(len(wanted), -1)
     at = np.full(len(wanted), -1)
-    for number, run in enumerate(runs):
-        spot = find(run, wanted, law.exact)
-        here = spot >= 0
+    for number in reversed(range(len(runs))):
+        asking = newest < 0
+        if not asking.any():
+            break
+        spot = find(runs[number], wanted, law.exact)
+        here = asking & (spot >= 0)
         np.copyto(newest, number, where=here)
         np.copyto(at, spot, where=here)
     if law.ttl:

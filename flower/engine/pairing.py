@@ -90,7 +90,7 @@ def places(table: Held, hash_: I64, *wanted: tuple[I64, bool]) -> tuple[I64, I64
     Returns
     -------
     begin, end : ndarray of int64
-        Of each the rows of the same hash.
+        Of each the rows of the same hash; the same number twice: there are none.
     places : list of ndarray of int64
         And the place among these before which all are of a time before the one wanted.
     """

@@ -184,7 +184,7 @@ def find(run: Run, wanted: Run, exact: bool) -> I64:
     in_mine = in_theirs = mine
     if len(ends) > 1:
         _, in_mine, in_theirs = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
-    # One search a window that both have: its needles are sorted, so it finds each near the one before, in cache.
+    # One search a window that both have.
     for i, j in zip(in_mine.tolist(), in_theirs.tolist(), strict=True):
         low, high = int(run.offsets[i]), int(run.offsets[i + 1])
         first, last = int(wanted.offsets[j]), int(wanted.offsets[j + 1])
@@ -192,7 +192,7 @@ def find(run: Run, wanted: Run, exact: bool) -> I64:
         if exact and int(most) - int(least) == high - 1 - low:
             # Every number between the least and the greatest key is there: its place is told by itself.
             inside = (needles >= least) & (needles <= most)
-            found[first:last] = np.where(inside, needles + (low - least), -1)
+            found[first:last] = np.where(inside, low + (needles - least), -1)
             continue
         found[first:last] = run.places(i, needles)
         if not exact:

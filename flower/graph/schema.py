@@ -269,7 +269,8 @@ def frame_of(rows: pa.RecordBatch | pa.Table) -> pd.DataFrame:
     blocks = [(_by_itself(*columns[at]), np.array([at])) for at in alike.pop(None, ())]
     blocks += [(_block([columns[at][0] for at in group]), np.array(group)) for group in alike.values()]
     # What `pd.DataFrame` makes of a dict in four times as long, which is a fifth of what an epoch of a row takes.
-    index, names = pd.RangeIndex(rows.num_rows), _names_index(tuple(rows.schema.names))
+    # The frame's own index of its columns: somebody may name it.
+    index, names = pd.RangeIndex(rows.num_rows), _names_index(tuple(rows.schema.names)).view()
     return cast("pd.DataFrame", create_dataframe_from_blocks(blocks, index=index, columns=names))
 
 

@@ -18,6 +18,7 @@ def test_a_long_text_is_broken_between_words_and_loses_none(bold, most, lines):
 
 
 def test_lines_of_somebodys_own_stay_and_a_name_is_not_broken():
-    assert wrapped("one\ntwo", bold=True) == "one\ntwo"
+    assert wrapped("one\n\ntwo", bold=True) == "one\n\ntwo"
+    assert wrapped("x" * 70 + " 2000-01-01T12:00", bold=True) == "x" * 70 + "\n2000-01-01T12:00"
     assert wrapped("x" * 200, bold=True) == "x" * 200
     assert wrapped("", bold=True) == ""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import flower as fl
-from flower.engine import compaction
+from flower.engine import aligned, compaction
 from flower.engine.compaction import compacted
 from flower.engine.job import job
 from flower.engine.keyed import Keyed
@@ -121,3 +121,19 @@ def test_groups_are_found_wherever_they_are_with_a_directory_and_without(step, m
         passed, left = run.split(10 * SECOND)
         assert [each._sought for each in (passed, left)] == [{0: run._sought[0]}, {0: run._sought[1]}]
         assert find(left, run_of(step, held, np.full(300, 15)), exact=True).tolist() == list(range(300))
+
+
+def test_the_least_of_all_numbers_is_a_key_like_others(step):
+    keys = np.arange(-(2**63), 50 - 2**63)
+    run = run_of(step, keys, np.full(50, 5))
+    wanted = run_of(step, np.append(keys[::7], [0, 2**63 - 1]), np.full(10, 5))
+    assert find(run, wanted, exact=True).tolist() == [*range(0, 50, 7), -1, -1]
+
+
+def test_no_older_run_is_asked_for_what_newer_ones_have(step, monkeypatch):
+    keys = np.random.default_rng(6).integers(-(2**62), 2**62, 50)
+    older, newer = (run_of(step, keys, np.full(50, 5)) for _ in range(2))
+    asked = []
+    monkeypatch.setattr(aligned, "find", lambda run, *wanted: asked.append(run) or find(run, *wanted))
+    newest, at = aligned._newest(newer, [older, newer], step.law)
+    assert (set(newest.tolist()), at.tolist(), asked) == ({1}, list(range(50)), [newer])

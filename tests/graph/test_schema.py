@@ -118,6 +118,12 @@ def test_a_frame_may_be_changed_without_changing_its_columns():
     assert frame["str"].tolist()[0] == "ü"
 
 
+def test_what_somebody_names_the_columns_of_a_frame_is_not_the_next_ones():
+    rows = columns_of(every_dtype())
+    frame_of(rows).columns.name = "mine"
+    assert frame_of(rows).columns.name is None
+
+
 def test_a_timing_column_is_an_ordered_category():
     timing = pa.DictionaryArray.from_arrays(
         pa.array([2, None, 0], pa.int8()), ["early", "on_time", "late"], ordered=True
